@@ -1,0 +1,45 @@
+/* x86_64 part of the core's public ABI: registers of an application, where a unit's areas lie, how a unit enters the core. */
+#ifndef TESSERA_ARCH_H
+#define TESSERA_ARCH_H
+
+#include <tessera/types.h>
+
+/* Application registers as tk_thread_regs_get/set move them. */
+struct tk_regs {
+	u64 rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp;
+	u64 r8, r9, r10, r11, r12, r13, r14, r15;
+	u64 rip, rflags;
+	u64 fs_base, gs_base;
+	u64 orig_rax;   /* number of the system call it is in, ~0 if none */
+};
+_Static_assert(sizeof(struct tk_regs) == 21 * 8, "ABI");
+
+/*
+ * Unit to core (IC1 and IC2): SYSCALL with
+ *   rax  enum tk_number; for TK_CALL: TK_CALL | gate << 8 | op << 16
+ *   rdi, rsi, rdx, r10, r8, r9   arguments; for TK_CALL the six words; for TK_REPLY: result, out words 0 to 2
+ * Back: rax result; for TK_CALL rdi, rsi, rdx the out words. Every other general register is lost (rsp is kept): the unit's own
+ * stub saves rbx, rbp, r12 to r15 on its stack, so the core keeps only instruction and stack pointer of a caller.
+ *
+ * Core to unit: entered at its entry with
+ *   rdi, rsi, rdx, r10, r8, r9   the six words (bulk parameters point into the callee's stack, above rsp)
+ *   rax  interface | op << 16 (op 32 bits);  rbx  caller | thread << 32
+ *   rsp  16-byte aligned, below the bulk parameters; the other registers are zero.
+ * The first entry ever of a unit is its start, once, before any gate opens: rdi = address of struct tk_boot_info,
+ * rax = ~0; it ends with TK_REPLY.
+ * IC0 units: the same values in a struct tk_request on the callee's stack, by a plain call.
+ */
+#define ARCH_IC2_IMAGE_BASE 0x0000550000000000ul
+#define ARCH_IC2_WINDOW 0x0000400000000000ul
+#define ARCH_IC2_PRIVATE 0x0000600000000000ul
+#define ARCH_KERNEL_UNIT_PRIVATE(slot) (0xffff880000000000ul + (u64)(slot) * 0x10000000000ul) /* IC0 and IC1: two PML4 slots a unit */
+#define ARCH_KERNEL_UNIT_WINDOW(slot) (ARCH_KERNEL_UNIT_PRIVATE(slot) + 0x8000000000ul)
+#define ARCH_UNIT_IMAGE 0x0ul            /* offsets in the private area */
+#define ARCH_UNIT_STACKS 0x1000000000ul
+#define ARCH_UNIT_HEAP 0x2000000000ul
+#define ARCH_UNIT_BOOT 0x3000000000ul
+#define ARCH_UNIT_CLOCK 0x3000001000ul
+#define ARCH_UNIT_HEAP_PAGES 0x1000000ul /* 64 GiB of address space */
+#define ARCH_USER_LIMIT 0x00007ffffffff000ul
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * What every service is written against, the same in every isolation class. A service never asks which class it is in.
+ * Everything here may be called from any thread of the unit; nothing here blocks but lock_acquire and the wait functions.
+ */
+#ifndef RUNTIME_H
+#define RUNTIME_H
+
+#include <stdarg.h>
+#include <tessera/types.h>
+#include <tessera/errno.h>
+#include <tessera/call.h>
+#include <tessera/object.h>
+#include <tessera/boot.h>
+
+/* Who calls: told by the core (for a call inside the unit: the enclosing one). First parameter of every <service>_op_ function. */
+struct rt_request {
+	u32 caller; /* domain of the calling unit; own domain for a call inside the unit */
+	u32 thread; /* core thread id of the thread that makes the call: the caller can't forge it */
+};
+
+extern const struct tk_boot_info *rt_boot; /* read-only facts from the core */
+u32 rt_thread_id(void);                    /* core id of the calling thread */
+
+/* ---- Start: each service defines <service>_init (called once, in level order) and, if its profile gives it threads,
+ *      <service>_main(index), which must not return. Generated glue of the unit calls them. ------------------------------------ */
+
+/* ---- Locks (short critical sections; never held over a client copy, a call that waits for an event, or a return) --------------- */
+struct rt_lock { volatile u32 word; }; /* 0 free, else owner's thread id; bit 31: somebody waits */
+#define RT_LOCK_INIT { 0 }
+void lock_acquire(struct rt_lock *lock);
+bool lock_try(struct rt_lock *lock);
+void lock_release(struct rt_lock *lock);
+bool lock_held(const struct rt_lock *lock); /* by the calling thread: for assertions */
+
+/* ---- Memory -------------------------------------------------------------------------------------------------------------- */
+void *heap_alloc(size_t size) must_check;        /* zeroed, 16-byte aligned; NULL when out of memory */
+void *heap_resize(void *p, size_t size) must_check;
+void heap_free(void *p);
+/* Address of a frame in this unit's token window; valid once the frame or object is granted to the unit. */
+static inline vaddr_t token_of_frame(u64 frame) { return rt_boot->window + frame * PAGE_SIZE; }
+static inline frame_t frame_of_token(vaddr_t token) { return (frame_t)((token - rt_boot->window) / PAGE_SIZE); }
+
+/* ---- The client's memory: 0 or -EFAULT. Drop all locks before: they may call `mem` to bring pages in. ------------------------- */
+long user_copy_in(void *to, vaddr_t from, size_t length) must_check;
+long user_copy_out(vaddr_t to, const void *from, size_t length) must_check;
+long user_fill_zero(vaddr_t to, size_t length) must_check;
+/* A NUL-terminated string: its length without the NUL, -EFAULT, or -ENAMETOOLONG if it does not fit into capacity with its NUL. */
+long user_copy_string(char *to, vaddr_t from, size_t capacity) must_check;
+
+/* ---- Poll words ------------------------------------------------------------------------------------------------------------ */
+/* Poll words live in pages of their own, which are granted read-only to whoever is told of them.
+ * pollword_alloc: NULL when out of memory. The handle names it to other units: frame << 12 | offset. */
+struct tk_pollword *pollword_alloc(void) must_check;
+void pollword_free(struct tk_pollword *word);
+void pollword_set(struct tk_pollword *word, u32 level);   /* new level; wakes and counts if it changed to include more */
+void pollword_event(struct tk_pollword *word, u32 level); /* new level; always counts and wakes */
+u64 pollword_handle(struct tk_pollword *word, const struct rt_request *to); /* grants its page to the caller's unit; 0 on failure */
+const struct tk_pollword *pollword_of_handle(u64 handle); /* in the unit that was told of it */
+
+/* ---- Time, randomness, log --------------------------------------------------------------------------------------------------- */
+nanos_t clock_monotonic(void);
+i64 clock_realtime(void);          /* ns since 1970 */
+void random_bytes(void *to, size_t length);  /* cryptographically secure, seeded by the boot page */
+void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* subset of printf: see rt_format */
+int format_text(char *to, size_t capacity, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int format_text_va(char *to, size_t capacity, const char *format, va_list args);
+
+/* A bug in the service: one line, then the unit fails and super restarts it by its recovery class. Never for values from outside. */
+noreturn_fn void unit_fail(const char *file, int line, const char *what);
+#define rt_assert(condition) ((condition) ? (void)0 : unit_fail(__FILE__, __LINE__, #condition))
+
+/* ---- lib/: freestanding C shared by all ------------------------------------------------------------------------------------- */
+void *memcpy(void *restrict to, const void *restrict from, size_t n);
+void *memmove(void *to, const void *from, size_t n);
+void *memset(void *to, int value, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+void *memchr(const void *s, int c, size_t n);
+size_t strlen(const char *s);
+size_t strnlen(const char *s, size_t n);
+int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t n);
+char *strchr(const char *s, int c);
+char *strrchr(const char *s, int c);
+
+#endif
