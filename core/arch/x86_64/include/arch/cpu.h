@@ -1,0 +1,54 @@
+/* Architecture contract: the processor itself. Everything here runs with interrupts off unless it says otherwise. */
+#ifndef ARCH_CPU_H
+#define ARCH_CPU_H
+
+#include <tessera/types.h>
+#include <arch/layout.h>
+
+/* Readable while an IC1 unit runs; written only by the core. The first page of a processor's entry area. */
+struct arch_entry_page {
+	u64 origin;            /* 0: an application, an IC2 unit or the core runs; else unit slot of the IC1 unit that runs */
+	u64 core_root;         /* CR3 to load on entry from an IC1 unit by switched page tables; 0 with protection keys */
+	u64 return_frame[6];   /* what the last IRETQ into an IC1 unit reads: rip, cs, rflags, rsp, ss (+ padding) */
+	u64 gdt[16] __attribute__((aligned(64)));
+	u8 tss[128] __attribute__((aligned(64)));  /* 104 used; at a fixed place in the page, so it never crosses one */
+};
+
+/* First member of struct cpu, at GS + ARCH_ENTRY_CPU. Offsets are generated for assembly by offsets.c. */
+struct arch_cpu {
+	struct arch_entry_page *entry;
+	u64 core_stack;        /* top */
+	u64 scratch[4];
+	u32 apic_id;
+	u32 processor;         /* = cpu.id */
+	u64 root;              /* CR3 now loaded */
+	u32 key_rights;        /* IA32_PKRS value which the current return wants */
+	volatile u32 tlb_request; /* written by others: see tlb.c */
+	volatile u32 ipi;      /* written by others: pending IPI reasons */
+};
+
+struct cpu;
+static inline struct cpu *arch_cpu(void)
+{
+	struct cpu *cpu;
+	/* The entry page's address is at gs:0x1000 (arch_cpu.entry); struct cpu follows one page above. */
+	__asm__("mov %%gs:0x1000, %0" : "=r"(cpu));
+	return (struct cpu *)((char *)cpu + ARCH_ENTRY_CPU);
+}
+
+static inline void arch_relax(void) { __asm__ volatile("pause"); }
+/* Waits for an interrupt with interrupts on for exactly that instruction (idle loop). */
+void arch_cpu_idle(void);
+noreturn_fn void arch_cpu_halt(void);
+void arch_cpu_features_init(void); /* CR4, EFER, PAT, XCR0, PKRS, SYSCALL MSRs of this processor */
+
+extern bool arch_has_keys;         /* supervisor protection keys are used */
+
+/* Random 64 bits for boot-time seeds (RDRAND if present, else counter jitter: said in the log). */
+u64 arch_entropy(void);
+
+/* IPI reasons */
+enum arch_ipi { ARCH_IPI_RESCHEDULE = 1, ARCH_IPI_TLB = 2, ARCH_IPI_STOP = 4 };
+void arch_ipi_send(u32 cpu, u32 reason);
+
+#endif

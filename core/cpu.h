@@ -1,0 +1,31 @@
+/* State of one processor. Reached through arch_cpu(); only its own processor writes it, but for the fields marked otherwise. */
+#ifndef CORE_CPU_H
+#define CORE_CPU_H
+
+#include <tessera/types.h>
+#include <arch/cpu.h>
+#include "sched.h"
+
+#define CPUS_MAX 64
+
+struct thread;
+struct domain;
+struct vspace;
+
+struct cpu {
+	struct arch_cpu arch;        /* first: entry code knows its offsets */
+	u32 id;
+	bool online;
+	struct thread *current;      /* the thread whose state is loaded; the idle thread when nothing runs */
+	struct thread *idle;
+	struct vspace *vspace;       /* address space whose root (or a kernel-only root) is loaded */
+	struct thread *vector_owner; /* whose vector state is in the registers */
+	bool reschedule;             /* set: choose again before leaving the core; also set by others through an IPI */
+	struct run_queue queue;      /* locked by itself */
+	struct timer_queue *timers;
+};
+
+extern u32 cpu_count;                   /* processors on line */
+extern struct cpu *cpus[CPUS_MAX];
+
+#endif
