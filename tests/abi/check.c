@@ -8,11 +8,14 @@
 
 volatile sig_atomic_t signals_counted;
 
-/* Page zero, the lower half's end, two non-canonical, the kernel's half, and the last page. */
+/*
+ * Page zero, the lower half's end, two that are non-canonical with four and with five levels of page tables, the
+ * kernel's half, and the last page.
+ */
 void *const bad_pointers[BAD_POINTERS] = {
 	(void *)0x10,
 	(void *)0x7ffffffff000,
-	(void *)0x0000800000000000,
+	(void *)0x0100000000000000,
 	(void *)0xdead000000000000,
 	(void *)0xffff888000000000,
 	(void *)0xfffffffffffff000,
