@@ -7,6 +7,7 @@
 #define ABI_SHIM_H
 
 #include <runtime.h>
+#include "syscalls.h"      /* generated: prototypes of all sys_ handlers, SYSCALL_<name> numbers */
 
 /* Results that ask the signal path to restart the call (same meaning as in Linux, never seen by the application). */
 #define ERESTARTSYS 512          /* restart if no handler runs or SA_RESTART, else -EINTR */
@@ -28,6 +29,7 @@ struct shim_thread {
 	bool saved_mask_valid;
 	struct { nanos_t deadline; u64 args[6]; long (*call)(struct shim_thread *, const u64 *); } restart;
 	bool exiting;
+	struct watch_set *watches;  /* for poll and select of more than one word; made at the first use */
 };
 
 struct shim_process {
@@ -38,6 +40,7 @@ struct shim_process {
 	vaddr_t space_token;        /* core token of it, for tk_client_set */
 	u64 fs_client;              /* fs's handle: cwd, root, umask, credentials (shared under CLONE_FS) */
 	struct shim_fd_table *files;
+	volatile u32 files_limit;   /* RLIMIT_NOFILE's soft limit: whoever changes it by setrlimit or prlimit writes it here too */
 	struct shim_process *vfork_parent_waits; /* unused unless vfork */
 };
 
@@ -49,9 +52,12 @@ struct shim_file_ops {
 	long (*seek)(struct shim_thread *, struct shim_file *, i64 offset, u32 whence);
 	long (*ioctl)(struct shim_thread *, struct shim_file *, u32 command, u64 argument);
 	long (*stat)(struct shim_thread *, struct shim_file *, void *fs_stat); /* struct fs_stat of services/fs/fs_types.h */
-	const struct tk_pollword *(*pollword)(struct shim_file *);             /* NULL: always ready */
+	const struct tk_pollword *(*pollword)(struct shim_file *);             /* instead of file->pollword; both NULL: always ready */
+	u32 (*ready)(struct shim_thread *, struct shim_file *);                /* POLL bits now; NULL: the level of the poll word */
 	void (*close)(struct shim_file *);                                     /* last reference gone */
 };
+/* A NULL operation means: read, write, ioctl -EINVAL, -EINVAL, -ENOTTY; seek -ESPIPE. stat and close must be there; a file without
+ * a file system behind it uses file_stat_anonymous. ioctl: the shim itself serves FIONBIO, FIOASYNC, FIOCLEX, FIONCLEX before. */
 struct shim_file {
 	const struct shim_file_ops *ops;
 	volatile u32 references;
@@ -81,14 +87,28 @@ struct shim_fd_table *fd_table_create(void) must_check;
 struct shim_fd_table *fd_table_copy(struct shim_fd_table *from) must_check;
 void fd_table_put(struct shim_fd_table *table);
 void fd_table_close_on_exec(struct shim_thread *t);
+long fd_close(struct shim_thread *t, i32 fd);
+long fd_duplicate(struct shim_thread *t, i32 fd, i32 lowest, bool close_on_exec) must_check; /* F_DUPFD and F_DUPFD_CLOEXEC */
+long fd_flags_get(struct shim_thread *t, i32 fd) must_check;                 /* F_GETFD */
+long fd_flags_set(struct shim_thread *t, i32 fd, u32 flags) must_check;      /* F_SETFD */
+/* The first open descriptor at or above `from`, or -1: for listing (/proc/PID/fd). */
+i32 fd_next(struct shim_fd_table *table, i32 from);
+
+/* device.c: opens a character device that is not the file system's (terminals), for file_open.c. fs_file: the node's own handle,
+ * for fstat and /proc; the new file owns it and closes it by the file system's close. -ENXIO: no such device. */
+long device_open(struct shim_thread *t, u32 device_major, u32 device_minor, u32 flags, u64 fs_file, struct shim_file **file) must_check;
 
 /* thread.c */
 struct shim_thread *shim_thread_current(void);
 struct shim_thread *shim_thread_create(struct shim_process *process, u32 thread, i32 tid, vaddr_t token) must_check;
-void shim_thread_destroy(struct shim_thread *t);
-struct shim_process *shim_process_create(i32 pid, u64 space, vaddr_t space_token) must_check;
+void shim_thread_destroy(struct shim_thread *t);   /* by the thread itself, as the last thing before tk_thread_exit, or before its start */
+struct shim_process *shim_process_create(i32 pid, u64 space, vaddr_t space_token) must_check; /* files NULL, limit of 1024 files */
+void shim_process_put(struct shim_process *process);  /* drops one of `threads`; at the last: its files and the record itself */
+struct shim_thread *shim_thread_find(u32 thread);     /* NULL: no such thread; the caller must know that it can't end meanwhile */
 
 /* wait.c */
+/* Waits until *word differs from `expected`, a wake, or the deadline: 0, -ETIMEDOUT, or -ERESTARTSYS when interrupted. */
+long shim_wait(struct shim_thread *t, const volatile u32 *word, u32 expected, nanos_t deadline);
 /* Waits until word->sequence differs from `seen` or the deadline: 0, -ETIMEDOUT, or -ERESTARTSYS when interrupted. */
 long shim_wait_word(struct shim_thread *t, const struct tk_pollword *word, u32 seen, nanos_t deadline);
 /* Runs `attempt` until it does not answer -EAGAIN, waiting on the file's poll word in between; O_NONBLOCK returns -EAGAIN. */
@@ -100,10 +120,20 @@ void signals_deliver(struct shim_thread *t, long result, bool in_call);
 /* exception.c: sends the signal of an exception to the calling thread. */
 void exception_signal(struct shim_thread *t, const struct tk_request *request);
 
+/* vdso.c: maps the vDSO and its data into the process; the address for AT_SYSINFO_EHDR, 0 if there is none. */
+vaddr_t shim_vdso_map(struct shim_process *process);
+
 /* table.c: generated from services/abi/syscalls.tbl: number, name, handler or nothing (-ENOSYS, logged once). */
 typedef long (*shim_handler)(struct shim_thread *, const u64 *);
 extern const shim_handler syscall_table[];
 extern const char *const syscall_names[];
 extern const u32 syscall_count;
+
+/* dispatch.c: entries that the unit's generated dispatcher calls. */
+long abi_upcall_syscall(const struct tk_request *request);
+long abi_upcall_exception(const struct tk_request *request);
+long abi_upcall_interrupt(const struct tk_request *request);
+void abi_init(void);
+noreturn_fn void abi_main(u64 index);
 
 #endif
