@@ -1,0 +1,58 @@
+/* Architecture contract: saved state of a thread, and how generic code sets it up and leaves the core. */
+#ifndef ARCH_CONTEXT_H
+#define ARCH_CONTEXT_H
+
+#include <tessera/types.h>
+#include <tessera/call.h>
+#include <tessera/arch.h>
+
+/* As entry code pushes it: the hardware's frame on top. */
+struct arch_frame {
+	u64 r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	u64 vector;       /* of the entry; SYSCALL: ARCH_VECTOR_SYSCALL */
+	u64 error;        /* error code */
+	u64 rip, cs, rflags, rsp, ss;
+};
+_Static_assert(sizeof(struct arch_frame) == 22 * 8, "entry code");
+#define ARCH_VECTOR_SYSCALL 0x100
+
+/* RSP0 points to the end of `user` while the application runs, to the end of `service` while an IC2 unit does. */
+struct arch_thread {
+	struct arch_frame user __attribute__((aligned(16)));
+	struct arch_frame service __attribute__((aligned(16)));
+	u64 fs_base, gs_base;    /* the application's, valid while it does not run in user mode */
+	u64 syscall;             /* number of the system call it is in, ~0 none */
+	u8 *vector;              /* XSAVE area, core's address; NULL: none (a unit's own thread) */
+	u32 vector_cpu;          /* processor whose registers hold it, ~0: memory only */
+	u32 vector_live;         /* the area holds something */
+};
+
+struct thread;
+struct domain;
+
+/* Leaves the core to the current thread, whatever it was doing (thread.resume). */
+noreturn_fn void arch_resume(void);
+/* Sets the thread to enter domain `d` on the stack ending at `stack_top` with a request. */
+void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack_top, const struct tk_request *request);
+void arch_thread_init(struct thread *t, u8 *vector);
+/* Switch of the processor's state from one thread to another (address space, bases, vector state bookkeeping). */
+void arch_thread_switch(struct thread *from, struct thread *to);
+long arch_regs_get(const struct thread *t, struct tk_regs *regs);
+long arch_regs_set(struct thread *t, const struct tk_regs *regs) must_check;
+long arch_vector_get(struct thread *t, u32 caller, vaddr_t to, size_t size);
+long arch_vector_set(struct thread *t, u32 caller, vaddr_t from, size_t size);
+void arch_vector_save(struct thread *t);       /* registers of this processor to memory, if they are t's */
+extern u32 arch_vector_size;                   /* bytes */
+extern u64 arch_vector_features;
+
+/* Copies with faults caught: bytes not copied. `user`: the application's memory in the address space now loaded. */
+size_t arch_copy_user_in(void *to, vaddr_t from, size_t size);
+size_t arch_copy_user_out(vaddr_t to, const void *from, size_t size);
+size_t arch_copy_unit_in(void *to, vaddr_t from, size_t size);   /* unit memory in the address space now loaded */
+size_t arch_copy_unit_out(vaddr_t to, const void *from, size_t size);
+/* Copy of one page of memory, zeroing of one: quad-words or bytes, as the processor is quicker. */
+void arch_page_copy(void *to, const void *from);
+void arch_page_zero(void *to);
+long arch_load_word(vaddr_t address, bool user, u32 *value) must_check; /* 0 or -EFAULT */
+
+#endif

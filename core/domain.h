@@ -1,0 +1,68 @@
+/*
+ * Domains: the run-time protection context of a unit. Static: made at boot from the manifest, never freed.
+ * `generation` counts failures: a reply or an activation of an older generation is skipped.
+ */
+#ifndef CORE_DOMAIN_H
+#define CORE_DOMAIN_H
+
+#include <tessera/types.h>
+#include <tessera/boot.h>
+#include <tessera/object.h>
+#include <arch/domain.h>
+#include "spinlock.h"
+#include "list.h"
+
+struct thread;
+
+struct gate {
+	struct domain *domain;      /* NULL: no such gate */
+	const u64 *ops;
+	u32 op_count;
+	u32 interface;              /* index within the unit */
+};
+extern struct gate gates[TK_GATES_MAX];
+
+struct domain {
+	struct arch_domain arch;    /* first: entry code knows its offsets */
+	u32 id;
+	u32 class;
+	u32 rights;
+	u32 level;
+	volatile u32 state;         /* enum tk_domain_state */
+	volatile u32 generation;
+	vaddr_t window;             /* base of its token window */
+	vaddr_t private;            /* base of its private area */
+	vaddr_t entry;
+	vaddr_t stacks;             /* base of its stack strides */
+	u64 private_size;           /* bytes from private that may hold its memory: bounds of its pointers */
+	paddr_t root;               /* page tables which hold its areas: IC2 its own, else the kernel's */
+	volatile u64 stacks_free;   /* bit i: pool stack i is free */
+	u32 stack_count;
+	u64 gates_allowed[TK_GATES_MAX / 64];
+	struct spinlock lock;       /* guards what follows, and its page tables */
+	struct list_node stack_waiters;
+	struct thread *stack_users[64]; /* thread that holds pool stack i */
+	u64 heap_pages;             /* mapped */
+	struct list_node threads;   /* own threads */
+	struct tk_domain_page *page;/* exported page, core's address */
+	frame_t frame;
+	const struct tk_manifest_unit *unit;
+};
+
+extern struct domain domains[TK_DOMAINS_MAX]; /* [0] is the core; id = index */
+extern u32 domain_count;                      /* ids below it exist */
+
+static inline bool domain_may_call(const struct domain *d, u32 gate) { return d->gates_allowed[gate / 64] >> (gate % 64) & 1; }
+/* [address, address + size) lies in memory that the domain itself may name in a request: its private area or window. */
+bool domain_owns_range(const struct domain *d, vaddr_t address, u64 size);
+/* Copies of requests from and to the calling unit's memory: 0 or -EFAULT. The running thread's top activation must be d's. */
+long domain_copy_in(const struct domain *d, void *to, vaddr_t from, size_t size) must_check;
+long domain_copy_out(const struct domain *d, vaddr_t to, const void *from, size_t size) must_check;
+
+/* unit.c: boot and restart */
+void domain_load_all(void);
+long domain_restart(struct domain *d);
+/* failure.c: ends a domain: its activations return errors to their callers, its gates answer -EAGAIN. */
+void domain_fail(struct domain *d, u32 vector, u32 code, vaddr_t address, vaddr_t ip);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * Tokens: an object is named by the address of its page in the caller's window. token_resolve is arithmetic and one look at the
+ * record's holder bit. The caller pins what it resolves until it has committed (pins forbid destruction and change of type).
+ */
+#ifndef CORE_TOKEN_H
+#define CORE_TOKEN_H
+
+#include <tessera/types.h>
+#include "frame.h"
+#include "domain.h"
+
+/* The private part of an object of that type which `domain` holds, or NULL. Not pinned. */
+static inline void *token_resolve(const struct domain *domain, vaddr_t token, u32 type)
+{
+	u64 offset = token - domain->window;
+	frame_t frame = (frame_t)(offset >> PAGE_SHIFT);
+	if (unlikely(offset >= frame_count << PAGE_SHIFT))
+		return NULL;
+	struct frame_record *record = frame_record(frame);
+	if (unlikely(!frame_held_by(record, domain->id) || record->type != FRAME_OBJECT || record->object_type != type))
+		return NULL;
+	return frame_address(record->link);
+}
+/* Pins the object's exported frame: NULL if it is gone or not held. token_unpin releases it. */
+void *token_pin(const struct domain *domain, vaddr_t token, u32 type);
+void token_unpin(const struct domain *domain, vaddr_t token);
+static inline frame_t token_frame(const struct domain *domain, vaddr_t token) { return (frame_t)((token - domain->window) >> PAGE_SHIFT); }
+
+/* ---- object.c -------------------------------------------------------------------------------------------------------------------- */
+long object_create(u32 caller, const struct tk_object_create *request) must_check;
+long object_destroy(u32 caller, vaddr_t token);
+long object_write(u32 caller, vaddr_t token, const struct tk_field_write *writes, u32 count);
+/* Boot: an object of static memory; maps nothing. */
+void object_adopt(frame_t exported, void *private_part, u32 type, u32 owner);
+
+/* ---- grant.c: windows ---------------------------------------------------------------------------------------------------------------- */
+long token_grant(u32 caller, vaddr_t token, u32 domain, u32 mode);
+long token_revoke(u32 caller, vaddr_t token, u32 domain);
+long frames_give(u32 caller, frame_t first, u32 count, u32 domain);
+/* Maps a frame into a domain's window and sets its holder bit; 0 or -ENOMEM. Boot and grant. */
+long window_map(struct domain *domain, frame_t frame, bool writable);
+/* Takes it out: the dead page is mapped instead and all processors have flushed on return. */
+void window_unmap(struct domain *domain, frame_t frame);
+
+#endif

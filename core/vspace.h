@@ -1,0 +1,59 @@
+/*
+ * Address spaces of applications: page tables, region table, pool. The private page of a vspace object. Page tables and the private
+ * fields are guarded by `lock`; the region table is mem's and is read once, checked, verified by its generation.
+ */
+#ifndef CORE_VSPACE_H
+#define CORE_VSPACE_H
+
+#include <tessera/types.h>
+#include <tessera/call.h>
+#include <tessera/object.h>
+#include "spinlock.h"
+
+struct pool {                       /* private page of a pool object */
+	struct spinlock lock;
+	u32 id;                         /* = frame number of the exported page */
+	struct tk_pool_page *page;      /* core's address */
+	u32 head, log_tail;             /* the core's own copies: never read back from the page */
+};
+
+struct vspace {
+	struct spinlock lock;
+	u32 id;                         /* = frame number of the exported page; key of private waits */
+	u16 owner;                      /* domain */
+	u16 fault_domain;               /* serves TK_UPCALL_FAULT */
+	paddr_t root;
+	u64 cpus;                       /* processors on which it may be loaded: bits set at switch, cleared at switch away */
+	struct tk_region_table *table;  /* core's address of the region table */
+	u32 table_capacity;
+	struct pool *pool;
+	u32 references;                 /* threads and activations that name it, atomic */
+	u64 resident;
+};
+
+long vspace_create(u32 caller, const struct tk_object_create *request) must_check;
+long vspace_destroy(struct vspace *space, u32 caller);
+long vspace_write_field(struct vspace *space, u32 caller, const struct tk_field_write *write);
+long vspace_map(u32 caller, const struct tk_map *request);
+long vspace_unmap(u32 caller, struct tk_unmap *request);
+long vspace_protect(u32 caller, vaddr_t token, vaddr_t address, u64 pages, u32 prot);
+long vspace_share(u32 caller, const struct tk_share *request);
+long vspace_move(u32 caller, const struct tk_move *request);
+long vspace_query(u32 caller, vaddr_t token, vaddr_t address);
+/* The region that holds address, copied and checked: false if none or mem is editing. */
+bool vspace_region(struct vspace *space, vaddr_t address, struct tk_region *out, u32 *generation);
+
+enum fault_outcome { FAULT_SERVED, FAULT_CALL_MEM };
+/* Serves a missing or write-protected page from the pool, if the region table allows it. Called with the space not locked. */
+enum fault_outcome vspace_fault(struct vspace *space, vaddr_t address, u32 access);
+/* Core's address of a mapped user page for access (enum tk_access) or NULL: the software walk of user copies. Caller holds no lock;
+ * the frame is pinned until vspace_unpin. */
+void *vspace_pin(struct vspace *space, vaddr_t address, u32 access, frame_t *frame);
+void vspace_unpin(frame_t frame);
+
+long pool_create(u32 caller, const struct tk_object_create *request) must_check;
+long pool_destroy(struct pool *pool, u32 caller);
+frame_t pool_take(struct pool *pool, u32 owner); /* zeroed, checked, taken out of the ring; FRAME_NONE */
+bool pool_log(struct pool *pool, struct vspace *space, vaddr_t address, frame_t frame, bool copied);
+
+#endif
