@@ -54,10 +54,11 @@ struct shim_file_ops {
 	long (*stat)(struct shim_thread *, struct shim_file *, void *fs_stat); /* struct fs_stat of services/fs/fs_types.h */
 	const struct tk_pollword *(*pollword)(struct shim_file *);             /* instead of file->pollword; both NULL: always ready */
 	u32 (*ready)(struct shim_thread *, struct shim_file *);                /* POLL bits now; NULL: the level of the poll word */
+	void (*flush)(struct shim_file *, struct shim_fd_table *);             /* a descriptor of this table was closed: record locks */
 	void (*close)(struct shim_file *);                                     /* last reference gone */
 };
-/* A NULL operation means: read, write, ioctl -EINVAL, -EINVAL, -ENOTTY; seek -ESPIPE. stat and close must be there; a file without
- * a file system behind it uses file_stat_anonymous. ioctl: the shim itself serves FIONBIO, FIOASYNC, FIOCLEX, FIONCLEX before. */
+/* A NULL operation means: read, write, ioctl -EINVAL, -EINVAL, -ENOTTY; seek -ESPIPE. close must be there; stat NULL: a file without
+ * a file system behind it (anon_inode). ioctl: the shim itself serves FIONBIO, FIOASYNC, FIOCLEX, FIONCLEX before. */
 struct shim_file {
 	const struct shim_file_ops *ops;
 	volatile u32 references;
@@ -114,9 +115,11 @@ long shim_wait_word(struct shim_thread *t, const struct tk_pollword *word, u32 s
 /* Runs `attempt` until it does not answer -EAGAIN, waiting on the file's poll word in between; O_NONBLOCK returns -EAGAIN. */
 long shim_wait_file(struct shim_thread *t, struct shim_file *file, u32 events, long (*attempt)(void *), void *context);
 
-/* signal.c: called by the dispatcher before it returns to user mode while the interrupt word is set. result: of the call, or 0 with
- * in_call false (interrupt or exception). May change registers, stop, or end the thread. */
-void signals_deliver(struct shim_thread *t, long result, bool in_call);
+/* signal.c: called by the dispatcher before it returns to user mode while the interrupt word is set, and after a call that answered
+ * -ERESTART*. result: of the call, or 0 with in_call false (interrupt or exception). May change registers, stop, or end the thread.
+ * Returns the value for the application's rax when in_call: -EINTR, what a restarted call needs there, or rax of the registers that
+ * it has set (a signal frame). sys_rt_sigreturn returns the rax that it restored, and sets orig_rax to ~0: then nothing restarts. */
+long signals_deliver(struct shim_thread *t, long result, bool in_call);
 /* exception.c: sends the signal of an exception to the calling thread. */
 void exception_signal(struct shim_thread *t, const struct tk_request *request);
 
