@@ -49,6 +49,7 @@ enum tk_number {
 	TK_DOMAIN_RESTART,
 	TK_LOG,
 	TK_POWER,
+	TK_CLIENT_GET,
 	TK_CALL_COUNT
 };
 
@@ -176,6 +177,8 @@ long tk_copy_out(vaddr_t to, const void *from, size_t length) must_check;
 /* The rest of this activation, and the thread's application afterwards, use this address space (right CLIENTS).
  * vspace 0: none. */
 long tk_client_set(vaddr_t vspace) must_check;
+/* Frame of the exported page of the calling thread's client address space, 0: none (right MEMORY). */
+long tk_client_get(void) must_check;
 
 /* ---- Objects and tokens -------------------------------------------------------------------------------------------------- */
 
@@ -231,16 +234,18 @@ long tk_frames_give(frame_t first, u32 count, u32 domain) must_check;
 
 /* ---- Memory (right MEMORY) ------------------------------------------------------------------------------------------------ */
 
-/* Gives frames to the core's reserve of page tables. */
+/* Gives frames to the core's reserve of page tables; the result is how many it holds now (count 0: only asks). */
 long tk_reserve_fill(const frame_t *frames, u32 count) must_check;
-/* Brings a section of memory (boot info) under records: its frames are the caller's. Result: the first frame that is usable. */
+/* Brings a section of memory (boot info) under records: its frames are the caller's. Result: the first frame that is usable.
+ * Section n is the frames from n * section_frames up to the next section or the end of memory. */
 long tk_memory_online(u32 section) must_check;
 /* Maps owned frames into the heap of a unit (0: the caller's own), at `page` pages above its heap base; they become that unit's. */
 long tk_heap_map(u32 domain, u64 page, const frame_t *frames, u32 count) must_check;
 
 enum tk_prot {
 	TK_PROT_READ = 1, TK_PROT_WRITE = 2, TK_PROT_EXECUTE = 4,
-	TK_PROT_COW = 8,  /* with WRITE: mapped read-only, a write copies */
+	TK_PROT_COW = 8,  /* with WRITE: mapped read-only, a write copies. A frame that tk_map maps so belongs to a memory object: while
+	                     it has mappings a write in such a mapping always copies, even when its map count is 1. */
 };
 struct tk_map {
 	vaddr_t vspace;
@@ -261,7 +266,8 @@ struct tk_unmap {
 	u64 done;        /* out: pages gone through; call again for the rest */
 };
 long tk_unmap(struct tk_unmap *request) must_check;
-/* Changes what is mapped; the number of pages gone through (bounded a call). Adding WRITE to a shared frame sets COW instead. */
+/* Changes what is mapped; the number of pages gone through (bounded a call). Adding WRITE to a frame which is mapped elsewhere or was
+ * mapped with COW sets COW instead if prot has TK_PROT_COW (private memory). prot 0 keeps the frames, out of reach. */
 long tk_protect(vaddr_t vspace, vaddr_t address, u64 pages, u32 prot) must_check;
 /* Maps into `to` what `from` has at the same addresses; cow: both sides lose write permission until they copy. Pages gone through. */
 struct tk_share { vaddr_t from, to; vaddr_t address; u64 pages; u32 cow; u32 reserved; };
