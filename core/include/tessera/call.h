@@ -164,7 +164,10 @@ struct tk_pollword {
 	volatile u32 sequence; /* counts every event */
 };
 /* A watch binds a poll word to a ready queue of the watcher: each tk_wake on the word's `sequence` puts `cookie` into the queue
- * (once until the watcher takes it) and wakes the queue's `tail`. Watches live in a watch-table object of the watcher. */
+ * (once until the watcher takes it) and wakes the queue's `tail`. Watches live in a watch-table object of the watcher.
+ * `sequence` may be the tail of another table of the watcher (sets of more than one table, nested epoll): the core's own wake of a
+ * tail fires the watches on it too, at most TK_WATCH_DEPTH tables deep; what is deeper is not told. */
+#define TK_WATCH_DEPTH 6
 long tk_watch(vaddr_t table, u32 index, const volatile u32 *sequence, u64 cookie) must_check;
 long tk_unwatch(vaddr_t table, u32 index);
 
