@@ -68,6 +68,7 @@ struct shim_file {
 	struct rt_lock position_lock;
 	i64 offset;
 	void *data;                 /* eventfd, epoll, ...: the shim's own object */
+	struct epoll_item *epoll_items; /* of epoll.c: sets that hold this file */
 };
 struct shim_fd { struct shim_file *file; bool close_on_exec; };
 struct shim_fd_table {
@@ -92,8 +93,19 @@ long fd_close(struct shim_thread *t, i32 fd);
 long fd_duplicate(struct shim_thread *t, i32 fd, i32 lowest, bool close_on_exec) must_check; /* F_DUPFD and F_DUPFD_CLOEXEC */
 long fd_flags_get(struct shim_thread *t, i32 fd) must_check;                 /* F_GETFD */
 long fd_flags_set(struct shim_thread *t, i32 fd, u32 flags) must_check;      /* F_SETFD */
+/* Puts a file at a certain descriptor, closing what was there; takes over the reference. -EBADF: at or above the limit. */
+long fd_replace(struct shim_thread *t, struct shim_file *file, i32 fd, u32 open_flags) must_check;
+void fd_table_hold(struct shim_fd_table *table);               /* CLONE_FILES */
+long fd_table_unshare(struct shim_thread *t) must_check;       /* unshare(CLONE_FILES), and exec before fd_table_close_on_exec */
 /* The first open descriptor at or above `from`, or -1: for listing (/proc/PID/fd). */
 i32 fd_next(struct shim_fd_table *table, i32 from);
+
+/* epoll.c: the last reference of a file is gone: it leaves every epoll set. */
+void epoll_file_closed(struct shim_file *file);
+
+/* watch.c: many poll words waited for at once; watch.h has the rest. */
+struct watch_set;
+void watch_set_destroy(struct watch_set *set);   /* NULL is fine */
 
 /* device.c: opens a character device that is not the file system's (terminals), for file_open.c. fs_file: the node's own handle,
  * for fstat and /proc; the new file owns it and closes it by the file system's close. -ENXIO: no such device. */
@@ -113,7 +125,12 @@ long shim_wait(struct shim_thread *t, const volatile u32 *word, u32 expected, na
 /* Waits until word->sequence differs from `seen` or the deadline: 0, -ETIMEDOUT, or -ERESTARTSYS when interrupted. */
 long shim_wait_word(struct shim_thread *t, const struct tk_pollword *word, u32 seen, nanos_t deadline);
 /* Runs `attempt` until it does not answer -EAGAIN, waiting on the file's poll word in between; O_NONBLOCK returns -EAGAIN. */
-long shim_wait_file(struct shim_thread *t, struct shim_file *file, u32 events, long (*attempt)(void *), void *context);
+long shim_wait_file(struct shim_thread *t, struct shim_file *file, long (*attempt)(void *), void *context);
+const struct tk_pollword *file_pollword(struct shim_file *file); /* NULL: always ready */
+/* ppoll, pselect, epoll_pwait: sets the application's mask for the wait (set 0: nothing); end puts it back unless a signal ended
+ * the wait (-EINTR, -ERESTART*): then signals_deliver does, from saved_mask, which it clears. */
+long signal_mask_begin(struct shim_thread *t, vaddr_t set, u64 size) must_check;
+void signal_mask_end(struct shim_thread *t, long result);
 
 /* signal.c: called by the dispatcher before it returns to user mode while the interrupt word is set, and after a call that answered
  * -ERESTART*. result: of the call, or 0 with in_call false (interrupt or exception). May change registers, stop, or end the thread.

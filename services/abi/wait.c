@@ -1,0 +1,77 @@
+/* Every wait of the shim for an event passes here; no lock is held then. */
+#include "shim.h"
+#include "include/abi_fcntl.h"
+#include <proc_client.h>
+
+long shim_wait(struct shim_thread *t, const volatile u32 *word, u32 expected, nanos_t deadline)
+{
+	long result;
+
+	if (t->exiting)
+		return -ERESTARTSYS;
+	result = tk_wait(word, expected, deadline, 0, ~0u);
+	if (result == -EAGAIN || result >= 0)
+		return 0;
+	if (result == -EINTR)
+		return -ERESTARTSYS;
+	if (result == -ETIMEDOUT)
+		return result;
+	return -EIO; /* the word's owner is gone */
+}
+
+long shim_wait_word(struct shim_thread *t, const struct tk_pollword *word, u32 seen, nanos_t deadline)
+{
+	return shim_wait(t, &word->sequence, seen, deadline);
+}
+
+const struct tk_pollword *file_pollword(struct shim_file *file)
+{
+	return file->ops->pollword ? file->ops->pollword(file) : file->pollword;
+}
+
+long shim_wait_file(struct shim_thread *t, struct shim_file *file, long (*attempt)(void *), void *context)
+{
+	const struct tk_pollword *word = file_pollword(file);
+	long result;
+
+	for (;;) {
+		u32 seen = word ? __atomic_load_n(&word->sequence, __ATOMIC_ACQUIRE) : 0; /* before the attempt looks */
+		result = attempt(context);
+		if (result != -EAGAIN || file->flags & O_NONBLOCK || !word)
+			return result;
+		result = shim_wait_word(t, word, seen, NANOS_NEVER);
+		if (result < 0)
+			return result;
+	}
+}
+
+long signal_mask_begin(struct shim_thread *t, vaddr_t set, u64 size)
+{
+	u64 mask, old;
+	long result;
+
+	if (!set)
+		return 0;
+	if (size != sizeof(mask))
+		return -EINVAL;
+	result = user_copy_in(&mask, set, sizeof(mask));
+	if (result < 0)
+		return result;
+	result = proc_signal_mask(PROC_MASK_SET, mask, &old);
+	if (result < 0)
+		return result;
+	t->saved_mask = old;
+	t->saved_mask_valid = true;
+	return 0;
+}
+
+void signal_mask_end(struct shim_thread *t, long result)
+{
+	u64 old;
+
+	/* After an interrupted wait the mask stays until the handler's frame is made or no handler runs. */
+	if (!t->saved_mask_valid || result == -ERESTARTNOHAND || result == -ERESTARTSYS || result == -EINTR)
+		return;
+	t->saved_mask_valid = false;
+	(void)proc_signal_mask(PROC_MASK_SET, t->saved_mask, &old);
+}
