@@ -1,0 +1,14 @@
+/* Bounds of the image's parts, defined by core.ld: text RX, entry text RX, rodata R, core_ro and data RW. All page-aligned. */
+#ifndef ARCH_IMAGE_H
+#define ARCH_IMAGE_H
+
+extern char image_start[], image_end[];
+extern char text_start[], text_end[];
+extern char entry_text_start[], entry_text_end[];   /* section .entry.text: also mapped in the roots of IC1 units without keys */
+extern char rodata_start[], rodata_end[];
+extern char core_ro_start[], core_ro_end[];         /* key CORE_RO: what the processor reads while an IC1 unit runs (IDT) */
+extern char data_start[];
+
+#define arch_core_readonly __attribute__((section(".core_ro"), aligned(4096)))
+
+#endif

@@ -1,0 +1,14 @@
+/* The core's log: lines on the console and the report channel. Usable from the first instruction in C. */
+#ifndef CORE_LOG_H
+#define CORE_LOG_H
+
+#include <tessera/types.h>
+
+/* One line; the newline is added. %s %c %d %u %x %p %%, widths, 0 fill, l and z sizes; at most 256 bytes. */
+void core_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* One line of text from a unit: control characters become '?'. */
+void core_log_text(const char *text, size_t length);
+/* Makes core_log go around its lock: the processor that holds it may have stopped. */
+void core_log_force(void);
+
+#endif
