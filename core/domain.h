@@ -37,11 +37,12 @@ struct domain {
 	u64 private_size;           /* bytes from private that may hold its memory: bounds of its pointers */
 	paddr_t root;               /* page tables which hold its areas: IC2 its own, else the kernel's */
 	volatile u64 stacks_free;   /* bit i: pool stack i is free */
+	volatile u32 stack_waiting; /* threads that wait for one: a reply then takes the slow path */
 	u32 stack_count;
 	u64 gates_allowed[TK_GATES_MAX / 64];
+	struct thread *stack_users[64]; /* thread that holds pool stack i; written by whoever takes the stack */
 	struct spinlock lock;       /* guards what follows, and its page tables */
 	struct list_node stack_waiters;
-	struct thread *stack_users[64]; /* thread that holds pool stack i */
 	u64 heap_pages;             /* mapped */
 	struct list_node threads;   /* own threads */
 	struct tk_domain_page *page;/* exported page, core's address */

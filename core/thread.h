@@ -16,39 +16,36 @@
 struct domain;
 struct vspace;
 
-#define ACTIVATIONS_MAX 10
-
-/* A byte range to copy back at reply. */
+/* A byte range to copy back to the caller at reply, or a range of the client's memory that the callee may reach. */
 struct bulk_out { vaddr_t from, to; u32 length; u32 fixed; };
 struct client_range { vaddr_t start; u64 size; u32 access; u32 reserved; };
 
-/* One entry of a thread's chain of calls through domains: who was called, and where its caller goes on. */
-struct activation {
-	u16 domain;               /* callee */
-	u16 stack;                /* index in the callee's pool, or STACK_OF_THREAD */
-	u32 generation;           /* of the callee when it was entered */
-	u32 caller;               /* domain of the caller, 0: an application or the core */
-	u32 caller_generation;
-	u64 return_ip, return_sp; /* of a calling unit */
-	u32 kind;                 /* enum activation_kind */
-	u8 bulk_count, range_count;
-	u16 upcall;
-	struct bulk_out bulk[2];
-	struct client_range ranges[TK_RANGES_MAX];
-	struct vspace *client;    /* the thread's client when it was entered */
-	struct vspace *fault_space; /* kind FAULT: what to retry, pinned */
-	vaddr_t fault_address;
-	u32 fault_access;
-	u32 reserved;
-};
 enum activation_kind {
-	ACTIVATION_CALL,      /* from a unit: reply to return_ip */
-	ACTIVATION_SYSCALL,   /* from the application: reply goes to its result register */
-	ACTIVATION_EVENT,     /* exception or interrupt upcall: reply resumes the application's frame */
-	ACTIVATION_FAULT,     /* upcall to mem: reply decides whether the access is retried */
+	ACTIVATION_CALL,      /* from a unit: reply to return_ip. 0: entry code tests for it */
+	ACTIVATION_SYSCALL,   /* from the application: the reply goes to its result register */
+	ACTIVATION_EVENT,     /* exception or interrupt upcall: the reply resumes the application */
+	ACTIVATION_FAULT,     /* upcall to mem: the reply decides whether the access is retried */
 	ACTIVATION_MAIN,      /* the base of a unit's own thread */
 	ACTIVATION_START,     /* first entry of a unit */
 };
+
+/* One entry of a thread's chain of calls through domains: who was called, and where its caller goes on. */
+struct activation {
+	struct domain *domain;    /* callee */
+	struct domain *caller;    /* NULL: an application or the core */
+	u64 return_ip, return_sp; /* of a calling unit */
+	u32 generation;           /* of the callee when it was entered */
+	u32 caller_generation;
+	u32 kind;                 /* enum activation_kind */
+	u16 stack;                /* index in the callee's pool, or STACK_OF_THREAD */
+	u8 bulk_count, range_count;
+	struct bulk_out bulk[2];
+	struct client_range ranges[TK_RANGES_MAX];
+	vaddr_t fault_address;    /* kind FAULT */
+	u32 fault_access;
+	u32 reserved;
+};
+_Static_assert(sizeof(struct activation) == 160, "entry code");
 #define STACK_OF_THREAD 0xffff
 
 enum thread_state { THREAD_NEW, THREAD_RUNNABLE, THREAD_WAITING, THREAD_EXITED };
@@ -56,25 +53,38 @@ enum thread_resume {
 	RESUME_USER,          /* application: arch.user, by IRETQ (or SYSRET when it came by SYSCALL and nothing changed) */
 	RESUME_SERVICE,       /* preempted unit: arch.service */
 	RESUME_CALL,          /* a unit that waits for a core call or a reply: resume_ip, resume_sp, results */
-	RESUME_ENTER,         /* to be entered at its unit's entry: arch.enter */
 	RESUME_IDLE,
 };
+enum thread_attention {
+	ATTENTION_BASES = 1,   /* the application's segment bases are in arch, not in the registers */
+	ATTENTION_RESULT = 2,  /* registers were set: the system call's result is not written */
+	ATTENTION_KILL = 4,    /* ends when it leaves its services */
+};
+
+#define ACTIVATIONS_MAX 10
+#define THREADS_MAX 8192
 
 struct thread {
 	struct arch_thread arch;  /* first: entry code knows its offsets */
-	u32 id;
-	u32 state;                /* enum thread_state */
-	u32 resume;               /* enum thread_resume */
-	u32 depth;                /* activations in use */
+	struct domain *domain;    /* in which it runs; NULL: the application (entry code tests for it) */
+	struct activation *top;   /* activations + depth - 1; just below activations when it is in the application */
+	struct tk_thread_page *page;  /* exported page, core's address */
+	struct vspace *vspace;    /* client address space; NULL: none */
+	paddr_t client_root;      /* its root, or the kernel's */
+	vaddr_t stack_top;        /* of its stack in the abi unit */
 	u64 resume_ip, resume_sp; /* RESUME_CALL */
 	u64 result, outs[TK_OUTS_MAX];
-	struct vspace *vspace;    /* client address space; NULL: none */
-	struct tk_thread_page *page;  /* exported page, core's address */
+	u32 id;                   /* dense, from 1; unique among existing threads */
+	u32 state;                /* enum thread_state */
+	u32 resume;               /* enum thread_resume */
+	u32 attention;            /* enum thread_attention: what the return to user mode must do first */
+	volatile u32 on_cpu;      /* its state is still in a processor's registers: nobody else may run it */
 	frame_t frame;            /* exported page */
 	u32 owner;                /* domain */
 	bool application;
-	bool kill;                /* detach: ends when it next leaves a service */
-	u16 stack_index;          /* slot of its stack in the abi unit */
+	u32 creator;              /* domain that gave its frames */
+	u32 frame_count;
+	frame_t frames[TK_OBJECT_FRAMES_MAX];
 	/* Scheduling: under the run queue's lock of `cpu`. */
 	u32 cpu;
 	u32 policy, priority, weight;
@@ -103,12 +113,27 @@ struct thread {
 };
 _Static_assert(sizeof(struct thread) <= PAGE_SIZE, "the private part is one page");
 
-static inline struct activation *thread_top(struct thread *t) { return t->depth ? &t->activations[t->depth - 1] : NULL; }
+static inline bool thread_in_application(const struct thread *t) { return t->domain == NULL; }
 
 /* thread.c */
 long thread_create(u32 caller, const struct tk_object_create *request) must_check;
 long thread_destroy(struct thread *t, u32 caller);
 long thread_start(struct thread *t);
-struct thread *thread_of_id(u32 id);
+noreturn_fn void thread_exit_current(struct thread *t, vaddr_t word);
+struct thread *thread_of_id(u32 id);   /* NULL: none. Stays valid only while the caller keeps it from being destroyed */
+long thread_interrupt(struct thread *t, u32 bits);
+/* A thread of the core or of a unit, from boot memory. */
+struct thread *thread_create_boot(void);
+
+/* activation.c */
+/* Enters `domain` with an upcall of the core; -EAGAIN if it is not running, -ENOMEM if too deep. Thread t is current or new. */
+long activation_upcall(struct thread *t, struct domain *domain, u32 kind, const struct tk_request *request) must_check;
+/* Ends the top activation with a result and sets how the thread goes on. */
+void activation_reply(struct thread *t, u64 result, const u64 *outs);
+/* Ends every activation above and including the deepest one in a failed generation; the caller of that one gets -EIO. */
+void activation_unwind(struct thread *t);
+/* The number of a stack of the domain's pool, waiting not at all: -1 none. */
+int stack_take(struct domain *d, struct thread *t);
+void stack_give(struct domain *d, u32 index);
 
 #endif

@@ -97,7 +97,7 @@ struct tk_request {
 	u32 interface; /* index of the interface within the unit */
 	u32 op;
 	u32 caller;    /* domain id; 0: the core (upcalls of TK_INTERFACE_CORE) */
-	u32 thread;    /* thread id, unique until reboot */
+	u32 thread;    /* thread id: dense from 1, unique among existing threads, used again after tk_object_destroy */
 };
 
 /*
@@ -292,7 +292,8 @@ long tk_thread_start(vaddr_t thread) must_check;
  * the owner of the object learns that it may be destroyed; word may be NULL. Does not return. */
 noreturn_fn void tk_thread_exit(volatile u32 *word);
 /* Application registers of a thread that is in its shim, stopped or not yet started (thread 0: the calling thread).
- * Setting checks: user selectors, masked flags, canonical addresses. */
+ * Setting checks: user selectors, masked flags, canonical addresses. After a thread in a system call sets its own registers, the
+ * call's result is not written over rax. */
 long tk_thread_regs_get(vaddr_t thread, struct tk_regs *regs) must_check;
 long tk_thread_regs_set(vaddr_t thread, const struct tk_regs *regs) must_check;
 /* The vector state in the processor's XSAVE layout: at most `size` bytes; the result is the number copied. Setting checks the
