@@ -39,7 +39,7 @@ struct tk_region {
 	u64 offset;        /* of start in the object, bytes */
 	u64 owner_data;    /* mem's */
 };
-#define TK_REGIONS_IN_PAGE 84
+#define TK_REGIONS_IN_PAGE 100
 /* The exported page of a vspace is this header and its first regions; a larger table has the same layout in contiguous frames. */
 struct tk_region_table {
 	volatile u32 generation; /* odd while mem edits; the core commits a fault only if even and unchanged */
@@ -105,7 +105,7 @@ struct tk_domain_page {
 };
 
 _Static_assert(sizeof(struct tk_thread_page) <= PAGE_SIZE, "one page");
-_Static_assert(sizeof(struct tk_region) == 48, "ABI");
+_Static_assert(sizeof(struct tk_region) == 40, "ABI");
 _Static_assert(sizeof(struct tk_region_table) <= PAGE_SIZE, "one page");
 _Static_assert(sizeof(struct tk_pool_page) <= PAGE_SIZE, "one page");
 _Static_assert(sizeof(struct tk_watch_page) <= PAGE_SIZE, "one page");
