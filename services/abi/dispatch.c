@@ -1,5 +1,6 @@
 /* The way from an application's system call, exception or interrupt to its handler and back. */
-#include "shim.h"
+#include "clock.h"
+#include <abi_server.h>
 
 /* One bit a system call: its absence has been logged. */
 static u64 absence_logged[16];
@@ -57,4 +58,16 @@ long abi_upcall_interrupt(const struct tk_request *request)
 	if (unlikely(!t))
 		thread_unknown(request->thread);
 	return signals_deliver(t, 0, false);
+}
+
+void abi_init(void)
+{
+	clock_boot();
+}
+
+void abi_main(u32 index)
+{
+	if (index == 0)
+		shim_start_init();
+	tk_thread_exit(NULL);
 }

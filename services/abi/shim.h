@@ -52,7 +52,7 @@ struct shim_file_ops {
 	long (*seek)(struct shim_thread *, struct shim_file *, i64 offset, u32 whence);
 	long (*ioctl)(struct shim_thread *, struct shim_file *, u32 command, u64 argument);
 	long (*stat)(struct shim_thread *, struct shim_file *, void *fs_stat); /* struct fs_stat of services/fs/fs_types.h */
-	const struct tk_pollword *(*pollword)(struct shim_file *);             /* instead of file->pollword; both NULL: always ready */
+	const volatile u32 *(*event_word)(struct shim_file *);                 /* instead of file->pollword's sequence; both NULL: always ready */
 	u32 (*ready)(struct shim_thread *, struct shim_file *);                /* POLL bits now; NULL: the level of the poll word */
 	void (*flush)(struct shim_file *, struct shim_fd_table *);             /* a descriptor of this table was closed: record locks */
 	void (*close)(struct shim_file *);                                     /* last reference gone */
@@ -126,7 +126,8 @@ long shim_wait(struct shim_thread *t, const volatile u32 *word, u32 expected, na
 long shim_wait_word(struct shim_thread *t, const struct tk_pollword *word, u32 seen, nanos_t deadline);
 /* Runs `attempt` until it does not answer -EAGAIN, waiting on the file's poll word in between; O_NONBLOCK returns -EAGAIN. */
 long shim_wait_file(struct shim_thread *t, struct shim_file *file, long (*attempt)(void *), void *context);
-const struct tk_pollword *file_pollword(struct shim_file *file); /* NULL: always ready */
+const volatile u32 *file_event_word(struct shim_file *file);          /* counts its events; NULL: always ready */
+u32 file_ready(struct shim_thread *t, struct shim_file *file);        /* POLL bits that hold now */
 /* ppoll, pselect, epoll_pwait: sets the application's mask for the wait (set 0: nothing); end puts it back unless a signal ended
  * the wait (-EINTR, -ERESTART*): then signals_deliver does, from saved_mask, which it clears. */
 long signal_mask_begin(struct shim_thread *t, vaddr_t set, u64 size) must_check;
@@ -140,6 +141,9 @@ long signals_deliver(struct shim_thread *t, long result, bool in_call);
 /* exception.c: sends the signal of an exception to the calling thread. */
 void exception_signal(struct shim_thread *t, const struct tk_request *request);
 
+/* init.c: makes process 1 and starts it; called once, on a thread of the unit's own. */
+void shim_start_init(void);
+
 /* vdso.c: maps the vDSO and its data into the process; the address for AT_SYSINFO_EHDR, 0 if there is none. */
 vaddr_t shim_vdso_map(struct shim_process *process);
 
@@ -148,12 +152,5 @@ typedef long (*shim_handler)(struct shim_thread *, const u64 *);
 extern const shim_handler syscall_table[];
 extern const char *const syscall_names[];
 extern const u32 syscall_count;
-
-/* dispatch.c: entries that the unit's generated dispatcher calls. */
-long abi_upcall_syscall(const struct tk_request *request);
-long abi_upcall_exception(const struct tk_request *request);
-long abi_upcall_interrupt(const struct tk_request *request);
-void abi_init(void);
-noreturn_fn void abi_main(u64 index);
 
 #endif

@@ -1,6 +1,7 @@
 /* Every wait of the shim for an event passes here; no lock is held then. */
 #include "shim.h"
 #include "include/abi_fcntl.h"
+#include "include/abi_poll.h"
 #include <proc_client.h>
 
 long shim_wait(struct shim_thread *t, const volatile u32 *word, u32 expected, nanos_t deadline)
@@ -24,22 +25,39 @@ long shim_wait_word(struct shim_thread *t, const struct tk_pollword *word, u32 s
 	return shim_wait(t, &word->sequence, seen, deadline);
 }
 
-const struct tk_pollword *file_pollword(struct shim_file *file)
+const volatile u32 *file_event_word(struct shim_file *file)
 {
-	return file->ops->pollword ? file->ops->pollword(file) : file->pollword;
+	if (file->ops->event_word)
+		return file->ops->event_word(file);
+	return file->pollword ? &file->pollword->sequence : NULL;
+}
+
+u32 file_ready(struct shim_thread *t, struct shim_file *file)
+{
+	u32 level = POLL_READABLE | POLL_WRITABLE; /* what has nothing to wait for */
+
+	if (file->ops->ready)
+		level = file->ops->ready(t, file);
+	else if (file->pollword)
+		level = __atomic_load_n(&file->pollword->level, __ATOMIC_ACQUIRE); /* before the data that it speaks of */
+	if (level & POLLIN)
+		level |= POLLRDNORM;
+	if (level & POLLOUT)
+		level |= POLLWRNORM;
+	return level;
 }
 
 long shim_wait_file(struct shim_thread *t, struct shim_file *file, long (*attempt)(void *), void *context)
 {
-	const struct tk_pollword *word = file_pollword(file);
+	const volatile u32 *word = file_event_word(file);
 	long result;
 
 	for (;;) {
-		u32 seen = word ? __atomic_load_n(&word->sequence, __ATOMIC_ACQUIRE) : 0; /* before the attempt looks */
+		u32 seen = word ? __atomic_load_n(word, __ATOMIC_ACQUIRE) : 0; /* before the attempt looks */
 		result = attempt(context);
 		if (result != -EAGAIN || file->flags & O_NONBLOCK || !word)
 			return result;
-		result = shim_wait_word(t, word, seen, NANOS_NEVER);
+		result = shim_wait(t, word, seen, NANOS_NEVER);
 		if (result < 0)
 			return result;
 	}

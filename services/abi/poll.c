@@ -1,0 +1,210 @@
+/*
+ * poll and select: one look at each descriptor; if none is ready, a wait on the one event word, or on a set of watches, then
+ * a look again. A descriptor's file is held while its word is waited on.
+ */
+#include "poll.h"
+#include "include/abi_fcntl.h"
+
+#define POLL_ALWAYS (POLLERR | POLLHUP)
+
+/* The thread's own set of watches, made at the first use. */
+static struct watch_set *poll_watches(struct shim_thread *t)
+{
+	if (!t->watches)
+		t->watches = watch_set_create();
+	return t->watches;
+}
+
+/* Looks at all entries; the number of those with something to report. */
+static u32 poll_scan(struct shim_thread *t, struct poll_entry *entries, u32 count)
+{
+	u32 ready = 0;
+
+	for (u32 i = 0; i < count; i++) {
+		struct poll_entry *e = &entries[i];
+
+		e->revents = e->file ? (u16)(file_ready(t, e->file) & (e->events | POLL_ALWAYS)) : e->fd < 0 ? 0 : POLLNVAL;
+		if (e->revents)
+			ready++;
+	}
+	return ready;
+}
+
+static void notice_ignore(void *cookie, void *context)
+{
+	(void)cookie;
+	(void)context;
+}
+
+/* Watches every word, then looks and waits until something is ready or the deadline. */
+static long poll_wait_many(struct shim_thread *t, struct poll_entry *entries, u32 count, nanos_t deadline)
+{
+	struct watch_set *set = poll_watches(t);
+	long result = set ? 0 : -ENOMEM;
+
+	for (u32 i = 0; i < count && result == 0; i++)
+		if (entries[i].file && file_event_word(entries[i].file))
+			result = watch_set_add(set, file_event_word(entries[i].file), &entries[i], &entries[i].place);
+	while (result == 0) {
+		u32 seen = __atomic_load_n(watch_set_word(set), __ATOMIC_ACQUIRE); /* before the notices and the scan */
+
+		watch_set_take(set, notice_ignore, NULL);
+		result = poll_scan(t, entries, count);
+		if (result)
+			break;
+		result = shim_wait(t, watch_set_word(set), seen, deadline);
+	}
+	for (u32 i = 0; set && i < count; i++)
+		watch_set_remove(set, &entries[i].place);
+	return result;
+}
+
+/* The same for one word, which needs no watch. */
+static long poll_wait_one(struct shim_thread *t, struct poll_entry *entries, u32 count, const volatile u32 *word, nanos_t deadline)
+{
+	long result = 0;
+
+	while (result == 0) {
+		u32 seen = __atomic_load_n(word, __ATOMIC_ACQUIRE); /* before the scan */
+
+		result = poll_scan(t, entries, count);
+		if (result)
+			break;
+		result = shim_wait(t, word, seen, deadline);
+	}
+	return result;
+}
+
+/* The one word that all entries wait on; NULL with *several when there is more than one. */
+static const volatile u32 *poll_single_word(struct poll_entry *entries, u32 count, bool *several)
+{
+	const volatile u32 *found = NULL;
+
+	*several = false;
+	for (u32 i = 0; i < count; i++) {
+		const volatile u32 *word = entries[i].file ? file_event_word(entries[i].file) : NULL;
+
+		if (!word || word == found)
+			continue;
+		if (found)
+			*several = true;
+		found = word;
+	}
+	return *several ? NULL : found;
+}
+
+long poll_entries(struct shim_thread *t, struct poll_entry *entries, u32 count, nanos_t deadline)
+{
+	static const volatile u32 never;
+	const volatile u32 *word;
+	bool several;
+	long result;
+
+	for (u32 i = 0; i < count; i++)
+		entries[i].file = entries[i].fd >= 0 ? file_get(t, entries[i].fd) : NULL;
+	result = poll_scan(t, entries, count);
+	if (result == 0 && deadline != 0) {
+		word = poll_single_word(entries, count, &several);
+		if (several)
+			result = poll_wait_many(t, entries, count, deadline);
+		else
+			result = poll_wait_one(t, entries, count, word ? word : &never, deadline);
+		if (result == -ETIMEDOUT)
+			result = 0;
+	}
+	for (u32 i = 0; i < count; i++)
+		if (entries[i].file)
+			file_put(entries[i].file);
+	return result;
+}
+
+nanos_t deadline_after(nanos_t length)
+{
+	nanos_t now = clock_monotonic();
+
+	if (length == 0)
+		return 0;
+	return length >= NANOS_NEVER - now ? NANOS_NEVER : now + length;
+}
+
+/* poll with a deadline: the work of poll, ppoll, and of a restarted poll. */
+static long poll_descriptors(struct shim_thread *t, vaddr_t fds, u32 count, nanos_t deadline)
+{
+	struct linux_pollfd *user;
+	struct poll_entry *entries;
+	long result = -ENOMEM;
+
+	if (count > t->process->files_limit)
+		return -EINVAL;
+	user = heap_alloc((count + 1) * sizeof(*user));
+	entries = heap_alloc((count + 1) * sizeof(*entries));
+	if (!user || !entries)
+		goto out;
+	result = count ? user_copy_in(user, fds, count * sizeof(*user)) : 0;
+	if (result < 0)
+		goto out;
+	for (u32 i = 0; i < count; i++)
+		entries[i] = (struct poll_entry){ .fd = user[i].fd, .events = (u16)user[i].events };
+	result = poll_entries(t, entries, count, deadline);
+	for (u32 i = 0; i < count; i++)
+		user[i].revents = (i16)entries[i].revents;
+	if (count && result >= 0 && user_copy_out(fds, user, count * sizeof(*user)) < 0)
+		result = -EFAULT;
+out:
+	heap_free(user);
+	heap_free(entries);
+	return result;
+}
+
+static long poll_restart(struct shim_thread *t, const u64 *a)
+{
+	long result = poll_descriptors(t, a[0], (u32)a[1], t->restart.deadline);
+
+	return result == -ERESTARTSYS ? -ERESTART_RESTARTBLOCK : result;
+}
+
+long sys_poll(struct shim_thread *t, const u64 *a)
+{
+	i32 timeout = (i32)a[2];
+
+	t->restart.deadline = timeout < 0 ? NANOS_NEVER : deadline_after((nanos_t)timeout * NANOS_IN_MILLI);
+	t->restart.args[0] = a[0];
+	t->restart.args[1] = a[1];
+	t->restart.call = poll_restart;
+	return poll_restart(t, t->restart.args);
+}
+
+long sys_ppoll(struct shim_thread *t, const u64 *a)
+{
+	nanos_t deadline = NANOS_NEVER;
+	struct linux_timespec time;
+	long result;
+
+	if (a[2]) {
+		result = timespec_get(a[2], &time);
+		if (result < 0)
+			return result;
+		deadline = deadline_after(timespec_nanos(&time));
+	}
+	result = signal_mask_begin(t, a[3], a[4]);
+	if (result < 0)
+		return result;
+	result = poll_descriptors(t, a[0], (u32)a[1], deadline);
+	if (result == -ERESTARTSYS)
+		result = -ERESTARTNOHAND;
+	signal_mask_end(t, result);
+	if (a[2])
+		result = timeout_left_put(a[2], deadline, result);
+	return result;
+}
+
+long timeout_left_put(vaddr_t to, nanos_t deadline, long result)
+{
+	nanos_t now = clock_monotonic();
+
+	if (deadline == NANOS_NEVER)
+		return result;
+	if (timespec_put(to, deadline > now ? (i64)(deadline - now) : 0) < 0 && result == -ERESTARTNOHAND)
+		return -EINTR; /* a restart would wait anew */
+	return result;
+}
