@@ -143,6 +143,8 @@ enum fs_umount_flags { FS_MNT_FORCE = 1, FS_MNT_DETACH = 2, FS_MNT_EXPIRE = 4, F
 /* ---- Directory records: readdir writes them to the application as getdents64 (or getdents) defines them ----------------------------- */
 enum fs_dirent_format { FS_DIRENT_64, FS_DIRENT_OLD };
 
+enum fs_seal { FS_SEAL_SEAL = 1, FS_SEAL_SHRINK = 2, FS_SEAL_GROW = 4, FS_SEAL_WRITE = 8, FS_SEAL_FUTURE_WRITE = 16 };
+enum fs_memory_flags { FS_MFD_CLOEXEC = 1, FS_MFD_ALLOW_SEALING = 2 };
 enum fs_node_name { FS_NAME_HOST, FS_NAME_DOMAIN };
 enum fs_allocate_mode { FS_ALLOCATE_KEEP_SIZE = 1, FS_ALLOCATE_PUNCH_HOLE = 2, FS_ALLOCATE_ZERO_RANGE = 16 };
 

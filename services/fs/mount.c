@@ -1,0 +1,208 @@
+/* Instances of file systems, and where they are mounted. */
+#include "fs.h"
+
+struct fs_mounted *fs_mounts;   /* fs_tree */
+struct fs_place fs_root;
+
+static const struct fs_type *const types[] = { &fs_sysfs_type, &fs_tmpfs_type, &fs_proc_type, &fs_devtmpfs_type, &fs_ramfs_type };
+static volatile u32 last_mount_id = 20, last_device = 20;
+
+const struct fs_type *fs_type_find(const char *name)
+{
+	u32 i;
+
+	for (i = 0; i < countof(types); i++)
+		if (strcmp(types[i]->name, name) == 0)
+			return types[i];
+	return NULL;
+}
+
+const struct fs_type *fs_type_at(u32 index)
+{
+	return index < countof(types) ? types[index] : NULL;
+}
+
+struct fs_super *fs_super_create(const struct fs_type *type)
+{
+	struct fs_super *super = heap_alloc(sizeof(*super));
+
+	if (!super)
+		return NULL;
+	super->references = 1;
+	super->type = type;
+	super->device = fs_device(0, __atomic_add_fetch(&last_device, 1, __ATOMIC_RELAXED)); /* a number by itself */
+	return super;
+}
+
+/* Takes all names out of a tree that nothing can reach any more, without recursion. */
+static void tree_drop(struct fs_name *root)
+{
+	struct fs_name *at = root;
+
+	for (;;) {
+		struct fs_name *parent = at->parent;
+
+		if (fs_is_directory(at->inode) && at->inode->children.last) {
+			at = at->inode->children.last;
+			continue;
+		}
+		if (at == root)
+			break;
+		fs_name_unlink(at);
+		at = parent;
+	}
+	fs_name_put(root);
+}
+
+void fs_super_put(struct fs_super *super)
+{
+	if (__atomic_sub_fetch(&super->references, 1, __ATOMIC_ACQ_REL)) /* the last one sees all uses as over */
+		return;
+	if (super->root) {
+		fs_gate_exclusive(&fs_tree);
+		tree_drop(super->root);
+		fs_gate_release(&fs_tree);
+	}
+	heap_free(super);
+}
+
+long fs_mount_attach(struct fs_super *super, struct fs_name *root, struct fs_place at, u32 flags, const char *source)
+{
+	struct fs_mounted *mount = heap_alloc(sizeof(*mount)), **end = &fs_mounts;
+	size_t length = strlen(source) + 1;
+
+	if (mount)
+		mount->source = heap_alloc(length);
+	if (!mount || !mount->source) {
+		heap_free(mount);
+		return -ENOMEM;
+	}
+	memcpy(mount->source, source, length);
+	mount->references = 1;
+	mount->id = __atomic_add_fetch(&last_mount_id, 1, __ATOMIC_RELAXED); /* a number by itself */
+	mount->flags = flags;
+	mount->attached = true;
+	mount->super = super;
+	__atomic_add_fetch(&super->references, 1, __ATOMIC_RELAXED); /* the caller has one */
+	mount->root = root;
+	fs_name_hold(root);
+	if (at.name) {
+		fs_place_hold(at);
+		mount->parent = at.mount;
+		mount->point = at.name;
+		at.name->mounted++;
+	}
+	while (*end)
+		end = &(*end)->next;
+	*end = mount;
+	return 0;
+}
+
+struct fs_mounted *fs_mount_at(struct fs_mounted *parent, struct fs_name *point)
+{
+	struct fs_mounted *mount, *found = NULL;
+
+	for (mount = fs_mounts; mount; mount = mount->next)
+		if (mount->parent == parent && mount->point == point)
+			found = mount;
+	return found;
+}
+
+void fs_mount_hold(struct fs_mounted *mount)
+{
+	__atomic_add_fetch(&mount->references, 1, __ATOMIC_RELAXED); /* the caller has one or holds fs_tree */
+}
+
+/* The last reference goes after the mount was detached: only places held it. */
+void fs_mount_put(struct fs_mounted *mount)
+{
+	if (__atomic_sub_fetch(&mount->references, 1, __ATOMIC_ACQ_REL)) /* the last one sees all uses as over */
+		return;
+	fs_name_put(mount->root);
+	fs_super_put(mount->super);
+	heap_free(mount->source);
+	heap_free(mount);
+}
+
+void fs_place_hold(struct fs_place place)
+{
+	fs_mount_hold(place.mount);
+	fs_name_hold(place.name);
+}
+
+void fs_place_put(struct fs_place place)
+{
+	fs_name_put(place.name);
+	fs_mount_put(place.mount);
+}
+
+long fs_place_writable(struct fs_place place)
+{
+	return place.mount && (place.mount->flags & FS_MS_RDONLY) ? -EROFS : 0;
+}
+
+/* One step towards the root: false when there is none. */
+static bool place_up(struct fs_place *place)
+{
+	while (place->name == place->mount->root) {
+		if (!place->mount->parent)
+			return false;
+		*place = (struct fs_place){ place->mount->parent, place->mount->point };
+	}
+	place->name = place->name->parent;
+	return true;
+}
+
+bool fs_place_below(struct fs_place place, struct fs_place top)
+{
+	while (place.name != top.name || place.mount != top.mount) {
+		/* The root of a mount is also the place it covers. */
+		if (place.name == place.mount->root && place.mount->parent) {
+			place = (struct fs_place){ place.mount->parent, place.mount->point };
+			continue;
+		}
+		if (!place_up(&place))
+			return false;
+	}
+	return true;
+}
+
+static char *prepend(char *at, const char *buffer, const char *text, size_t length)
+{
+	if ((size_t)(at - buffer) < length)
+		return NULL;
+	return memcpy(at - length, text, length);
+}
+
+long fs_place_path(struct fs_place place, struct fs_place root, char *buffer, size_t capacity, char **start)
+{
+	static const char unreachable[] = "(unreachable)";
+	char *end = buffer + capacity - 1, *at = end;
+	bool reached = true;
+
+	*end = 0;
+	while (place.name != root.name || place.mount != root.mount) {
+		if (place.name == place.mount->root) {
+			if (!place.mount->parent) {
+				reached = false;
+				break;
+			}
+			place = (struct fs_place){ place.mount->parent, place.mount->point };
+			continue;
+		}
+		at = prepend(at, buffer, place.name->text, place.name->length);
+		if (at)
+			at = prepend(at, buffer, "/", 1);
+		if (!at)
+			return -ENAMETOOLONG;
+		place.name = place.name->parent;
+	}
+	if (at == end)
+		at = prepend(at, buffer, "/", 1);
+	if (!reached)
+		at = prepend(at, buffer, unreachable, sizeof(unreachable) - 1);
+	if (!at)
+		return -ENAMETOOLONG;
+	*start = at;
+	return end - at + 1;
+}

@@ -1,0 +1,239 @@
+/* Names: the tree of directory entries, with one hash table for all. All changes need fs_tree held exclusive. */
+#include "fs.h"
+
+#define TABLE_FIRST 1024u
+
+static struct fs_name **table;     /* fs_tree */
+static u32 table_size, table_used;
+static u32 table_seed;
+
+static u32 name_hash(const struct fs_name *parent, const char *text, u32 length)
+{
+	u64 hash = (uintptr_t)parent ^ table_seed;
+	u32 i;
+
+	for (i = 0; i < length; i++)
+		hash = (hash ^ (u8)text[i]) * 0x9e3779b97f4a7c15ull;
+	return (u32)(hash >> 32);
+}
+
+struct fs_name *fs_name_find(struct fs_name *parent, const char *text, u32 length)
+{
+	struct fs_name *name;
+	u32 hash;
+
+	if (!table)
+		return NULL;
+	hash = name_hash(parent, text, length);
+	for (name = table[hash & (table_size - 1)]; name; name = name->hash_next)
+		if (name->hash == hash && name->parent == parent && name->length == length && memcmp(name->text, text, length) == 0)
+			return name;
+	return NULL;
+}
+
+/* Doubles the table; without memory it stays as it is, which is slower but right. */
+static void table_grow(void)
+{
+	u32 size = table ? table_size * 2 : TABLE_FIRST, i;
+	struct fs_name **larger = heap_alloc(size * sizeof(*larger));
+
+	if (!larger)
+		return;
+	for (i = 0; i < table_size; i++) {
+		while (table[i]) {
+			struct fs_name *name = table[i];
+
+			table[i] = name->hash_next;
+			name->hash_next = larger[name->hash & (size - 1)];
+			larger[name->hash & (size - 1)] = name;
+		}
+	}
+	heap_free(table);
+	table = larger;
+	table_size = size;
+}
+
+static void table_insert(struct fs_name *name)
+{
+	name->hash = name_hash(name->parent, name->text, name->length);
+	name->hash_next = table[name->hash & (table_size - 1)];
+	table[name->hash & (table_size - 1)] = name;
+	if (++table_used > table_size)
+		table_grow();
+}
+
+static void table_remove(struct fs_name *name)
+{
+	struct fs_name **at = &table[name->hash & (table_size - 1)];
+
+	while (*at != name)
+		at = &(*at)->hash_next;
+	*at = name->hash_next;
+	table_used--;
+}
+
+struct fs_name *fs_name_create(const char *text, u32 length, struct fs_name *parent, struct fs_inode *inode)
+{
+	struct fs_name *name = heap_alloc(sizeof(*name) + length + 1);
+
+	if (!table) {   /* the first name is made before anything runs in parallel */
+		random_bytes(&table_seed, sizeof(table_seed));
+		table_grow();
+	}
+	if (!name || !table) {
+		heap_free(name);
+		fs_inode_put(inode);
+		return NULL;
+	}
+	name->references = 1;
+	name->length = (u16)length;
+	name->room = (u16)(length + 1);
+	name->text = name->own_text;
+	memcpy(name->text, text, length);
+	name->inode = inode;
+	name->parent = parent ? parent : name;
+	if (parent)
+		fs_name_hold(parent);
+	return name;
+}
+
+static void children_add(struct fs_inode *directory, struct fs_name *name)
+{
+	name->previous = directory->children.last;
+	name->next = NULL;
+	*(name->previous ? &name->previous->next : &directory->children.first) = name;
+	directory->children.last = name;
+	if (directory->children.next_cookie < 3)
+		directory->children.next_cookie = 3;   /* 1 and 2 are behind "." and ".." */
+	name->cookie = directory->children.next_cookie++;
+	directory->children.count++;
+}
+
+static void children_remove(struct fs_inode *directory, struct fs_name *name)
+{
+	*(name->previous ? &name->previous->next : &directory->children.first) = name->next;
+	*(name->next ? &name->next->previous : &directory->children.last) = name->previous;
+	directory->children.count--;
+}
+
+void fs_name_link(struct fs_name *name)
+{
+	children_add(name->parent->inode, name);
+	table_insert(name);
+	name->linked = true;
+	fs_name_hold(name);
+}
+
+void fs_name_unlink(struct fs_name *name)
+{
+	children_remove(name->parent->inode, name);
+	table_remove(name);
+	name->linked = false;
+	fs_name_put(name);
+}
+
+long fs_name_move_prepare(struct fs_name *name, u32 length, char **room)
+{
+	*room = NULL;
+	if (length < name->room)
+		return 0;
+	*room = heap_alloc(length + 1);
+	return *room ? 0 : -ENOMEM;
+}
+
+static void name_text_set(struct fs_name *name, const char *text, u32 length, char *room)
+{
+	if (room) {
+		if (name->text != name->own_text)
+			heap_free(name->text);
+		name->text = room;
+		name->room = (u16)(length + 1);
+	}
+	memcpy(name->text, text, length);
+	name->text[length] = 0;
+	name->length = (u16)length;
+}
+
+void fs_name_move(struct fs_name *name, struct fs_name *parent, const char *text, u32 length, char *room)
+{
+	struct fs_name *old = name->parent;
+
+	children_remove(old->inode, name);
+	table_remove(name);
+	name_text_set(name, text, length, room);
+	fs_name_hold(parent);
+	name->parent = parent;
+	children_add(parent->inode, name);
+	table_insert(name);
+	fs_name_put(old);
+}
+
+/* Moves the text out of the name itself, for fs_name_exchange. */
+long fs_name_exchange_prepare(struct fs_name *name)
+{
+	char *text;
+
+	if (name->text != name->own_text)
+		return 0;
+	text = heap_alloc(name->length + 1u);
+	if (!text)
+		return -ENOMEM;
+	memcpy(text, name->text, name->length);
+	name->room = (u16)(name->length + 1);
+	name->text = text;
+	return 0;
+}
+
+/* Two names keep their texts and places and exchange what they name: the names move, so that open files follow. */
+void fs_name_exchange(struct fs_name *a, struct fs_name *b)
+{
+	struct fs_name *parent = a->parent;
+	char *text = a->text;
+	u16 length = a->length, room = a->room;
+
+	rt_assert(a->text != a->own_text && b->text != b->own_text);
+	children_remove(a->parent->inode, a);
+	children_remove(b->parent->inode, b);
+	table_remove(a);
+	table_remove(b);
+	a->text = b->text;
+	a->length = b->length;
+	a->room = b->room;
+	b->text = text;
+	b->length = length;
+	b->room = room;
+	a->parent = b->parent;
+	b->parent = parent;
+	children_add(a->parent->inode, a);
+	children_add(b->parent->inode, b);
+	table_insert(a);
+	table_insert(b);
+}
+
+void fs_name_hold(struct fs_name *name)
+{
+	__atomic_add_fetch(&name->references, 1, __ATOMIC_RELAXED); /* the caller has one or holds fs_tree */
+}
+
+void fs_name_put(struct fs_name *name)
+{
+	while (__atomic_sub_fetch(&name->references, 1, __ATOMIC_ACQ_REL) == 0) { /* the last one sees all uses as over */
+		struct fs_name *parent = name->parent;
+
+		fs_inode_put(name->inode);
+		if (name->text != name->own_text)
+			heap_free(name->text);
+		heap_free(name);
+		if (parent == name)
+			return;
+		name = parent;
+	}
+}
+
+bool fs_name_below(const struct fs_name *name, const struct fs_name *top)
+{
+	for (; name != top; name = name->parent)
+		if (name->parent == name)
+			return false;
+	return true;
+}

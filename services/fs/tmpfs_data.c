@@ -1,0 +1,241 @@
+/*
+ * Content of tmpfs files: pages of a memory object, which fs reads and writes through its token window. The io gate keeps pages
+ * in place while they are copied: whoever frees pages holds it exclusive.
+ */
+#include "fs.h"
+#include "mem_client.h"
+#include "mem_types.h"
+
+#define BATCH 32u   /* pages asked for at once */
+
+long fs_tmpfs_object(struct fs_inode *inode)
+{
+	return inode->data.object ? 0 : mem_object_create(inode->data.pages, (u64)(uintptr_t)inode, &inode->data.object);
+}
+
+static u8 *page_address(frame_t frame)
+{
+	return (u8 *)token_of_frame(frame);
+}
+
+/* Frames of up to BATCH pages from `index`; those without are FRAME_NONE. The number of pages. */
+static long pages_get(struct fs_inode *inode, u64 index, u64 count, u32 flags, frame_t *frames)
+{
+	u64 out = 0;
+	long result;
+
+	if (count > BATCH)
+		count = BATCH;
+	if (count == 1) {
+		result = mem_object_page(inode->data.object, index, flags, &out);
+		frames[0] = (frame_t)out;
+		return result < 0 ? result : 1;
+	}
+	result = mem_object_pages(inode->data.object, index, (u32)count, flags, frames, count * sizeof(*frames));
+	return result < 0 ? result : result / (long)sizeof(*frames);
+}
+
+static long data_read(struct fs_file *file, struct fs_transfer *transfer)
+{
+	struct fs_inode *inode = file->inode;
+	frame_t frames[BATCH];
+	u64 done = 0, size, first = 0;
+	long count = 0;
+
+	fs_gate_shared(&inode->io);
+	size = inode->size;
+	if (transfer->offset >= size)
+		transfer->size = 0;
+	else if (transfer->size > size - transfer->offset)
+		transfer->size = size - transfer->offset;
+	while (done < transfer->size) {
+		u64 at = transfer->offset + done, index = at / PAGE_SIZE, in_page = at & PAGE_MASK, part = PAGE_SIZE - in_page, moved;
+
+		if (part > transfer->size - done)
+			part = transfer->size - done;
+		if (!inode->data.object) {   /* never written: one hole */
+			moved = fs_transfer_zero(transfer, done, part);
+		} else {
+			if (index - first >= (u64)count) {
+				count = pages_get(inode, index, (transfer->offset + transfer->size - 1) / PAGE_SIZE - index + 1, 0, frames);
+				first = index;
+				if (count <= 0)
+					break;
+			}
+			moved = frames[index - first] == FRAME_NONE ? fs_transfer_zero(transfer, done, part)
+				: fs_transfer_put(transfer, done, page_address(frames[index - first]) + in_page, part);
+		}
+		done += moved;
+		if (moved < part)
+			break;
+	}
+	fs_gate_release(&inode->io);
+	if (done < transfer->size && !done)
+		return count < 0 ? count : -EFAULT;
+	fs_inode_accessed(file->place, inode, file->flags);
+	return (long)done;
+}
+
+/* Takes pages from the instance's limit. */
+static long pages_charge(struct fs_inode *inode, u64 pages)
+{
+	struct fs_super *super = inode->super;
+	/* A counter; the limit is checked on its value after adding. */
+	u64 used = __atomic_add_fetch(&super->pages_used, pages, __ATOMIC_RELAXED);
+
+	if (super->pages_limit && used > super->pages_limit) {
+		__atomic_sub_fetch(&super->pages_used, pages, __ATOMIC_RELAXED);
+		return -ENOSPC;
+	}
+	inode->data.charged += pages;
+	return 0;
+}
+
+/* After pages went away or came by mappings: counts what is there. */
+static void pages_recount(struct fs_inode *inode)
+{
+	struct mem_object_info info = { 0 };
+	u64 present = 0;
+
+	if (inode->data.object && mem_object_info(inode->data.object, &info) == 0)
+		present = info.present;
+	__atomic_add_fetch(&inode->super->pages_used, present - inode->data.charged, __ATOMIC_RELAXED); /* a counter; wraps right */
+	inode->data.charged = present;
+}
+
+/* Sets the size in pages of the object. */
+static long object_fit(struct fs_inode *inode, u64 size)
+{
+	u64 pages = (size + PAGE_SIZE - 1) / PAGE_SIZE;
+	long result = 0;
+
+	if (pages == inode->data.pages)
+		return 0;
+	if (inode->data.object)
+		result = mem_object_resize(inode->data.object, pages);
+	if (!result)
+		inode->data.pages = pages;
+	return result;
+}
+
+static void size_set(struct fs_inode *inode, u64 size)
+{
+	lock_acquire(&inode->lock);
+	inode->size = size;
+	lock_release(&inode->lock);
+}
+
+/* Zeroes part of one page if it is there. */
+static void page_zero(struct fs_inode *inode, u64 from, u64 to)
+{
+	u64 frame = FRAME_NONE;
+
+	if (from < to && inode->data.object && mem_object_page(inode->data.object, from / PAGE_SIZE, 0, &frame) >= 0 && frame != FRAME_NONE)
+		memset(page_address((frame_t)frame) + (from & PAGE_MASK), 0, to - from);
+}
+
+long fs_tmpfs_resize(struct fs_inode *inode, u64 size)
+{
+	u64 old = inode->size;
+	long result;
+
+	if (size > FS_OFFSET_MAX - PAGE_SIZE)
+		return -EFBIG;
+	if (size < old)
+		size_set(inode, size);   /* before pages go: readers wait at the gate, mappings ask the object */
+	result = object_fit(inode, size);
+	if (result) {
+		size_set(inode, old);
+		return result;
+	}
+	/* Behind the end is zero, so that growing shows zeros: also what a mapping wrote there. */
+	if (size < old)
+		page_zero(inode, size, round_up(size, PAGE_SIZE));
+	else
+		page_zero(inode, old, round_up(old, PAGE_SIZE) < size ? round_up(old, PAGE_SIZE) : size);
+	size_set(inode, size);
+	if (size < old)
+		pages_recount(inode);
+	return 0;
+}
+
+/* Copies one piece of a write, within a page; moved is less than part when the application's memory ends. */
+static long page_write(struct fs_inode *inode, const struct fs_transfer *transfer, u64 done, u64 part, u64 *moved)
+{
+	u64 at = transfer->offset + done, frame = FRAME_NONE;
+	long result = mem_object_page(inode->data.object, at / PAGE_SIZE, 0, &frame);
+
+	if (result >= 0 && frame == FRAME_NONE) {
+		result = pages_charge(inode, 1);
+		if (!result) {
+			result = mem_object_page(inode->data.object, at / PAGE_SIZE, MEM_PAGE_CREATE, &frame);
+			if (result < 0)
+				pages_recount(inode);
+		}
+	}
+	if (result < 0)
+		return result;
+	*moved = fs_transfer_get(transfer, done, page_address((frame_t)frame) + (at & PAGE_MASK), part);
+	/* Half a copy may lie behind the end. */
+	if (*moved < part && at + part > inode->size)
+		page_zero(inode, at + *moved > inode->size ? at + *moved : inode->size, at + part);
+	return 0;
+}
+
+long fs_tmpfs_write(struct fs_inode *inode, struct fs_transfer *transfer)
+{
+	u64 done = 0, old = inode->size, end;
+	long result;
+
+	if (transfer->offset > FS_OFFSET_MAX - PAGE_SIZE)
+		return -EFBIG;
+	if (transfer->size > FS_OFFSET_MAX - PAGE_SIZE - transfer->offset)
+		transfer->size = FS_OFFSET_MAX - PAGE_SIZE - transfer->offset;
+	end = transfer->offset + transfer->size;
+	result = fs_tmpfs_object(inode);
+	if (!result && end > old)
+		result = object_fit(inode, end);
+	if (!result && transfer->offset > old)
+		page_zero(inode, old, round_up(old, PAGE_SIZE) < transfer->offset ? round_up(old, PAGE_SIZE) : transfer->offset);
+	while (!result && done < transfer->size) {
+		u64 in_page = (transfer->offset + done) & PAGE_MASK, part = PAGE_SIZE - in_page, moved = 0;
+
+		if (part > transfer->size - done)
+			part = transfer->size - done;
+		result = page_write(inode, transfer, done, part, &moved);
+		done += moved;
+		if (moved < part && !result)
+			result = -EFAULT;
+	}
+	transfer->end = transfer->offset + done;
+	if (done && transfer->end > old)
+		size_set(inode, transfer->end);
+	if (done < transfer->size && end > old && object_fit(inode, inode->size) == 0)
+		pages_recount(inode);
+	return done ? (long)done : result;
+}
+
+static long data_write(struct fs_file *file, struct fs_transfer *transfer)
+{
+	struct fs_inode *inode = file->inode;
+	long result;
+
+	fs_gate_exclusive(&inode->io);
+	if ((transfer->flags | file->flags) & FS_O_APPEND)
+		transfer->offset = inode->size;
+	if ((inode->data.seals & (FS_SEAL_WRITE | FS_SEAL_FUTURE_WRITE))
+	    || ((inode->data.seals & FS_SEAL_GROW) && transfer->offset + transfer->size > inode->size))
+		result = -EPERM;
+	else
+		result = fs_tmpfs_write(inode, transfer);
+	fs_gate_release(&inode->io);
+	if (result > 0) {
+		fs_inode_touch(inode, true, true);
+		/* A changed program loses its privileges. */
+		if ((inode->mode & (FS_ISUID | FS_ISGID)) && !file->keeps_privileges)
+			fs_inode_drop_privileges(inode);
+	}
+	return result;
+}
+
+const struct fs_file_ops fs_data_ops = { data_read, data_write, NULL };

@@ -1,0 +1,347 @@
+/*
+ * Walks along a path, one part at a time, without recursion: a symbolic link pushes what is left of the path on a small stack.
+ * While fs_tree is held, names in the tree stand still and need no references; only passing names and magic links take some.
+ */
+#include "fs.h"
+
+long fs_walk_begin(struct fs_walk *walk, const struct rt_request *rq, u64 client, u64 directory, u32 flags)
+{
+	memset(walk, 0, sizeof(*walk));
+	walk->flags = flags;
+	walk->client = fs_client_get(rq, client);
+	if (!walk->client)
+		return -EBADF;
+	if (directory != FS_CWD) {
+		walk->base = fs_file_get(rq, directory);
+		if (!walk->base || ((flags & FS_WALK_OPEN_FILE) && walk->base->kind == FS_KIND_PATH)) {
+			if (walk->base)
+				fs_file_put(walk->base);
+			fs_client_put(walk->client);
+			return -EBADF;
+		}
+	}
+	return 0;
+}
+
+long fs_walk_path(struct fs_walk *walk, const void *path, size_t size)
+{
+	walk->path = path;
+	walk->path_size = walk->flags & FS_WALK_OPEN_FILE ? 0 : strnlen(path, size);
+	if (walk->path_size >= FS_PATH_MAX)
+		return -ENAMETOOLONG;
+	return walk->path_size == 0 && !(walk->flags & FS_WALK_EMPTY) ? -ENOENT : 0;
+}
+
+/* The walk goes on at `name`: a reference is kept only on names that nothing else holds. */
+static void walk_to(struct fs_walk *walk, struct fs_mounted *mount, struct fs_name *name)
+{
+	struct fs_name *passing = walk->passing;
+
+	if (walk->at.name == name && walk->at.mount == mount)
+		return;
+	walk->at.mount = mount;
+	walk->at.name = name;
+	walk->passing = NULL;
+	if (name->passing) {
+		fs_name_hold(name);
+		walk->passing = name;
+	}
+	if (passing)
+		fs_name_put(passing);
+}
+
+static long walk_up(struct fs_walk *walk)
+{
+	struct fs_mounted *mount = walk->at.mount;
+	struct fs_name *name = walk->at.name;
+
+	if (walk->at.name == walk->start.name && walk->at.mount == walk->start.mount && (walk->resolve & FS_RESOLVE_BENEATH))
+		return -EXDEV;
+	for (;;) {
+		if (name == walk->root.name && mount == walk->root.mount)
+			return 0;
+		if (name != mount->root)
+			break;
+		if (!mount->parent)
+			return 0;
+		name = mount->point;
+		mount = mount->parent;
+	}
+	if (mount != walk->at.mount && (walk->resolve & FS_RESOLVE_NO_XDEV))
+		return -EXDEV;
+	name = name->parent;
+	/* What is mounted over the parent covers it. */
+	while (name->mounted) {
+		struct fs_mounted *over = fs_mount_at(mount, name);
+
+		if (!over)
+			break;
+		mount = over;
+		name = over->root;
+	}
+	walk_to(walk, mount, name);
+	return 0;
+}
+
+static long walk_push(struct fs_walk *walk, const char *text, size_t length)
+{
+	if (!walk->stack)
+		walk->stack = heap_alloc(FS_LINKS_MAX * sizeof(*walk->stack));
+	if (!walk->stack)
+		return -ENOMEM;
+	walk->stack[walk->depth++] = walk->now;
+	walk->now = (struct fs_segment){ text, length };
+	return 0;
+}
+
+/* Jumps to where a magic link (/proc/PID/cwd) leads. */
+static long walk_magic(struct fs_walk *walk, struct fs_inode *inode)
+{
+	struct fs_place to;
+	long result;
+
+	if ((walk->resolve & FS_RESOLVE_NO_MAGICLINKS) || walk->magic_count == FS_MAGIC_MAX)
+		return -ELOOP;
+	if (walk->resolve & (FS_RESOLVE_BENEATH | FS_RESOLVE_IN_ROOT))
+		return -EXDEV;
+	result = inode->ops->follow(walk->client, inode, &to);
+	if (result)
+		return result;
+	walk->magic[walk->magic_count++] = to;
+	if (to.mount != walk->at.mount && (walk->resolve & FS_RESOLVE_NO_XDEV))
+		return -EXDEV;
+	walk_to(walk, to.mount, to.name);
+	return 0;
+}
+
+/* Goes on along the symbolic link `link` in the directory where the walk stands. */
+static long walk_link(struct fs_walk *walk, struct fs_name *link)
+{
+	struct fs_inode *inode = link->inode;
+	const char *text = inode->target;
+	long length;
+
+	if (++walk->links > FS_LINKS_MAX || (walk->resolve & FS_RESOLVE_NO_SYMLINKS) || (walk->at.mount->flags & FS_MS_NOSYMFOLLOW))
+		return -ELOOP;
+	fs_inode_accessed((struct fs_place){ walk->at.mount, link }, inode, 0);
+	if (inode->ops->follow)
+		return walk_magic(walk, inode);
+	if (inode->ops->link_text) {
+		/* Generated texts are short and without links inside: one at a time. */
+		if (!walk->scratch)
+			walk->scratch = heap_alloc(64);
+		if (!walk->scratch)
+			return -ENOMEM;
+		length = inode->ops->link_text(inode, walk->scratch, 64);
+		if (length < 0)
+			return length;
+		text = walk->scratch;
+	} else {
+		length = (long)inode->size;
+	}
+	if (length == 0)
+		return -ENOENT;
+	if (text[0] == '/') {
+		if (walk->resolve & FS_RESOLVE_BENEATH)
+			return -EXDEV;
+		if ((walk->resolve & FS_RESOLVE_NO_XDEV) && walk->root.mount != walk->at.mount)
+			return -EXDEV;
+		walk_to(walk, walk->root.mount, walk->root.name);
+	}
+	return walk_push(walk, text, (size_t)length);
+}
+
+/* Takes the next part off the path: false at its end. slash: something follows that makes this part a directory. */
+static bool walk_next(struct fs_walk *walk, const char **part, u32 *length, bool *slash)
+{
+	for (;;) {
+		const char *at = walk->now.rest, *end = at + walk->now.left, *start;
+
+		while (at < end && *at == '/')
+			at++;
+		if (at == end) {
+			if (!walk->depth)
+				return false;
+			walk->now = walk->stack[--walk->depth];
+			continue;
+		}
+		start = at;
+		while (at < end && *at != '/')
+			at++;
+		*part = start;
+		*length = (u32)(at - start);
+		*slash = at < end;
+		walk->now = (struct fs_segment){ at, (size_t)(end - at) };
+		return true;
+	}
+}
+
+/* True when nothing but slashes is left, of this segment and of all below; they may still ask for a directory. */
+static bool walk_at_end(const struct fs_walk *walk, bool *slash)
+{
+	u32 level = walk->depth;
+	struct fs_segment segment = walk->now;
+
+	for (;;) {
+		for (; segment.left; segment.rest++, segment.left--) {
+			if (*segment.rest != '/')
+				return false;
+			*slash = true;
+		}
+		if (!level)
+			return true;
+		segment = walk->stack[--level];
+	}
+}
+
+/* Looks a name up in the directory where the walk stands. found: with a reference if it is passing, noted in walk->passing later. */
+static long walk_lookup(struct fs_walk *walk, const char *part, u32 length, struct fs_name **found)
+{
+	struct fs_name *directory = walk->at.name;
+
+	*found = NULL;
+	if (length > FS_NAME_MAX)
+		return -ENAMETOOLONG;
+	*found = fs_name_find(directory, part, length);
+	if (*found || !directory->inode->ops->lookup)
+		return 0;
+	return directory->inode->ops->lookup(directory, part, length, found);
+}
+
+/* Goes to a child that was looked up, and on to what is mounted there. */
+static long walk_down(struct fs_walk *walk, struct fs_name *child)
+{
+	struct fs_mounted *mount = walk->at.mount;
+	struct fs_name *name = child;
+
+	while (name->mounted) {
+		struct fs_mounted *over = fs_mount_at(mount, name);
+
+		if (!over)
+			break;
+		if (walk->resolve & FS_RESOLVE_NO_XDEV)
+			return -EXDEV;
+		mount = over;
+		name = over->root;
+	}
+	walk_to(walk, mount, name);
+	return 0;
+}
+
+static enum fs_last part_kind(const char *part, u32 length)
+{
+	if (part[0] != '.' || length > 2 || (length == 2 && part[1] != '.'))
+		return FS_LAST_NAME;
+	return length == 1 ? FS_LAST_DOT : FS_LAST_DOTDOT;
+}
+
+/* One part of the path; end: it is the last one. Result 1: the walk is over. */
+static long walk_part(struct fs_walk *walk, const char *part, u32 length, bool end)
+{
+	bool as_written = end && (walk->flags & FS_WALK_PARENT), follow;
+	enum fs_last kind = part_kind(part, length);
+	struct fs_name *child;
+	long result;
+
+	if (!fs_is_directory(walk->at.name->inode))
+		return -ENOTDIR;
+	result = fs_permission(walk->who, walk->at.name->inode, FS_MAY_EXECUTE);
+	if (result)
+		return result;
+	if (end) {
+		walk->parent = walk->at;
+		walk->last = part;
+		walk->last_length = length;
+		walk->last_kind = kind;
+	}
+	if (kind != FS_LAST_NAME)
+		return as_written || kind == FS_LAST_DOT ? 0 : walk_up(walk);
+	result = walk_lookup(walk, part, length, &child);
+	if (result)
+		return result;
+	if (!child)
+		return end && (walk->flags & (FS_WALK_PARENT | FS_WALK_CREATE)) ? 1 : -ENOENT;
+	follow = !end || (walk->flags & FS_WALK_FOLLOW) || (walk->last_slash && !as_written);
+	if (as_written)
+		walk->found = child;   /* what is removed or replaced is the name itself; the tree has no passing names to change */
+	else if (fs_inode_type(child->inode) == FS_IFLNK && follow)
+		result = walk_link(walk, child);
+	else
+		result = walk_down(walk, child);
+	if (child->passing)
+		fs_name_put(child);    /* walk_to took its own */
+	if (as_written && child->passing)
+		return -EPERM;
+	return result;
+}
+
+static void walk_start(struct fs_walk *walk)
+{
+	walk->who = walk->client->identity;
+	walk->root = walk->client->directories->root;
+	walk->start = walk->base ? walk->base->place : walk->client->directories->working;
+	if (walk->resolve & FS_RESOLVE_IN_ROOT)
+		walk->root = walk->start;
+	walk->now = (struct fs_segment){ walk->path, walk->path_size };
+	walk->last_kind = FS_LAST_ROOT;
+}
+
+long fs_walk_run(struct fs_walk *walk)
+{
+	bool absolute = walk->path_size && walk->path[0] == '/', slash = false, end = false, over = false;
+	const char *part;
+	u32 length;
+	long result;
+
+	walk_start(walk);
+	if (absolute && (walk->resolve & FS_RESOLVE_BENEATH))
+		return -EXDEV;
+	if (!absolute && !walk->start.name) {   /* a pipe as directory: good for the empty path alone */
+		walk->inode = walk->base->inode;
+		return walk->path_size ? -ENOTDIR : 0;
+	}
+	if (absolute)
+		walk_to(walk, walk->root.mount, walk->root.name);
+	else
+		walk_to(walk, walk->start.mount, walk->start.name);
+	walk->parent = walk->at;
+	while (!over && walk_next(walk, &part, &length, &slash)) {
+		bool after = slash;
+
+		end = walk_at_end(walk, &after);
+		walk->last_slash = end && after;
+		result = walk_part(walk, part, length, end);
+		if (result < 0)
+			return result;
+		over = result == 1;
+	}
+	if (over)   /* the end is missing */
+		return 0;
+	if (!(walk->flags & FS_WALK_PARENT))
+		walk->found = walk->at.name;
+	if (walk->found && (walk->last_slash || (walk->flags & FS_WALK_DIRECTORY)) && !fs_is_directory(walk->found->inode)
+	    && !(walk->flags & FS_WALK_PARENT))
+		return -ENOTDIR;
+	walk->inode = walk->found ? walk->found->inode : NULL;
+	return 0;
+}
+
+void fs_walk_unlock(struct fs_walk *walk)
+{
+	fs_gate_release(&fs_tree);
+	if (walk->passing)
+		fs_name_put(walk->passing);
+	walk->passing = NULL;
+	/* Dropping a mount may need fs_tree. */
+	while (walk->magic_count)
+		fs_place_put(walk->magic[--walk->magic_count]);
+}
+
+void fs_walk_end(struct fs_walk *walk)
+{
+	heap_free(walk->stack);
+	heap_free(walk->scratch);
+	if (walk->base)
+		fs_file_put(walk->base);
+	fs_client_put(walk->client);
+}
