@@ -11,6 +11,7 @@
 #include <tessera/call.h>
 #include <tessera/object.h>
 #include <tessera/boot.h>
+#include <text.h> /* lib/: strings, memory, format_text */
 
 /* Who calls: told by the core (for a call inside the unit: the enclosing one). First parameter of every <service>_op_ function. */
 struct rt_request {
@@ -61,25 +62,10 @@ const struct tk_pollword *pollword_of_handle(u64 handle); /* in the unit that wa
 nanos_t clock_monotonic(void);
 i64 clock_realtime(void);          /* ns since 1970 */
 void random_bytes(void *to, size_t length);  /* cryptographically secure, seeded by the boot page */
-void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* subset of printf: see rt_format */
-int format_text(char *to, size_t capacity, const char *format, ...) __attribute__((format(printf, 3, 4)));
-int format_text_va(char *to, size_t capacity, const char *format, va_list args);
+void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* subset of printf: see format_text */
 
 /* A bug in the service: one line, then the unit fails and super restarts it by its recovery class. Never for values from outside. */
 noreturn_fn void unit_fail(const char *file, int line, const char *what);
 #define rt_assert(condition) ((condition) ? (void)0 : unit_fail(__FILE__, __LINE__, #condition))
-
-/* ---- lib/: freestanding C shared by all ------------------------------------------------------------------------------------- */
-void *memcpy(void *restrict to, const void *restrict from, size_t n);
-void *memmove(void *to, const void *from, size_t n);
-void *memset(void *to, int value, size_t n);
-int memcmp(const void *a, const void *b, size_t n);
-void *memchr(const void *s, int c, size_t n);
-size_t strlen(const char *s);
-size_t strnlen(const char *s, size_t n);
-int strcmp(const char *a, const char *b);
-int strncmp(const char *a, const char *b, size_t n);
-char *strchr(const char *s, int c);
-char *strrchr(const char *s, int c);
 
 #endif

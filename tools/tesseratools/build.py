@@ -165,7 +165,7 @@ class Builder:
         inside = os.path.relpath(source, self.build) if not os.path.relpath(source, self.build).startswith("..") else source
         output = f"{self.build}/objects/{inside}.o"
         flags = [f.format(top=self.top) for f in FLAGS] + (["-flto"] if source.endswith(".c") else [])
-        command = [CC] + flags + WARNINGS + includes + ["-MD", "-MP", "-MF", output + ".d", "-c", source, "-o", output]
+        command = [CC] + flags + WARNINGS + includes + ["-MD", "-MF", output + ".d", "-c", source, "-o", output]
         return output, lambda: self.run(output, command, [source] + embedded, f"CC   {source}")
 
     def compile(self, groups, embedded=()):
@@ -238,6 +238,13 @@ def image_objects(builder, profile, images):
         groups.append((sorted(glob.glob("lib/*.c")), builder.includes()))
     objects = builder.compile(groups) + builder.compile([([images_source], builder.includes())], images.values())
     return [o for group in objects for o in group]
+
+
+def service_build(builder, name):
+    """Only compiles one service, to see whether it does."""
+    builder.headers()
+    service = builder.services[name]
+    builder.compile([(service.sources() + builder.service_generate(service), builder.includes(service))])
 
 
 def profile_build(builder, profile, units_only=False):

@@ -1,0 +1,49 @@
+# Targets of Tessera. `make` builds the profile `general`; `make help` lists the rest.
+PROFILE ?= general
+BUILD ?= build
+JOBS ?= 2
+
+.PHONY: all build run test test-long test-unit test-linux setup reference clean help
+
+all: build
+
+## build one profile (PROFILE=general, fast or tee) to build/<profile>/tessera.elf
+build:
+	@tools/compose $(PROFILE) --build $(BUILD) --jobs $(JOBS)
+
+## boot it with a shell on the serial console
+run: build
+	@./tessera run --profile $(PROFILE)
+
+## all tests that CI runs
+test:
+	@tests/run.py --tier ci
+
+## every test in every composition
+test-long:
+	@tests/run.py --tier long
+
+## tests of tools, lib/, runtime and services on the host
+test-unit:
+	@tests/unit/run.py
+
+## the Linux programs of tests/abi on Debian's kernel
+test-linux:
+	@$(MAKE) -s -C tests/abi
+	@tests/linux/run.py
+
+## install missing Debian packages (needs root)
+setup:
+	@tools/setup.sh
+
+## write docs/reference from the interface files
+reference:
+	@tools/ifacegen --reference
+
+## remove everything that was built
+clean:
+	@rm -rf $(BUILD)
+
+## this list
+help:
+	@awk '/^## /{text=substr($$0,4)} /^[a-z-]+:/{if(text){sub(":.*","");printf "  make %-12s %s\n",$$0,text}; text=""}' Makefile

@@ -1,0 +1,39 @@
+/*
+ * Allocator of variable-sized blocks in memory that grows at its end: two-level segregated fit (Masmano and others, 2004), so
+ * that allocating and freeing take a bounded time; neighbours that are free become one. The caller guards it and gives memory.
+ */
+#ifndef LIB_ARENA_H
+#define LIB_ARENA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ARENA_ALIGN 16
+#define ARENA_OVERHEAD 48     /* bytes that a first piece of memory needs beside its blocks */
+#define ARENA_FIRST_LEVELS 32 /* blocks up to 2^38 bytes */
+#define ARENA_SECOND_LEVELS 16
+
+struct arena_block;
+struct arena {
+	uint32_t first_map;                       /* first levels that have a free block */
+	uint32_t second_map[ARENA_FIRST_LEVELS];
+	struct arena_block *free[ARENA_FIRST_LEVELS][ARENA_SECOND_LEVELS];
+	struct arena_block *last;                 /* the end mark, a block of size 0 in use */
+	size_t used;                              /* bytes in allocated blocks with their headers */
+};
+
+/* Gives memory: the first piece, or one that begins where the last ended. Start and size are multiples of ARENA_ALIGN. */
+void arena_grow(struct arena *arena, void *start, size_t size);
+/* At least size bytes, content undefined; NULL when no block is large enough. */
+void *arena_alloc(struct arena *arena, size_t size);
+/* False: no block of this arena, or freed already. */
+bool arena_free(struct arena *arena, void *p);
+/* Bytes that an allocated block can hold. */
+size_t arena_size(const void *p);
+/* Makes an allocated block larger or smaller where it stands; false when there is no room. */
+bool arena_resize(struct arena *arena, void *p, size_t size);
+/* Walks all blocks and lists; false when something does not fit together (for tests). */
+bool arena_check(const struct arena *arena, const void *start);
+
+#endif

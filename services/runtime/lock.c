@@ -1,0 +1,72 @@
+/* Locks of a service: one word, parked in the core when held for longer than a moment. The waiter lends its priority to the owner. */
+#include <runtime_unit.h>
+#include <arch_counter.h>
+
+#define WAITERS (1u << 31)
+#define OWNER_MASK 0x3fffffffu
+#define SPINS 64 /* an owner on another processor usually leaves in less */
+
+static u32 owner_self(void)
+{
+	u32 id = rt_thread_id() & OWNER_MASK;
+
+	return id ? id : OWNER_MASK; /* the start of a unit has no thread id */
+}
+
+/* Takes the lock if it is free, with these waiters' bits; acquire: what the last owner wrote is seen. */
+static bool word_take(struct rt_lock *lock, u32 owner)
+{
+	u32 expected = 0;
+
+	return __atomic_compare_exchange_n(&lock->word, &expected, owner, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+bool lock_try(struct rt_lock *lock)
+{
+	return word_take(lock, owner_self());
+}
+
+static void lock_acquire_slow(struct rt_lock *lock, u32 self)
+{
+	for (u32 spin = 0; rt_boot->processors > 1 && spin < SPINS; spin++) {
+		if (!lock->word && word_take(lock, self))
+			return;
+		arch_pause();
+	}
+	/* Who once waited takes the lock with the bit, since it does not know whether it was the only one. */
+	while (!word_take(lock, self | WAITERS)) {
+		u32 seen = lock->word;
+
+		if (!seen)
+			continue;
+		/* Relaxed: only the word itself matters until it is taken. */
+		if (!(seen & WAITERS) && !__atomic_compare_exchange_n(&lock->word, &seen, seen | WAITERS, false,
+								      __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			continue;
+		rt_assert((seen & OWNER_MASK) != self);
+		tk_wait(&lock->word, seen | WAITERS, NANOS_NEVER, TK_WAIT_LOCK | TK_WAIT_NEVER_INTERRUPTED, ~0u);
+	}
+}
+
+void lock_acquire(struct rt_lock *lock)
+{
+	u32 self = owner_self();
+
+	if (unlikely(!word_take(lock, self)))
+		lock_acquire_slow(lock, self);
+}
+
+void lock_release(struct rt_lock *lock)
+{
+	/* Release: what was done under the lock is seen by who takes it next. */
+	u32 old = __atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE);
+
+	rt_assert((old & OWNER_MASK) == owner_self());
+	if (unlikely(old & WAITERS))
+		tk_wake(&lock->word, 1, 0, ~0u);
+}
+
+bool lock_held(const struct rt_lock *lock)
+{
+	return (lock->word & OWNER_MASK) == owner_self();
+}
