@@ -9,6 +9,7 @@ extern char rodata_start[], rodata_end[];
 extern char core_ro_start[], core_ro_end[];         /* key CORE_RO: what the processor reads while an IC1 unit runs (IDT) */
 extern char data_start[];
 
-#define arch_core_readonly __attribute__((section(".core_ro"), aligned(4096)))
+/* A zeroed variable in pages of its own there. */
+#define arch_core_readonly __attribute__((section(".bss.core_ro"), aligned(4096)))
 
 #endif

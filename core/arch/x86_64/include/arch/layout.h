@@ -7,6 +7,7 @@
 #define ARCH_UNITS_SLOT_FIRST 272         /* two slots a unit of IC0 and IC1: 272 + 2 * s private area, + 1 window */
 #define ARCH_UNITS_MAX 16                 /* s = 0 is IC0, 1 to 13 are IC1 (protection key s + 1) */
 #define ARCH_ENTRY 0xfffffe0000000000     /* per-processor entry areas and entry stacks; slot 508 */
+#define ARCH_DEVICES 0xfffffe6000000000   /* device registers below 4 GiB, uncached: + physical address; slot 508 */
 #define ARCH_IMAGE 0xffffffff80000000     /* the image, slid up by a multiple of 2 MiB below 1 GiB; slot 511 */
 
 /* Protection keys. */

@@ -1,0 +1,686 @@
+/*
+ * Entry to and exit from the core: system calls of applications, calls and replies of units, the way back to each of them.
+ * Interrupts and exceptions: vectors.S. Register conventions: <tessera/arch.h>. See docs/isolation.md for why each step is where it is.
+ *
+ * While an IC1 unit runs, memory of the core can't be reached until its key is opened (or, without keys, until the core's root is
+ * loaded): such an entry works in registers and in the entry page, which is readable then.
+ */
+#include <arch/offsets.h>
+#include <arch/layout.h>
+#include <arch/selectors.h>
+#include "crossing.h"
+
+.section .entry.text, "ax"
+
+/* ---- SYSCALL: from an application, an IC2 unit or an IC1 unit --------------------------------------------------------------------- */
+.globl syscall_entry
+.balign 64
+syscall_entry:
+	swapgs
+	cmpq $0, %gs:ENTRY_ORIGIN
+	jne syscall_from_ic1
+	movq %rsp, %gs:CPU_SCRATCH
+	movq %gs:CPU_CURRENT, %rsp
+	cmpq $0, THREAD_DOMAIN(%rsp)
+	jne syscall_from_ic2
+
+	/* An application: its registers go to the thread's user frame. */
+	leaq THREAD_USER_END(%rsp), %rsp
+	pushq $ARCH_SELECTOR_USER_DATA
+	pushq %gs:CPU_SCRATCH
+	pushq %r11
+	pushq $ARCH_SELECTOR_USER_CODE
+	pushq %rcx
+	pushq $0
+	pushq $0x100                        /* ARCH_VECTOR_SYSCALL */
+	pushq %rdi
+	pushq %rsi
+	pushq %rdx
+	pushq %rcx
+	pushq %rax
+	pushq %r8
+	pushq %r9
+	pushq %r10
+	pushq %r11
+	pushq %rbx
+	pushq %rbp
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	movq %rsp, %rbx                     /* struct thread: its user frame is its first member */
+	movq %rax, THREAD_SYSCALL(%rbx)
+
+	/* Its first activation: in the shim. */
+	movq abi_domain(%rip), %r15
+	leaq THREAD_ACTIVATIONS(%rbx), %r14
+	cmpl $1, DOMAIN_STATE(%r15)         /* TK_DOMAIN_RUNNING */
+	jne syscall_without_shim
+	movl DOMAIN_GENERATION(%r15), %ecx
+	movq %r15, ACTIVATION_DOMAIN(%r14)
+	movl %ecx, ACTIVATION_GENERATION(%r14)
+	movl $1, ACTIVATION_KIND_OFFSET(%r14) /* ACTIVATION_SYSCALL */
+	movl $0x0000ffff, ACTIVATION_STACK(%r14) /* STACK_OF_THREAD, no bulk, no ranges */
+	movq %r14, THREAD_TOP(%rbx)
+	movq %r15, THREAD_DOMAIN(%rbx)
+	movq THREAD_STACK_TOP(%rbx), %rcx
+	movl THREAD_ID(%rbx), %ebp
+	shlq $32, %rbp
+	cmpq $0xfffffe, %rax
+	ja 2f
+1:	shll $8, %eax                       /* TK_UPCALL_SYSCALL | number << 8 */
+	orl $1, %eax
+	shlq $16, %rax
+	orq $0xffff, %rax                   /* TK_INTERFACE_CORE */
+	jmp enter_unit
+2:	movl $0xffffff, %eax
+	jmp 1b
+
+syscall_without_shim:
+	movq %gs:CPU_CORE_STACK, %rsp
+	movq %rbx, %rdi
+	call trap_syscall_without_shim
+	jmp arch_resume
+
+syscall_from_ic2:
+	movq %rsp, %rbx
+	movq %rcx, %r12
+	movq %gs:CPU_SCRATCH, %r13
+	movq %gs:CPU_CORE_STACK, %rsp
+	jmp unit_call
+
+syscall_from_ic1:
+	movq %rcx, %r12
+	movq %rsp, %r13
+	movq %rax, %r14
+	movq %rdx, %r15
+	OPEN_CORE
+	movq %r14, %rax
+	movq %r15, %rdx
+	movq $0, %gs:ENTRY_ORIGIN
+	movq %gs:CPU_FATAL_STACK, %rcx
+	movq %rcx, %gs:ENTRY_IST1
+	movq %gs:CPU_CURRENT, %rbx
+	movq %gs:CPU_CORE_STACK, %rsp
+
+/* ---- A unit's call: rbx thread, rax number, r12 return ip, r13 return sp, arguments in rdi rsi rdx r10 r8 r9 ---------------------------- */
+unit_call:
+	cmpb $1, %al                        /* TK_CALL */
+	je gate_call
+	jb unit_reply                       /* TK_REPLY */
+	movq %r12, THREAD_RESUME_IP(%rbx)
+	movq %r13, THREAD_RESUME_SP(%rbx)
+	movl $2, THREAD_RESUME(%rbx)        /* RESUME_CALL */
+	pushq %r9
+	pushq %r8
+	pushq %r10
+	pushq %rdx
+	pushq %rsi
+	pushq %rdi
+	movq %rbx, %rdi
+	movzbl %al, %esi
+	movq %rsp, %rdx
+	call core_call
+	cmpb $0, %gs:CPU_RESCHEDULE
+	jne 1f
+	xorl %edi, %edi
+	xorl %esi, %esi
+	xorl %edx, %edx
+	jmp return_to_unit_of_thread
+1:	movq %rax, %rsi
+	movq %rbx, %rdi
+	call core_call_finish
+	jmp arch_resume
+
+/* A gate: the fast path has no marshalled parameter and finds a free stack at once; all else is done by gate_call_slow in C. */
+gate_call:
+	movzbl %ah, %ecx
+	movq THREAD_DOMAIN(%rbx), %rbp
+	btq %rcx, DOMAIN_GATES(%rbp)
+	jnc gate_call_slow_path
+	imull $GATE_SIZE, %ecx, %r11d
+	leaq gates(%rip), %r14
+	addq %r11, %r14
+	movl %eax, %r11d
+	shrl $16, %r11d
+	cmpl GATE_OP_COUNT(%r14), %r11d
+	jae gate_call_slow_path
+	movq GATE_OPS(%r14), %rcx
+	cmpq $0, (%rcx,%r11,8)
+	jne gate_call_slow_path
+	movq GATE_DOMAIN(%r14), %r15
+	cmpl $1, DOMAIN_STATE(%r15)
+	jne gate_call_slow_path
+	movq THREAD_TOP(%rbx), %rsp         /* no memory of the core stack is in use: rsp is a free register here */
+	addq $ACTIVATION_SIZE, %rsp
+	leaq ACTIVATIONS_LIMIT(%rbx), %rcx
+	cmpq %rcx, %rsp
+	jae gate_call_slow_path
+1:	tzcntq DOMAIN_STACKS_FREE(%r15), %rcx
+	jc gate_call_slow_path
+	lock btrq %rcx, DOMAIN_STACKS_FREE(%r15) /* taking a stack is one atomic bit: whoever clears it owns it */
+	jnc 1b
+	movq %rbx, DOMAIN_STACK_USERS(%r15,%rcx,8)
+	movq %r15, ACTIVATION_DOMAIN(%rsp)
+	movq %rbp, ACTIVATION_CALLER(%rsp)
+	movq %r12, ACTIVATION_RETURN_IP(%rsp)
+	movq %r13, ACTIVATION_RETURN_SP(%rsp)
+	movl DOMAIN_GENERATION(%r15), %r12d
+	movl %r12d, ACTIVATION_GENERATION(%rsp)
+	movl DOMAIN_GENERATION(%rbp), %r12d
+	movl %r12d, ACTIVATION_CALLER_GENERATION(%rsp)
+	movl $0, ACTIVATION_KIND_OFFSET(%rsp)
+	movl %ecx, ACTIVATION_STACK(%rsp)   /* index below 64: bulk and range counts become 0 */
+	movq %rsp, THREAD_TOP(%rbx)
+	movq %r15, THREAD_DOMAIN(%rbx)
+	shlq $16, %rcx
+	addq DOMAIN_STACKS(%r15), %rcx
+	addq $0x10000, %rcx
+	movl GATE_INTERFACE(%r14), %eax
+	shlq $16, %r11
+	orq %r11, %rax
+	movl DOMAIN_ID(%rbp), %r11d
+	movl THREAD_ID(%rbx), %ebp
+	shlq $32, %rbp
+	orq %r11, %rbp
+
+/*
+ * Enters a unit: rbx thread, r15 domain, rcx stack top, rax interface | op << 16, rbp caller | thread << 32, words in
+ * rdi rsi rdx r10 r8 r9.
+ */
+enter_unit:
+	cmpl $1, DOMAIN_CLASS(%r15)
+	je enter_ic1
+	ja enter_ic2
+
+enter_ic0:
+	leaq -64(%rcx), %rsp                /* struct tk_request */
+	movq %rdi, 0(%rsp)
+	movq %rsi, 8(%rsp)
+	movq %rdx, 16(%rsp)
+	movq %r10, 24(%rsp)
+	movq %r8, 32(%rsp)
+	movq %r9, 40(%rsp)
+	movzwl %ax, %ecx
+	shrq $16, %rax
+	movl %ecx, 48(%rsp)
+	movl %eax, 52(%rsp)
+	movq %rbp, 56(%rsp)
+	movq THREAD_CLIENT_ROOT(%rbx), %rax
+	cmpq %gs:CPU_ROOT, %rax
+	jne 1f
+2:	movq %rsp, %rdi
+	movq DOMAIN_ENTRY(%r15), %rax
+.globl ic0_run
+ic0_run: /* also where a thread starts that was set to enter an IC0 unit: rax entry, rdi = rsp request */
+	sti
+	call *%rax
+	cli
+	movq %gs:CPU_CURRENT, %rbx
+	movq 0(%rsp), %rdi
+	movq 8(%rsp), %rsi
+	movq 16(%rsp), %rdx
+	movq 24(%rsp), %r10
+	movq %gs:CPU_CORE_STACK, %rsp
+	jmp unit_reply
+1:	LOAD_ROOT %rax
+	jmp 2b
+
+enter_ic1:
+	SAVE_BASES
+	VECTOR_OFF
+	LOAD_CLIENT_ROOT
+	movq DOMAIN_ENTRY(%r15), %r11
+	movq %r11, %gs:ENTRY_RETURN_IP
+	movq %rcx, %gs:ENTRY_RETURN_SP
+	movq $0x202, %gs:ENTRY_RETURN_FLAGS
+	SET_UNIT_STACKS
+	movq %rax, %r11
+	movq %rdx, %r12
+	movq %rbp, %rbx
+	CLOSE_CORE
+	movq %r11, %rax
+	movq %r12, %rdx
+	swapgs
+	xorl %ecx, %ecx
+	wrgsbase %rcx
+	wrfsbase %rcx
+	xorl %ebp, %ebp
+	xorl %r11d, %r11d
+	xorl %r12d, %r12d
+	xorl %r13d, %r13d
+	xorl %r14d, %r14d
+	xorl %r15d, %r15d
+	iretq
+
+enter_ic2:
+	SAVE_BASES
+	VECTOR_OFF
+	movq DOMAIN_ROOT(%r15), %r11
+	cmpq %gs:CPU_ROOT, %r11
+	je 1f
+	LOAD_ROOT %r11
+1:	leaq THREAD_SERVICE_END(%rbx), %r11
+	movq %r11, %gs:ENTRY_RSP0
+	movq %rcx, %rsp
+	movq DOMAIN_ENTRY(%r15), %rcx
+	movl $0x202, %r11d
+	movq %rbp, %rbx
+	swapgs
+	xorl %ebp, %ebp
+	wrgsbase %rbp
+	wrfsbase %rbp
+	xorl %r12d, %r12d
+	xorl %r13d, %r13d
+	xorl %r14d, %r14d
+	xorl %r15d, %r15d
+	sysretq
+
+gate_call_slow_path:
+	movq %gs:CPU_CORE_STACK, %rsp
+	movq %r12, THREAD_RESUME_IP(%rbx)
+	movq %r13, THREAD_RESUME_SP(%rbx)
+	movl $2, THREAD_RESUME(%rbx)
+	pushq %r9
+	pushq %r8
+	pushq %r10
+	pushq %rdx
+	pushq %rsi
+	pushq %rdi
+	movq %rbx, %rdi
+	movl %eax, %esi
+	movq %rsp, %rdx
+	call gate_call_slow
+	jmp arch_resume
+
+/* ---- A unit's reply: rbx thread, rdi result, rsi rdx r10 out words ------------------------------------------------------------------------ */
+unit_reply:
+	movq THREAD_TOP(%rbx), %rcx
+	movq ACTIVATION_DOMAIN(%rcx), %rbp
+	movl DOMAIN_GENERATION(%rbp), %eax
+	cmpl ACTIVATION_GENERATION(%rcx), %eax
+	jne unit_reply_slow
+	movl ACTIVATION_KIND_OFFSET(%rcx), %eax
+	testl %eax, %eax
+	jnz unit_reply_upcall
+	movzwl ACTIVATION_STACK(%rcx), %eax
+	cmpl %eax, ACTIVATION_STACK(%rcx)   /* bulk and range counts are 0 */
+	jne unit_reply_slow
+	movq ACTIVATION_CALLER(%rcx), %r15
+	movl DOMAIN_GENERATION(%r15), %r8d
+	cmpl ACTIVATION_CALLER_GENERATION(%rcx), %r8d
+	jne unit_reply_slow
+	testl $4, THREAD_ATTENTION(%rbx)    /* ATTENTION_KILL */
+	jnz unit_reply_slow
+	lock btsq %rax, DOMAIN_STACKS_FREE(%rbp) /* gives the stack back; a full barrier, so the test below sees a new waiter */
+	cmpl $0, DOMAIN_STACK_WAITING(%rbp)
+	jne unit_reply_wake
+1:	movq ACTIVATION_RETURN_IP(%rcx), %r12
+	movq ACTIVATION_RETURN_SP(%rcx), %r13
+	subq $ACTIVATION_SIZE, %rcx
+	movq %rcx, THREAD_TOP(%rbx)
+	movq %r15, THREAD_DOMAIN(%rbx)
+	movq %rdi, %rax
+	movq %rsi, %rdi
+	movq %rdx, %rsi
+	movq %r10, %rdx
+	jmp return_to_unit
+unit_reply_wake:
+	pushq %rcx
+	pushq %rdi
+	pushq %rsi
+	pushq %rdx
+	pushq %r10
+	pushq %r11
+	movq %rbp, %rdi
+	call stack_waiter_wake
+	popq %r11
+	popq %r10
+	popq %rdx
+	popq %rsi
+	popq %rdi
+	popq %rcx
+	jmp 1b
+
+unit_reply_upcall:
+	cmpl $1, %eax                       /* ACTIVATION_SYSCALL */
+	jne unit_reply_slow
+	testl $6, THREAD_ATTENTION(%rbx)    /* ATTENTION_RESULT, ATTENTION_KILL */
+	jnz unit_reply_slow
+	movq %rdi, FRAME_RAX(%rbx)
+	jmp return_to_user
+
+unit_reply_slow:
+	pushq %r10
+	pushq %rdx
+	pushq %rsi
+	movq %rdi, %rsi
+	movq %rbx, %rdi
+	movq %rsp, %rdx
+	call activation_reply
+	jmp arch_resume
+
+/* ---- Back to a unit: rbx thread; rax result, rdi rsi rdx out words -------------------------------------------------------------------------- */
+return_to_unit_of_thread:
+	movq THREAD_DOMAIN(%rbx), %r15
+	movq THREAD_RESUME_IP(%rbx), %r12
+	movq THREAD_RESUME_SP(%rbx), %r13
+return_to_unit: /* r15 domain, r12 ip, r13 sp */
+	cmpl $1, DOMAIN_CLASS(%r15)
+	je return_to_ic1
+	ja return_to_ic2
+	movq THREAD_CLIENT_ROOT(%rbx), %rcx
+	cmpq %gs:CPU_ROOT, %rcx
+	jne 1f
+2:	movq %r13, %rsp
+	sti
+	jmp *%r12
+1:	LOAD_ROOT %rcx
+	jmp 2b
+
+return_to_ic1:
+	SAVE_BASES
+	VECTOR_OFF
+	LOAD_CLIENT_ROOT
+	movq %r12, %gs:ENTRY_RETURN_IP
+	movq %r13, %gs:ENTRY_RETURN_SP
+	movq $0x202, %gs:ENTRY_RETURN_FLAGS
+	SET_UNIT_STACKS
+	movq %rax, %r11
+	movq %rdx, %r12
+	CLOSE_CORE
+	movq %r11, %rax
+	movq %r12, %rdx
+	swapgs
+	xorl %ecx, %ecx
+	wrgsbase %rcx
+	wrfsbase %rcx
+	CLEAR_REST
+	iretq
+
+return_to_ic2:
+	SAVE_BASES
+	VECTOR_OFF
+	movq DOMAIN_ROOT(%r15), %r11
+	cmpq %gs:CPU_ROOT, %r11
+	je 1f
+	LOAD_ROOT %r11
+1:	leaq THREAD_SERVICE_END(%rbx), %r11
+	movq %r11, %gs:ENTRY_RSP0
+	movq %r13, %rsp
+	movq %r12, %rcx
+	swapgs
+	xorl %r11d, %r11d
+	wrgsbase %r11
+	wrfsbase %r11
+	CLEAR_REST
+	movl $0x202, %r11d
+	sysretq
+
+/* ---- Back to the application: rbx thread, its user frame complete ---------------------------------------------------------------------------- */
+return_to_user:
+	movq THREAD_PAGE(%rbx), %rcx
+	cmpl $0, (%rcx)                     /* interrupt word */
+	jne return_to_user_slow
+	cmpb $0, %gs:CPU_RESCHEDULE
+	jne return_to_user_slow
+	cmpl $0, THREAD_ATTENTION(%rbx)
+	jne return_to_user_attention
+return_to_user_now:
+	cmpb $0, %gs:CPU_VECTOR_OFF
+	jne return_to_user_vector
+3:	movq THREAD_CLIENT_ROOT(%rbx), %rcx
+	cmpq %gs:CPU_ROOT, %rcx
+	jne return_to_user_root
+4:	leaq THREAD_ACTIVATIONS-ACTIVATION_SIZE(%rbx), %rcx
+	movq %rcx, THREAD_TOP(%rbx)
+	movq $0, THREAD_DOMAIN(%rbx)
+	leaq THREAD_USER_END(%rbx), %rcx
+	movq %rcx, %gs:ENTRY_RSP0
+	movq %rbx, %rsp
+	cmpl $0x100, FRAME_VECTOR(%rsp)     /* came by SYSCALL, and nobody set its registers since */
+	POP_REGISTERS
+	jne 5f
+	movq 40(%rsp), %rsp                 /* rcx and r11 hold rip and rflags already */
+	swapgs
+	sysretq
+5:	addq $16, %rsp
+	swapgs
+.globl return_to_user_iretq
+return_to_user_iretq:
+	iretq
+
+return_to_user_root:
+	LOAD_ROOT %rcx
+	jmp 4b
+
+return_to_user_vector: /* the vector unit opens again if this thread's state is still in it; else its first use brings the state */
+	cmpq %gs:CPU_VECTOR_OWNER, %rbx
+	jne 3b
+	clts
+	movb $0, %gs:CPU_VECTOR_OFF
+	movl $1, THREAD_VECTOR_LIVE(%rbx)
+	jmp 3b
+
+return_to_user_attention:
+	cmpl $1, THREAD_ATTENTION(%rbx)     /* ATTENTION_BASES alone */
+	jne return_to_user_slow
+	movq THREAD_FS_BASE(%rbx), %rcx
+	wrfsbase %rcx
+	movq THREAD_GS_BASE(%rbx), %rcx
+	swapgs
+	wrgsbase %rcx
+	swapgs
+	movl $0, THREAD_ATTENTION(%rbx)
+	jmp return_to_user_now
+
+return_to_user_slow:
+	movq %gs:CPU_CORE_STACK, %rsp
+	movq %rbx, %rdi
+	call resume_user_prepare            /* may start an upcall, choose another thread */
+	testq %rax, %rax
+	jz arch_resume
+	jmp return_to_user_attention
+
+/* ---- Leaves the core to the current thread, whatever it was doing ---------------------------------------------------------------------------- */
+.globl arch_resume
+arch_resume:
+	movq %gs:CPU_CORE_STACK, %rsp
+	call resume_prepare
+	movq %gs:CPU_CURRENT, %rbx
+	movl THREAD_RESUME(%rbx), %eax
+	testl %eax, %eax
+	jz return_to_user
+	cmpl $2, %eax
+	jb resume_service
+	ja resume_idle
+	movq THREAD_RESULT(%rbx), %rax
+	movq THREAD_OUTS(%rbx), %rdi
+	movq THREAD_OUTS+8(%rbx), %rsi
+	movq THREAD_OUTS+16(%rbx), %rdx
+	jmp return_to_unit_of_thread
+
+resume_idle:
+	call cpu_idle_prepare
+	sti
+	hlt
+	cli
+	jmp arch_resume
+
+/* A preempted unit, or one about to be entered: its service frame. Selectors and flags were forced when the frame was made. */
+resume_service:
+	movq THREAD_DOMAIN(%rbx), %r15
+	cmpl $1, DOMAIN_CLASS(%r15)
+	je resume_service_ic1
+	ja resume_service_ic2
+	movq THREAD_CLIENT_ROOT(%rbx), %rcx
+	cmpq %gs:CPU_ROOT, %rcx
+	jne 1f
+2:	leaq THREAD_SERVICE(%rbx), %rsp
+	POP_REGISTERS
+	addq $16, %rsp
+	iretq
+1:	LOAD_ROOT %rcx
+	jmp 2b
+
+resume_service_ic2:
+	SAVE_BASES
+	VECTOR_OFF
+	movq DOMAIN_ROOT(%r15), %r11
+	cmpq %gs:CPU_ROOT, %r11
+	je 1f
+	LOAD_ROOT %r11
+1:	leaq THREAD_SERVICE_END(%rbx), %r11
+	movq %r11, %gs:ENTRY_RSP0
+	leaq THREAD_SERVICE(%rbx), %rsp
+	swapgs
+	xorl %eax, %eax
+	wrgsbase %rax
+	wrfsbase %rax
+	POP_REGISTERS
+	addq $16, %rsp
+	iretq
+
+resume_service_ic1: /* the frame goes through the return frame; its last three registers through the entry page too */
+	SAVE_BASES
+	VECTOR_OFF
+	LOAD_CLIENT_ROOT
+	SET_UNIT_STACKS
+	leaq THREAD_SERVICE(%rbx), %rsi
+	movq FRAME_RIP(%rsi), %rax
+	movq %rax, %gs:ENTRY_RETURN_IP
+	movq FRAME_RIP+16(%rsi), %rax
+	movq %rax, %gs:ENTRY_RETURN_FLAGS
+	movq FRAME_RIP+24(%rsi), %rax
+	movq %rax, %gs:ENTRY_RETURN_SP
+	movq FRAME_RAX(%rsi), %rax
+	movq %rax, %gs:ENTRY_SAVED
+	movq FRAME_RAX+8(%rsi), %rax
+	movq %rax, %gs:ENTRY_SAVED+8
+	movq FRAME_RAX+16(%rsi), %rax
+	movq %rax, %gs:ENTRY_SAVED+16
+	swapgs
+	xorl %eax, %eax
+	wrgsbase %rax
+	wrfsbase %rax
+	swapgs
+	leaq THREAD_SERVICE(%rbx), %rsp
+	movq DOMAIN_KEY_RIGHTS(%r15), %rax
+	movq %rax, %gs:ENTRY_CLOSE_RIGHTS
+	movq DOMAIN_ROOT(%r15), %rax
+	movq %rax, %gs:ENTRY_CLOSE_ROOT
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbp
+	popq %rbx
+	popq %r11
+	popq %r10
+	popq %r9
+	popq %r8
+	addq $24, %rsp                      /* rax, rcx, rdx */
+	popq %rsi
+	popq %rdi
+	CLOSE_CORE_FROM_PAGE
+	movq %gs:ENTRY_SAVED, %rax
+	movq %gs:ENTRY_SAVED+8, %rcx
+	movq %gs:ENTRY_SAVED+16, %rdx
+	swapgs
+	iretq
+
+/* ---- IC0: the core's calls as plain functions -------------------------------------------------------------------------------------------------- */
+ic0_call:
+	pushq %rbx
+	pushq %rbp
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	movq %rcx, %r10
+	cli
+	movq %gs:CPU_CURRENT, %rbx
+	leaq 1f(%rip), %r12
+	movq %rsp, %r13
+	movq %gs:CPU_CORE_STACK, %rsp
+	jmp unit_call
+1:	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbp
+	popq %rbx
+	ret
+
+.macro IC0_CALL name number
+.globl \name
+.type \name, @function
+\name:
+	movl $\number, %eax
+	jmp ic0_call
+.endm
+	IC0_CALL tk_wait, 2
+	IC0_CALL tk_wake, 3
+	IC0_CALL tk_requeue, 4
+	IC0_CALL tk_watch, 5
+	IC0_CALL tk_unwatch, 6
+	IC0_CALL tk_copy_in, 7
+	IC0_CALL tk_copy_out, 8
+	IC0_CALL tk_client_set, 9
+	IC0_CALL tk_object_create, 10
+	IC0_CALL tk_object_destroy, 11
+	IC0_CALL tk_object_write, 12
+	IC0_CALL tk_grant, 13
+	IC0_CALL tk_revoke, 14
+	IC0_CALL tk_frames_give, 15
+	IC0_CALL tk_reserve_fill, 16
+	IC0_CALL tk_memory_online, 17
+	IC0_CALL tk_heap_map, 18
+	IC0_CALL tk_map, 19
+	IC0_CALL tk_unmap, 20
+	IC0_CALL tk_protect, 21
+	IC0_CALL tk_share, 22
+	IC0_CALL tk_move, 23
+	IC0_CALL tk_query, 24
+	IC0_CALL tk_thread_start, 25
+	IC0_CALL tk_thread_exit, 26
+	IC0_CALL tk_thread_interrupt, 27
+	IC0_CALL tk_thread_regs_get, 28
+	IC0_CALL tk_thread_regs_set, 29
+	IC0_CALL tk_thread_vector_get, 30
+	IC0_CALL tk_thread_vector_set, 31
+	IC0_CALL tk_yield, 32
+	IC0_CALL tk_port_read, 33
+	IC0_CALL tk_port_write, 34
+	IC0_CALL tk_irq_bind, 35
+	IC0_CALL tk_irq_ack, 36
+	IC0_CALL tk_domain_restart, 37
+	IC0_CALL tk_log, 38
+	IC0_CALL tk_power, 39
+	IC0_CALL tk_client_get, 40
+
+/* long tk_call(u32 gate, u32 op, struct tk_message *message) */
+.globl tk_call
+.type tk_call, @function
+tk_call:
+	pushq %rdx
+	movl %esi, %eax
+	shll $8, %eax
+	movzbl %dil, %edi
+	orl %edi, %eax
+	shll $8, %eax
+	orl $1, %eax
+	movq 0(%rdx), %rdi
+	movq 8(%rdx), %rsi
+	movq 24(%rdx), %rcx
+	movq 32(%rdx), %r8
+	movq 40(%rdx), %r9
+	movq 16(%rdx), %rdx
+	call ic0_call
+	popq %rcx
+	movq %rdi, 0(%rcx)
+	movq %rsi, 8(%rcx)
+	movq %rdx, 16(%rcx)
+	ret
+
+.section .note.GNU-stack, "", @progbits

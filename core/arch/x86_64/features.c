@@ -1,0 +1,125 @@
+/* Features of the processor: found by CPUID, switched on alike on every processor. */
+#include <arch/cpu.h>
+#include <arch/selectors.h>
+#include "assert.h"
+#include "features.h"
+#include "log.h"
+#include "processor.h"
+
+#define CR0_MONITOR 0x2ull
+#define CR0_EMULATION 0x4ull
+#define CR0_NUMERIC 0x20ull
+#define CR0_WRITE_PROTECT 0x10000ull
+
+#define CR4_TIME_STAMP_DISABLE (1ull << 2)
+#define CR4_PAE (1ull << 5)
+#define CR4_MCE (1ull << 6)
+#define CR4_PGE (1ull << 7)
+#define CR4_OSFXSR (1ull << 9)
+#define CR4_OSXMMEXCPT (1ull << 10)
+#define CR4_UMIP (1ull << 11)
+#define CR4_FSGSBASE (1ull << 16)
+#define CR4_OSXSAVE (1ull << 18)
+#define CR4_SMEP (1ull << 20)
+#define CR4_SMAP (1ull << 21)
+#define CR4_PKS (1ull << 24)
+
+#define EFER_SYSCALL 0x1ull
+
+#define XCR0_LEGACY 0x3ull      /* x87 and SSE */
+#define XCR0_AVX 0x4ull
+#define XCR0_AVX512 0xe0ull
+
+/* PAT: the power-up table but for entry 7, which is write-combining. */
+#define PAT_VALUE 0x0107040600070406ull
+
+/* CF PF AF ZF SF TF IF DF OF IOPL NT RF AC ID: a program's flags do not reach the core. */
+#define SYSCALL_FLAGS_CLEARED 0x257fd5ull
+
+bool arch_has_keys;
+struct features features;
+
+extern char syscall_entry[];
+
+static void features_find(void)
+{
+	struct cpuid one = cpuid_read(1, 0), seven = { 0 }, thirteen = { 0 }, power = { 0 };
+	u32 leaves = cpuid_read(0, 0).eax, extended = cpuid_read(0x80000000, 0).eax;
+
+	if (leaves >= 7)
+		seven = cpuid_read(7, 0);
+	if (leaves >= 13)
+		thirteen = cpuid_read(13, 0);
+	if (extended >= 0x80000007)
+		power = cpuid_read(0x80000007, 0);
+	features.xsave = one.ecx >> 26 & 1;
+	features.x2apic = one.ecx >> 21 & 1;
+	features.deadline_timer = one.ecx >> 24 & 1;
+	features.fsgsbase = seven.ebx & 1;
+	features.smep = seven.ebx >> 7 & 1;
+	features.smap = seven.ebx >> 20 & 1;
+	features.umip = seven.ecx >> 2 & 1;
+	features.keys = seven.ecx >> 31 & 1;
+	features.fast_short_move = seven.edx >> 4 & 1;
+	features.counter_constant = power.edx >> 8 & 1;
+	features.hypervisor = one.ecx >> 31 & 1;
+	if (features.xsave)
+		features.vector_state = thirteen.eax & XCR0_LEGACY;
+	if (features.xsave && thirteen.eax & XCR0_AVX)
+		features.vector_state |= XCR0_AVX;
+	if (features.vector_state & XCR0_AVX && (thirteen.eax & XCR0_AVX512) == XCR0_AVX512)
+		features.vector_state |= XCR0_AVX512;
+	arch_has_keys = features.keys;
+}
+
+static u64 cr4_wanted(void)
+{
+	u64 v = CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+
+	if (features.umip)
+		v |= CR4_UMIP;
+	if (features.fsgsbase)
+		v |= CR4_FSGSBASE;
+	if (features.xsave)
+		v |= CR4_OSXSAVE;
+	if (features.smep)
+		v |= CR4_SMEP;
+	if (features.smap)
+		v |= CR4_SMAP;
+	/* Global pages outlive a change of root, so they may exist only where keys, not roots, part the units from the core. */
+	if (features.keys)
+		v |= CR4_PKS | CR4_PGE;
+	return v;
+}
+
+static void xcr0_write(u64 v)
+{
+	__asm__ volatile("xsetbv" : : "c"(0), "a"((u32)v), "d"((u32)(v >> 32)));
+}
+
+void arch_cpu_features_init(void)
+{
+	if (arch_cpu()->arch.processor == 0)
+		features_find();
+	cr0_write((cr0_read() & ~CR0_EMULATION) | CR0_MONITOR | CR0_NUMERIC | CR0_WRITE_PROTECT);
+	cr4_write(cr4_wanted());
+	if (features.xsave)
+		xcr0_write(features.vector_state);
+	if (features.keys)
+		msr_write(MSR_PKRS, 0);
+	msr_write(MSR_PAT, PAT_VALUE);
+	msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SYSCALL);
+	msr_write(MSR_STAR, (u64)ARCH_SELECTOR_SYSRET << 48 | (u64)ARCH_SELECTOR_CORE_CODE << 32);
+	msr_write(MSR_LSTAR, (u64)syscall_entry);
+	msr_write(MSR_CSTAR, (u64)syscall_entry);
+	msr_write(MSR_SFMASK, SYSCALL_FLAGS_CLEARED);
+	msr_write(MSR_FS_BASE, 0);
+	msr_write(MSR_KERNEL_GS_BASE, 0);
+}
+
+void features_report(void)
+{
+	core_log("processor:%s%s%s%s%s%s%s, vector state %lx", features.keys ? " keys" : " no-keys", features.smep ? " smep" : "",
+		features.smap ? " smap" : "", features.umip ? " umip" : "", features.fsgsbase ? " fsgsbase" : "",
+		features.x2apic ? " x2apic" : "", features.deadline_timer ? " deadline-timer" : "", features.vector_state);
+}

@@ -1,0 +1,98 @@
+/* The entry area of each processor: GDT and TSS in its core-ro page, struct cpu, core stack, stack for NMI, #DB, #MC and #DF. */
+#include <arch/selectors.h>
+#include <arch/page.h>
+#include "processor.h"
+#include "startup.h"
+
+#define GDT_CORE_CODE 0x00af9b000000ffffull
+#define GDT_CORE_DATA 0x00cf93000000ffffull
+#define GDT_UNIT_CODE 0x00afbb000000ffffull
+#define GDT_UNIT_DATA 0x00cfb3000000ffffull
+#define GDT_USER_CODE 0x00affb000000ffffull
+#define GDT_USER_DATA 0x00cff3000000ffffull
+#define GDT_TSS 0x0000890000000000ull
+#define TSS_SIZE 104
+#define TSS_PORT_MAP 102        /* offset of the port bitmap's offset; there is none */
+
+_Static_assert(sizeof(struct cpu) <= 2 * PAGE_SIZE, "two pages of the entry area");
+_Static_assert(sizeof(struct arch_entry_page) <= PAGE_SIZE, "one page");
+
+struct cpu *cpus[CPUS_MAX];
+u32 cpu_count;
+
+static vaddr_t area_of(u32 id) { return ARCH_ENTRY + (u64)id * ARCH_ENTRY_STRIDE; }
+
+static void area_map(vaddr_t start, vaddr_t end, u32 key)
+{
+	for (; start < end; start += PAGE_SIZE)
+		map_range(start, map_page_take(), PAGE_SIZE, MAP_WRITE | MAP_KEY(key));
+}
+
+/* Accessed bits are set already, so that the processor never writes to the table. */
+static void gdt_fill(struct arch_entry_page *page)
+{
+	u64 tss = (u64)page->tss;
+
+	page->gdt[ARCH_SELECTOR_CORE_CODE / 8] = GDT_CORE_CODE;
+	page->gdt[ARCH_SELECTOR_CORE_DATA / 8] = GDT_CORE_DATA;
+	page->gdt[ARCH_SELECTOR_UNIT_CODE / 8] = GDT_UNIT_CODE;
+	page->gdt[ARCH_SELECTOR_UNIT_DATA / 8] = GDT_UNIT_DATA;
+	page->gdt[ARCH_SELECTOR_USER_CODE / 8] = GDT_USER_CODE;
+	page->gdt[ARCH_SELECTOR_USER_DATA / 8] = GDT_USER_DATA;
+	page->gdt[ARCH_SELECTOR_TSS / 8] = GDT_TSS | (TSS_SIZE - 1) | (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56;
+	page->gdt[ARCH_SELECTOR_TSS / 8 + 1] = tss >> 32;
+}
+
+static void tss_fill(struct arch_entry_page *page, u64 stack, u64 fatal_stack)
+{
+	u16 port_map = TSS_SIZE;
+
+	__builtin_memcpy(page->tss + ARCH_TSS_RSP0, &stack, 8);
+	__builtin_memcpy(page->tss + ARCH_TSS_IST1, &fatal_stack, 8);
+	__builtin_memcpy(page->tss + TSS_PORT_MAP, &port_map, 2);
+}
+
+struct cpu *percpu_create(u32 id)
+{
+	vaddr_t area = area_of(id);
+	struct arch_entry_page *page = (struct arch_entry_page *)area;
+	struct cpu *cpu = (struct cpu *)(area + ARCH_ENTRY_CPU);
+
+	area_map(area, area + PAGE_SIZE, ARCH_KEY_CORE_RO);
+	area_map(area + ARCH_ENTRY_CPU, area + ARCH_ENTRY_CPU + 2 * PAGE_SIZE, ARCH_KEY_CORE);
+	area_map(area + ARCH_ENTRY_STACK_TOP - 4 * PAGE_SIZE, area + ARCH_ENTRY_STACK_TOP, ARCH_KEY_CORE);
+	area_map(area + ARCH_ENTRY_FATAL_TOP - 2 * PAGE_SIZE, area + ARCH_ENTRY_FATAL_TOP, ARCH_KEY_CORE);
+	gdt_fill(page);
+	tss_fill(page, area + ARCH_ENTRY_STACK_TOP, area + ARCH_ENTRY_FATAL_TOP);
+	cpu->arch.entry = page;
+	cpu->arch.core_stack = area + ARCH_ENTRY_STACK_TOP;
+	cpu->arch.processor = id;
+	cpu->id = id;
+	cpus[id] = cpu;
+	return cpu;
+}
+
+void percpu_load(struct cpu *cpu)
+{
+	struct __attribute__((packed)) { u16 limit; u64 base; } gdt = { sizeof(cpu->arch.entry->gdt) - 1, (u64)cpu->arch.entry->gdt };
+
+	__asm__ volatile("lgdt %0" : : "m"(gdt));
+	/* A far return loads CS; the other segments count for nothing in 64-bit mode but must not name what the table lacks. */
+	__asm__ volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:" : : "i"(ARCH_SELECTOR_CORE_CODE) : "rax", "memory");
+	__asm__ volatile("mov %0, %%ss; mov %1, %%ds; mov %1, %%es; mov %1, %%fs; mov %1, %%gs"
+		: : "r"(ARCH_SELECTOR_CORE_DATA), "r"(0));
+	__asm__ volatile("ltr %w0" : : "r"(ARCH_SELECTOR_TSS));
+	msr_write(MSR_GS_BASE, (u64)cpu->arch.entry);
+	cpu->arch.root = arch_kernel_root;
+}
+
+void arch_cpu_idle(void)
+{
+	__asm__ volatile("sti; hlt; cli" : : : "memory");
+}
+
+noreturn_fn void arch_cpu_halt(void)
+{
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}

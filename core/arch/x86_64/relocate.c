@@ -1,0 +1,15 @@
+/* Self-relocation of the image: only R_X86_64_RELATIVE occurs in a static PIE of hidden symbols (ELF x86-64 psABI, 4.4.1). */
+#include <arch/image.h>
+#include "startup.h"
+
+#define RELOCATION_RELATIVE 8
+
+struct relocation { u64 offset, type; i64 addend; };
+extern const struct relocation rela_start[], rela_end[];
+
+void image_relocate(char *base, u64 slide)
+{
+	for (const struct relocation *r = rela_start; r < rela_end; r++)
+		if ((u32)r->type == RELOCATION_RELATIVE)
+			*(u64 *)(base + (r->offset - ARCH_IMAGE)) = (u64)r->addend + slide;
+}

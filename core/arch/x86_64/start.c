@@ -1,0 +1,109 @@
+/*
+ * From the loader to core_main. start_early: facts, slide, relocation, the final kernel root; start_high: the boot processor itself.
+ */
+#include <arch/image.h>
+#include <arch/page.h>
+#include <arch/time.h>
+#include <tessera/boot.h>
+#include "assert.h"
+#include "processor.h"
+#include "startup.h"
+
+u64 start_counter;
+
+extern u64 __stack_chk_guard;
+
+static noreturn_fn void start_high(void);
+
+/* The kernel slots of the top table: filled once, so that roots made later copy them and stay right. */
+static void slots_prepare(void)
+{
+	u32 slots = 1;
+
+	for (u32 i = 0; i < boot_manifest.unit_count; i++)
+		slots += boot_manifest.units[i].class == 1;
+	map_prepare_slot(ARCH_PHYSMAP);
+	map_prepare_slot(ARCH_RECORDS);
+	for (u32 slot = 0; slot < slots && slot < ARCH_UNITS_MAX; slot++) {
+		map_prepare_slot(ARCH_KERNEL_UNIT_PRIVATE(slot));
+		map_prepare_slot(ARCH_KERNEL_UNIT_WINDOW(slot));
+	}
+	map_prepare_slot(ARCH_ENTRY);
+	map_prepare_slot(ARCH_IMAGE);
+}
+
+static void image_part_map(const char *start, const char *end, u64 slide, u32 bits)
+{
+	map_range(ARCH_IMAGE + slide + (u64)(start - image_start), (paddr_t)start, (u64)(end - start), bits);
+}
+
+static void image_map(u64 slide)
+{
+	image_part_map(text_start, rodata_start, slide, MAP_EXECUTE | MAP_KEY(ARCH_KEY_CORE));
+	image_part_map(rodata_start, data_start, slide, MAP_KEY(ARCH_KEY_CORE));
+	image_part_map(data_start, core_ro_start, slide, MAP_WRITE | MAP_KEY(ARCH_KEY_CORE));
+	image_part_map(core_ro_start, core_ro_end, slide, MAP_WRITE | MAP_KEY(ARCH_KEY_CORE_RO));
+	image_part_map(core_ro_end, image_end, slide, MAP_WRITE | MAP_KEY(ARCH_KEY_CORE));
+}
+
+/* All RAM, rounded out to 2 MiB: firmware tables often lie beside it. */
+static void physmap_map(const struct hvm_start_info *info)
+{
+	const struct hvm_memory *memory = (const struct hvm_memory *)info->memory_map;
+
+	for (u32 i = 0; i < info->memory_map_count; i++) {
+		paddr_t at = round_down(memory[i].address, LARGE_SIZE), end = round_up(memory[i].address + memory[i].size, LARGE_SIZE);
+		if (memory[i].type != HVM_MEMORY_RAM && memory[i].type != HVM_MEMORY_ACPI && memory[i].type != HVM_MEMORY_NVS)
+			continue;
+		if (end > PHYSMAP_LIMIT)
+			end = PHYSMAP_LIMIT;
+		while (at < end) {
+			u64 size = at % HUGE_SIZE == 0 && end - at >= HUGE_SIZE ? HUGE_SIZE : LARGE_SIZE;
+			if (!map_present(ARCH_PHYSMAP + at))
+				map_range(ARCH_PHYSMAP + at, at, size, MAP_WRITE | MAP_KEY(ARCH_KEY_CORE));
+			at += size;
+		}
+	}
+}
+
+static u64 slide_choose(void)
+{
+	u64 size = round_up((u64)(image_end - image_start), LARGE_SIZE);
+
+	return arch_entropy() % ((HUGE_SIZE - size) / LARGE_SIZE) * LARGE_SIZE;
+}
+
+noreturn_fn __attribute__((no_stack_protector)) void start_early(const struct hvm_start_info *info)
+{
+	start_counter = arch_counter();
+	if (!facts_read(info))
+		core_fail("the loader gave no memory map");
+	u64 slide = slide_choose();
+	__stack_chk_guard = arch_entropy() & ~0xffull; /* a zero byte stops string functions */
+	image_relocate(image_start, slide);
+
+	arch_kernel_root = map_page_take();
+	slots_prepare();
+	image_map(slide);
+	physmap_map(info);
+	u64 *root = (u64 *)arch_kernel_root;
+	for (u32 slot = 256; slot < 512; slot++)
+		boot_root[slot] = root[slot];
+
+	/* The same place in the final mapping: the early root has it now, beside the identity map. */
+	u64 high = ARCH_IMAGE + slide + ((u64)start_high - (u64)image_start);
+	u64 stack = ARCH_IMAGE + slide + ((u64)boot_stack_top - (u64)image_start);
+	void (*leave)(u64, u64, u64) = (void (*)(u64, u64, u64))(ARCH_IMAGE + slide + ((u64)start_leave - (u64)image_start));
+	cr3_write((u64)boot_root);
+	leave(arch_kernel_root, stack, high);
+	__builtin_unreachable();
+}
+
+static noreturn_fn void start_high(void)
+{
+	map_stage_high();
+	struct cpu *cpu = percpu_create(0);
+	percpu_load(cpu);
+	arch_cpu_features_init();
+	start_leave(arch_kernel_root, cpu->arch.core_stack, core_main);
+}

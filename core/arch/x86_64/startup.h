@@ -1,0 +1,67 @@
+/*
+ * The boot path of x86_64, private to this folder. Two stages: start_early runs at the image's physical address on the identity map,
+ * before pointers in static data are right; start_high runs at the final addresses.
+ */
+#ifndef X86_64_STARTUP_H
+#define X86_64_STARTUP_H
+
+#include <tessera/types.h>
+#include <arch/boot.h>
+#include "cpu.h"
+
+/* hvm_start_info of Xen's direct boot ABI, version 1 (xen/include/public/arch-x86/hvm/start_info.h). */
+struct hvm_start_info {
+	u32 magic, version, flags, module_count;
+	u64 modules, command_line, rsdp, memory_map;
+	u32 memory_map_count, reserved;
+};
+#define HVM_START_MAGIC 0x336ec578
+struct hvm_module { u64 address, size, command_line, reserved; };
+struct hvm_memory { u64 address, size; u32 type, reserved; };
+enum hvm_memory_type { HVM_MEMORY_RAM = 1, HVM_MEMORY_ACPI = 3, HVM_MEMORY_NVS = 4 };
+
+#define EARLY_LIMIT (1ull << 32)                  /* the identity map ends */
+#define PHYSMAP_LIMIT (1ull << 39)                /* the map of all memory ends */
+#define DEVICES_SIZE (1ull << 32)                 /* device registers are mapped at ARCH_DEVICES + physical address */
+#define LARGE_SIZE 0x200000ull
+#define HUGE_SIZE 0x40000000ull
+
+extern paddr_t start_rsdp;                        /* 0: search for it */
+extern u64 start_counter;                         /* time counter at entry */
+extern u64 boot_root[512];                        /* early tables: identity; then for the other processors' start */
+extern char boot_stack_top[];
+
+/* facts.c: boot_facts from the loader's; true when it is complete. */
+bool facts_read(const struct hvm_start_info *info);
+
+/* relocate.c: pointers in static data, for the image at link address + slide; `base` is where it can be written now. */
+void image_relocate(char *base, u64 slide);
+
+/* map.c: builder of the kernel root's tables at boot. Bits of leaf entries: */
+enum map_bits {
+	MAP_WRITE = 1 << 0,
+	MAP_EXECUTE = 1 << 1,
+	MAP_UNCACHED = 1 << 2,
+	MAP_KEY_SHIFT = 8,
+};
+#define MAP_KEY(k) ((u32)(k) << MAP_KEY_SHIFT)
+paddr_t map_page_take(void);                      /* a zeroed page for tables and processor areas */
+void map_range(vaddr_t address, paddr_t physical, u64 size, u32 bits);
+void map_prepare_slot(vaddr_t address);           /* the table below the top table exists: every later root has it */
+bool map_present(vaddr_t address);
+/* Physical memory outside RAM (firmware tables), readable at the returned address afterwards; NULL if out of reach. */
+void *map_firmware(paddr_t physical, u64 size);
+/* Device registers, uncached. */
+volatile void *map_device(paddr_t physical, u64 size);
+void map_stage_high(void);                        /* from now on tables are reached through the final map */
+void map_stage_frames(void);                      /* from now on pages come from frame_boot_alloc */
+
+/* percpu.c */
+struct cpu *percpu_create(u32 id);                /* maps the entry area of processor id and fills GDT and TSS */
+void percpu_load(struct cpu *cpu);                /* on that processor: GDT, TSS, GS */
+
+noreturn_fn void start_early(const struct hvm_start_info *info);
+noreturn_fn void start_leave(u64 root, u64 stack, void (*next)(void));
+noreturn_fn void start_secondary(struct cpu *cpu);
+
+#endif

@@ -1,0 +1,196 @@
+/*
+ * Interrupts and exceptions. Where an entry came from is told by the stack that the processor chose: an entry stack (an IC1 unit ran),
+ * a thread's frame (user mode), or the stack that was in use (IC0 or the core itself). An entry stack can be written by its unit
+ * from another processor, so nothing on it is believed: the vector travels in a register, selectors and flags are forced.
+ */
+#include <arch/offsets.h>
+#include <arch/layout.h>
+#include <arch/selectors.h>
+#include "crossing.h"
+
+#define REGION_ENTRY_STACKS 0x3fffff9   /* ARCH_ENTRY_STACKS >> 38 */
+#define REGION_ENTRY 0x3fffff8          /* ARCH_ENTRY >> 38 */
+
+.section .entry.text, "ax"
+
+.set vector, 0
+.globl vector_stubs
+.balign 32
+vector_stubs:
+.rept 256
+	.balign 32
+	.if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21
+	.else
+	pushq $0
+	.endif
+	pushq $vector
+	pushq %rdi
+	movl $vector, %edi
+	.if vector == 2 || vector == 8 || vector == 18
+	jmp vector_fatal
+	.elseif vector == 1
+	jmp vector_debug
+	.else
+	jmp vector_common
+	.endif
+	.set vector, vector + 1
+.endr
+
+.macro PUSH_LOW
+	pushq %rsi
+	pushq %rdx
+	pushq %rcx
+	pushq %rax
+.endm
+.macro PUSH_HIGH
+	pushq %r8
+	pushq %r9
+	pushq %r10
+	pushq %r11
+	pushq %rbx
+	pushq %rbp
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+.endm
+/* After PUSH_LOW: offset of the hardware's words. */
+#define LOW_CS 64
+
+vector_common:
+	PUSH_LOW
+	cld
+	movq %rsp, %rax
+	shrq $38, %rax
+	cmpq $REGION_ENTRY_STACKS, %rax
+	je vector_from_ic1
+	testb $3, LOW_CS(%rsp)
+	jz vector_from_core
+	clac
+	swapgs
+	PUSH_HIGH
+	movq %rsp, %rsi
+vector_outside: /* rsi frame, within the current thread; edi vector */
+	movl %edi, %edx
+	movq %gs:CPU_CURRENT, %rdi
+	movq %gs:CPU_CORE_STACK, %rsp
+	call trap_from_outside
+	jmp arch_resume
+
+vector_from_ic1:
+	clac
+	swapgs
+	OPEN_CORE
+	movq $0, %gs:ENTRY_ORIGIN
+	movq %gs:CPU_FATAL_STACK, %rax
+	movq %rax, %gs:ENTRY_IST1
+	movq %gs:CPU_CURRENT, %rax
+	leaq THREAD_SERVICE(%rax), %rsi
+	movq %r15, 0(%rsi)
+	movq %r14, 8(%rsi)
+	movq %r13, 16(%rsi)
+	movq %r12, 24(%rsi)
+	movq %rbp, 32(%rsi)
+	movq %rbx, 40(%rsi)
+	movq %r11, 48(%rsi)
+	movq %r10, 56(%rsi)
+	movq %r9, 64(%rsi)
+	movq %r8, 72(%rsi)
+	/* Each word of the entry stack is read once. */
+	popq 80(%rsi)                       /* rax */
+	popq 88(%rsi)                       /* rcx */
+	popq 96(%rsi)                       /* rdx */
+	popq 104(%rsi)                      /* rsi */
+	popq 112(%rsi)                      /* rdi */
+	movl %edi, %eax
+	movq %rax, 120(%rsi)                /* vector: from the stub, not from the stack */
+	addq $8, %rsp
+	popq 128(%rsi)                      /* error code: only reported */
+	popq 136(%rsi)                      /* rip */
+	addq $8, %rsp
+	movq $ARCH_SELECTOR_UNIT_CODE, 144(%rsi)
+	popq 152(%rsi)                      /* flags: masked in trap_from_outside */
+	popq 160(%rsi)                      /* rsp */
+	movq $ARCH_SELECTOR_UNIT_DATA, 168(%rsi)
+	jmp vector_outside
+
+vector_from_core:
+	PUSH_HIGH
+	movq %rsp, %rsi
+	movq %rsp, %rax
+	shrq $38, %rax
+	cmpq $REGION_ENTRY, %rax
+	je 1f
+	/* An IC0 unit was interrupted on its own stack: its frame moves to the thread. */
+	movl %edi, %edx
+	movq %gs:CPU_CURRENT, %rdi
+	addq $THREAD_SERVICE, %rdi
+	movq %rdi, %rax
+	movl $FRAME_SIZE / 8, %ecx
+	rep movsq
+	movq %rax, %rsi
+	movl %edx, %edi
+	jmp vector_outside
+1:	/* The core itself: a copy with a fix-up, or the idle loop. */
+	movl %edi, %esi
+	movq %rsp, %rdi
+	call trap_from_core
+	POP_REGISTERS
+	addq $16, %rsp
+	iretq
+
+/* #DB comes on its own stack because it can follow a SYSCALL at once (after MOV SS); debug registers are off while the core runs. */
+vector_debug:
+	PUSH_LOW
+	cld
+	clac
+	movq %rsp, %rax
+	shrq $38, %rax
+	cmpq $REGION_ENTRY_STACKS, %rax
+	je vector_from_ic1
+	testb $3, LOW_CS(%rsp)
+	jz vector_fatal_pushed
+	swapgs
+	PUSH_HIGH
+	movq %rsp, %rsi
+	movq %gs:CPU_CURRENT, %rax
+	leaq THREAD_USER(%rax), %rdi
+	cmpq $0, THREAD_DOMAIN(%rax)
+	je 1f
+	addq $THREAD_SERVICE, %rdi
+1:	movq %rdi, %rax
+	movl $FRAME_SIZE / 8, %ecx
+	rep movsq
+	movq %rax, %rsi
+	movl $1, %edi
+	jmp vector_outside
+
+/* NMI, #DF, #MC: the state of GS, keys and root is unknown, so all come from constants and the stack's address. No way back. */
+vector_fatal:
+	PUSH_LOW
+	cld
+	clac
+vector_fatal_pushed:
+	PUSH_HIGH
+	movq %rsp, %rax
+	movq %rsp, %rcx
+	shrq $38, %rcx
+	cmpq $REGION_ENTRY_STACKS, %rcx
+	jne 1f
+	shrq $14, %rax                      /* ARCH_ENTRY_STACK_STRIDE: processor in the low six bits */
+	andl $63, %eax
+	shlq $16, %rax
+	movabsq $ARCH_ENTRY, %rcx
+	addq %rcx, %rax
+	wrgsbase %rax
+	OPEN_CORE
+	jmp 2f
+1:	andq $~0xffff, %rax                 /* ARCH_ENTRY_STRIDE */
+	wrgsbase %rax
+2:	movl %edi, %esi
+	movq %rsp, %rdi
+	andq $~15, %rsp
+	call trap_fatal
+	ud2
+
+.section .note.GNU-stack, "", @progbits
