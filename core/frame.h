@@ -14,17 +14,21 @@ enum frame_type {
 	FRAME_ABSENT,    /* no such memory, or its section is not on line (the shared page of zero records) */
 	FRAME_CORE,      /* the core's own: image, records, boot memory */
 	FRAME_USER,      /* content belongs to a unit or an application */
-	FRAME_TABLE,     /* page table, or in the reserve for one */
+	FRAME_TABLE,     /* page table, or in the reserve for one; map_count: its entries; link: next of a chain of free ones */
 	FRAME_OBJECT,    /* exported page of an object; link: frame of its private part */
-	FRAME_PRIVATE,   /* private part, stack or vector state of an object; link: frame of its exported page */
+	FRAME_PRIVATE,   /* private part, table, stack or vector state of an object; link: its next frame, at last the exported page */
 	FRAME_SHARED,    /* written by the core, readable by units: clock page, boot pages */
+};
+
+enum frame_flag {
+	FRAME_STATIC = 1,                 /* object of static memory: link is an index of frame_statics */
 };
 
 struct frame_record {
 	u8 type;                          /* enum frame_type */
 	u8 object_type;                   /* enum tk_object_type when type is FRAME_OBJECT */
 	u8 owner;                         /* domain id */
-	u8 flags;
+	u8 flags;                         /* enum frame_flag */
 	u16 generation;                   /* counts changes of type and owner */
 	u16 pins;                         /* operations between check and commit */
 	u32 map_count;                    /* mappings in applications and unit heaps */
@@ -32,6 +36,9 @@ struct frame_record {
 	u64 holders[TK_DOMAINS_MAX / 64]; /* domains whose window maps it */
 };
 _Static_assert(sizeof(struct frame_record) == 32, "two records a cache line");
+
+#define FRAME_SECTION 32768u        /* frames of a section of memory */
+#define FRAME_STATICS_MAX 512
 
 extern u64 frame_count;             /* frames up to the highest RAM address: valid frame numbers are below it */
 
@@ -47,7 +54,23 @@ static inline bool frame_held_by(const struct frame_record *record, u32 domain)
 {
 	return __atomic_load_n(&record->holders[domain / 64], __ATOMIC_RELAXED) >> (domain % 64) & 1;
 }
+extern void *frame_statics[FRAME_STATICS_MAX];
+extern frame_t frame_dead;          /* a page of zeros: what a holder sees after a revocation */
 struct spinlock *frame_lock(frame_t frame);
+
+/* Check of an operation: pins the frame if it is `owner`'s, of type FRAME_USER, mapped nowhere but in the owner's window, and not pinned:
+ * nobody else can then claim or map it. FRAME_NONE and numbers beyond memory are refused. */
+bool frame_claim(frame_t frame, u32 owner);
+bool frames_claim(const frame_t *frames, u32 count, u32 owner);   /* all or none */
+void frame_unclaim(frame_t frame);
+/* Commit: a claimed frame, flushed out of every window, becomes something else and is no longer pinned. */
+void frame_retype(frame_t frame, u32 type, u32 owner);
+/* A mapping of a user frame of `owner`; false: it is not one, or is pinned by an operation (while map_count is 0). */
+bool frame_map_count(frame_t frame, u32 owner);
+/* Ends a mapping, after the flush; true when it was the last. */
+bool frame_unmap_count(frame_t frame);
+void frame_pin(frame_t frame);      /* caller knows that the frame stays what it is now */
+void frame_unpin(frame_t frame);
 
 /* Boot: records for all RAM; sections above the first ones stay lazy. Called once, before any unit exists. */
 void frame_init(void);
@@ -56,10 +79,19 @@ paddr_t frame_boot_alloc(u64 pages);
 /* After all units are loaded: what is left becomes mem's (type FRAME_USER, mapped in its window) and stands in its boot page. */
 struct tk_boot_info;
 void frame_boot_seal(u32 mem_domain, struct tk_boot_info *info);
+/* Boot: frames outside the boot allocator (the archive) become a domain's, mapped in its window. */
+void frame_boot_give(paddr_t start, u64 pages, u32 domain);
+/* section.c */
+void section_boot_online(u64 section);   /* records from boot memory; frames typed FRAME_CORE */
+long memory_online(u32 caller, u32 section) must_check;
 
 /* ---- reserve.c: the frames for page tables ------------------------------------------------------------------------------------ */
-frame_t reserve_take(void);            /* a cleared frame of type FRAME_TABLE, or FRAME_NONE */
+#define RESERVE_FLOOR 8                /* kept for the splitting of large pages in windows, without which mem can't give more */
+frame_t reserve_take(bool last);       /* a cleared frame of type FRAME_TABLE, or FRAME_NONE; last: even from the floor */
 void reserve_return(frame_t frame);    /* an empty page table goes back */
+void reserve_return_chain(frame_t first);
+/* tk_reserve_fill: frames is the caller's address; how many it holds now. */
+long reserve_fill(u32 caller, vaddr_t frames, u32 count) must_check;
 u32 reserve_count(void);
 
 #endif

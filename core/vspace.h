@@ -15,6 +15,10 @@ struct pool {                       /* private page of a pool object */
 	u32 id;                         /* = frame number of the exported page */
 	struct tk_pool_page *page;      /* core's address */
 	u32 head, log_tail;             /* the core's own copies: never read back from the page */
+	u32 promised;                   /* log records promised by pool_take, not yet written */
+	frame_t stash;                  /* chain of frames that a copy left without mapping: served again, cleared */
+	u32 references;                 /* spaces that use it, atomic */
+	u32 owner;                      /* domain */
 };
 
 struct vspace {
@@ -26,6 +30,9 @@ struct vspace {
 	u64 cpus;                       /* processors on which it may be loaded: bits set at switch, cleared at switch away */
 	struct tk_region_table *table;  /* core's address of the region table */
 	u32 table_capacity;
+	frame_t table_first;            /* pinned frames of a larger region table; FRAME_NONE: the exported page */
+	u32 table_frames;
+	u32 hint;                       /* index of the region found last, unguarded */
 	struct pool *pool;
 	u32 references;                 /* threads and activations that name it, atomic */
 	u64 resident;
@@ -52,8 +59,34 @@ void *vspace_pin(struct vspace *space, vaddr_t address, u32 access, frame_t *fra
 void vspace_unpin(frame_t frame);
 
 long pool_create(u32 caller, const struct tk_object_create *request) must_check;
-long pool_destroy(struct pool *pool, u32 caller);
-frame_t pool_take(struct pool *pool, u32 owner); /* zeroed, checked, taken out of the ring; FRAME_NONE */
-bool pool_log(struct pool *pool, struct vspace *space, vaddr_t address, frame_t frame, bool copied);
+long pool_destroy(struct pool *pool, u32 caller) must_check;
+/* A zeroed, checked frame out of the ring with its first mapping counted; FRAME_NONE. A log record is promised: pool_log must follow. */
+frame_t pool_take(struct pool *pool);
+/* Writes the promised record. address: page | 1 for a copy. */
+void pool_log(struct pool *pool, u32 space, vaddr_t address, frame_t frame);
+/* Both at once, for the common fault. */
+frame_t pool_serve(struct pool *pool, u32 space, vaddr_t address);
+/* An anonymous frame that a copy left with no mapping. */
+void pool_stash(struct pool *pool, frame_t frame);
+/* Wakes mem's refill thread when the pool is low; no locks held. */
+void pool_tend(struct pool *pool);
+
+/* ---- for the files of vspace --------------------------------------------------------------------------------------------------------- */
+#define VSPACE_BATCH 512     /* pages changed by one call */
+#define VSPACE_TABLES 32     /* leaf tables looked at by one call */
+/* The caller's own space, pinned; NULL: no such token. vspace_release unpins. */
+struct vspace *vspace_hold(u32 caller, vaddr_t token);
+void vspace_release(u32 caller, vaddr_t token);
+/* Page-aligned, not empty, below the limit of applications. */
+bool vspace_range_valid(vaddr_t address, u64 pages);
+/* All processors that may have the space loaded flush; with the lock held. */
+void vspace_flush(struct vspace *space, vaddr_t address, u64 pages);
+void vspace_count(struct vspace *space, i64 pages); /* resident pages */
+/* End of what the leaf table of address covers, or end. */
+static inline vaddr_t vspace_table_end(vaddr_t address, vaddr_t end)
+{
+	vaddr_t next = round_down(address, 512 * PAGE_SIZE) + 512 * PAGE_SIZE;
+	return next < end ? next : end;
+}
 
 #endif

@@ -50,8 +50,8 @@ struct tk_region_table {
 };
 
 /* ---- Frame pool: exported page --------------------------------------------------------------------------------------------- */
-#define TK_POOL_ENTRIES 512  /* power of two */
-#define TK_POOL_LOG_ENTRIES 120
+#define TK_POOL_ENTRIES 256  /* power of two */
+#define TK_POOL_LOG_ENTRIES 128 /* power of two */
 struct tk_fault_record {
 	u64 address;       /* page address | 1 when it was a copy on write */
 	u32 space;         /* id of the vspace */

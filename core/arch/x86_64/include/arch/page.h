@@ -1,36 +1,85 @@
 /*
  * Architecture contract: page tables. A root is the physical address of the top table. Callers hold the vspace's or the domain's page
  * table lock. Tables come from reserve_take(); functions that may need one return -ENOMEM and have changed nothing but what they report.
+ * An entry that is not 0 holds a frame; one that is not present holds it out of reach (no access). The record of a table's frame counts
+ * its entries in map_count: who changes an entry from or to 0 tells arch_table_count.
  */
 #ifndef ARCH_PAGE_H
 #define ARCH_PAGE_H
 
 #include <tessera/types.h>
 #include <tessera/errno.h>
+#include "frame.h"
 
 enum arch_page_flags {
 	ARCH_PAGE_WRITE = 1 << 0,
 	ARCH_PAGE_EXECUTE = 1 << 1,
 	ARCH_PAGE_USER = 1 << 2,
-	ARCH_PAGE_COW = 1 << 3,      /* software bit: write-protected because shared; a write copies */
-	ARCH_PAGE_GLOBAL = 1 << 4,
-	ARCH_PAGE_DIRTY = 1 << 5,    /* reported by arch_page_query */
+	ARCH_PAGE_COW = 1 << 3,      /* software bit: a write copies, or takes the frame over; kept while not writable by protection */
+	ARCH_PAGE_GLOBAL = 1 << 4,   /* dropped without protection keys: IC1 units then have roots of their own */
+	ARCH_PAGE_DIRTY = 1 << 5,    /* reported by arch_entry_flags */
 	ARCH_PAGE_ACCESSED = 1 << 6,
 	ARCH_PAGE_LARGE = 1 << 7,    /* 2 MiB entry */
 	ARCH_PAGE_UNCACHED = 1 << 8,
+	ARCH_PAGE_COPY = 1 << 9,     /* software bit: the frame is a memory object's; with COW a write always copies */
+	ARCH_PAGE_NONE = 1 << 10,    /* the frame is held, no access is allowed */
 	/* bits 19:16: protection key (supervisor pages) */
 };
 #define ARCH_PAGE_KEY(k) ((u32)(k) << 16)
+#define ARCH_LARGE_PAGES 512u        /* pages of a large entry, and of a leaf table */
 
 typedef u64 arch_entry_t;
+
+/* Bits of an entry. Private to arch/. */
+#define X86_PRESENT (1ull << 0)
+#define X86_WRITE (1ull << 1)
+#define X86_USER (1ull << 2)
+#define X86_UNCACHED (3ull << 3)
+#define X86_ACCESSED (1ull << 5)
+#define X86_DIRTY (1ull << 6)
+#define X86_LARGE (1ull << 7)
+#define X86_GLOBAL (1ull << 8)
+#define X86_COW (1ull << 9)
+#define X86_COPY (1ull << 10)
+#define X86_HELD (1ull << 11)        /* with X86_PRESENT clear */
+#define X86_NX (1ull << 63)
+#define X86_KEY_SHIFT 59
+#define X86_FRAME 0x000ffffffffff000ull
+
+extern paddr_t arch_kernel_root;
 
 /* The leaf entry of address, or NULL when a level is missing (create false) or no table could be had (create true). Large pages on the
  * way are split when create is true, else end the walk: *large_out (may be NULL) tells. */
 arch_entry_t *arch_page_walk(paddr_t root, vaddr_t address, bool create, bool *large_out);
 arch_entry_t arch_page_entry(frame_t frame, u32 flags);
-static inline bool arch_entry_present(arch_entry_t e) { return e & 1; }
-frame_t arch_entry_frame(arch_entry_t e);
 u32 arch_entry_flags(arch_entry_t e);
+static inline bool arch_entry_present(arch_entry_t e) { return e & X86_PRESENT; }
+static inline frame_t arch_entry_frame(arch_entry_t e) { return (frame_t)((e & X86_FRAME) >> PAGE_SHIFT); }
+static inline bool arch_entry_writable(arch_entry_t e) { return e & X86_WRITE; }
+static inline bool arch_entry_cow(arch_entry_t e) { return e & X86_COW; }
+static inline bool arch_entry_copy(arch_entry_t e) { return e & X86_COPY; }
+static inline bool arch_entry_accessed(arch_entry_t e) { return e & X86_ACCESSED; }
+
+/* Entries of applications. Access as enum tk_access, protection as enum tk_prot. */
+bool arch_entry_allows(arch_entry_t e, u32 access);
+/* The same frame with other protection; `cow`: a write must copy. What the processor or the core noted in the entry stays. */
+arch_entry_t arch_entry_protected(arch_entry_t e, u32 prot, bool cow);
+/* Replaces an entry that the processor may mark at the same time: the old one with all marks. */
+static inline arch_entry_t arch_entry_exchange(arch_entry_t *entry, arch_entry_t value)
+{
+	/* Relaxed: the caller's lock orders entries, the flush that follows orders the processors' walks. */
+	return __atomic_exchange_n(entry, value, __ATOMIC_RELAXED);
+}
+static inline void arch_entry_mark(arch_entry_t *entry, bool dirty)
+{
+	/* Relaxed: only marks are added. */
+	__atomic_or_fetch(entry, X86_ACCESSED | (dirty ? X86_DIRTY : 0), __ATOMIC_RELAXED);
+}
+static inline struct frame_record *arch_table_record(const arch_entry_t *entry)
+{
+	return frame_record((frame_t)(((u64)entry - ARCH_PHYSMAP) >> PAGE_SHIFT));
+}
+static inline void arch_table_count(const arch_entry_t *entry, int change) { arch_table_record(entry)->map_count += (u32)change; }
 
 /* Single pages, with walk: 0, -ENOMEM, -EEXIST. */
 long arch_page_map(paddr_t root, vaddr_t address, frame_t frame, u32 flags) must_check;
@@ -38,21 +87,23 @@ long arch_page_map(paddr_t root, vaddr_t address, frame_t frame, u32 flags) must
 long arch_page_map_large(paddr_t root, vaddr_t address, frame_t frame, u32 flags) must_check;
 /* Removes the entry and returns it (0: none). Does not flush. */
 arch_entry_t arch_page_unmap(paddr_t root, vaddr_t address);
-/* Address of the next page at or above `address` below `end` whose tables exist (skips missing tables at once). */
+/* Address of the next page at or above `address` below `end` whose tables exist (skips missing tables at once), or end. */
 vaddr_t arch_page_next(paddr_t root, vaddr_t address, vaddr_t end);
 
 /* New root for an application or an IC2 unit: kernel half shared with every other root; the frame is given, already cleared. */
 void arch_root_init(paddr_t root);
-/* Root of an IC1 unit without protection keys: maps the unit's two slots and the entry code and data only. */
+/* Root of an IC1 unit without protection keys: maps the unit's two slots and the entry code and data only. Boot: all processors are up. */
 void arch_root_init_unit(paddr_t root, u32 slot);
-/* Frees tables below [start, end) that are empty, at most `budget` of them; true when none is left. */
-bool arch_root_trim(paddr_t root, vaddr_t start, vaddr_t end, u32 budget);
-extern paddr_t arch_kernel_root;
+/* Takes out tables for [start, end) that are empty and links them by their records into *chain: reserve_return_chain after a flush. */
+void arch_root_trim(paddr_t root, vaddr_t start, vaddr_t end, frame_t *chain);
 
-/* TLB: the local processor, then all processors in `mask` (bit per cpu id): returns when each has flushed. address/pages: hint. */
+/* TLB: all processors in `cpu_mask` (bit per cpu id), this one included: returns when each has flushed. address/pages: what changed. */
 void arch_tlb_flush(u64 cpu_mask, vaddr_t address, u64 pages);
+/* The same for single pages at base + frame number * PAGE_SIZE. */
+void arch_tlb_flush_frames(u64 cpu_mask, vaddr_t base, const frame_t *frames, u32 count);
 void arch_tlb_flush_local(vaddr_t address, u64 pages);
 void arch_tlb_serve(void); /* called by spinning processors and by the IPI: serves requests of others */
 #define ARCH_TLB_ALL_PAGES (~0ull)
+#define ARCH_TLB_EVERYONE (~0ull)
 
 #endif
