@@ -116,7 +116,7 @@ static void seeking(void)
 	CHECK_ERR(lseek(file, 0, 99), EINVAL);
 	CHECK_EQ(lseek(file, 0, SEEK_CUR), 7);
 	CHECK_EQ(lseek(file, 1L << 40, SEEK_SET), 1L << 40);
-	CHECK_ERR(lseek(file, INT64_MAX, SEEK_CUR), EOVERFLOW);
+	CHECK_ERR(lseek(file, INT64_MAX, SEEK_CUR), EINVAL);
 	REQUIRE_OK(pipe(pipes));
 	CHECK_ERR(lseek(pipes[0], 0, SEEK_SET), ESPIPE);
 	CHECK_ERR(lseek(999, 0, SEEK_SET), EBADF);
@@ -185,6 +185,7 @@ static void allocation(void)
 	CHECK_EQ(status.st_blocks, 4 * PAGE / 512);
 	CHECK_OK(fallocate(file, FALLOC_FL_KEEP_SIZE, 4 * PAGE, PAGE));
 	CHECK_EQ(lseek(file, 0, SEEK_END), 4 * PAGE);
+	REQUIRE(pwrite(file, "d", 1, PAGE) == 1);
 	CHECK_OK(fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE));
 	CHECK_EQ(lseek(file, 0, SEEK_DATA), PAGE);
 	CHECK_ERR(fallocate(file, FALLOC_FL_PUNCH_HOLE, 0, PAGE), EOPNOTSUPP);
