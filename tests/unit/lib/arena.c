@@ -1,0 +1,102 @@
+/* The allocator against a model: blocks never overlap, keep their content, and all come together again. */
+#include "../harness.h"
+#include <arena.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum { MEMORY = 1 << 20, BLOCKS = 400 };
+
+static _Alignas(4096) char memory[MEMORY];
+
+struct model {
+	unsigned char *p;
+	size_t size;
+	unsigned char mark;
+};
+
+static bool content_intact(const struct model *block)
+{
+	for (size_t i = 0; i < block->size; i++) {
+		if (block->p[i] != block->mark)
+			return false;
+	}
+	return true;
+}
+
+static size_t size_choose(void)
+{
+	return unit_random() % (unit_random() % 8 ? 300 : 40000);
+}
+
+static void block_change(struct arena *arena, struct model *block)
+{
+	if (!block->p) {
+		block->size = size_choose();
+		block->p = arena_alloc(arena, block->size);
+		CHECK(((uintptr_t)block->p & (ARENA_ALIGN - 1)) == 0);
+	} else if (unit_random() % 3 == 0) {
+		size_t size = size_choose();
+
+		CHECK(content_intact(block));
+		if (arena_resize(arena, block->p, size))
+			block->size = size;
+	} else {
+		CHECK(content_intact(block) && arena_free(arena, block->p));
+		block->p = NULL;
+	}
+	if (block->p) {
+		CHECK(arena_size(block->p) >= block->size);
+		block->mark = (unsigned char)unit_random();
+		memset(block->p, block->mark, block->size);
+	}
+}
+
+static void blocks_keep_apart(void)
+{
+	static struct model blocks[BLOCKS];
+	struct arena arena = { 0 };
+	size_t given = 4096;
+
+	arena_grow(&arena, memory, given);
+	for (int round = 0; round < 30000; round++) {
+		block_change(&arena, &blocks[unit_random() % BLOCKS]);
+		if (round % 64 == 0 && given < MEMORY) {
+			arena_grow(&arena, memory + given, 4096);
+			given += 4096;
+		}
+		if (round % 100 == 0)
+			CHECK(arena_check(&arena, memory));
+	}
+	for (int i = 0; i < BLOCKS; i++)
+		CHECK(!blocks[i].p || arena_free(&arena, blocks[i].p));
+	CHECK(arena_check(&arena, memory) && arena.used == 0);
+	CHECK(arena_alloc(&arena, given - given / 8) != NULL); /* one block again */
+}
+
+static void growing_joins_pieces(void)
+{
+	struct arena arena = { 0 };
+
+	arena_grow(&arena, memory, 4096);
+	CHECK(arena_alloc(&arena, 5000) == NULL);
+	arena_grow(&arena, memory + 4096, 8192);
+	void *p = arena_alloc(&arena, 10000);
+
+	CHECK(p == memory + 16 && arena_check(&arena, memory));
+}
+
+static void wrong_frees_are_refused(void)
+{
+	struct arena arena = { 0 };
+
+	arena_grow(&arena, memory, 8192);
+	void *p = arena_alloc(&arena, 100), *q = arena_alloc(&arena, 100);
+
+	CHECK(arena_free(&arena, p) && !arena_free(&arena, p));
+	memset(q, 0, 100);
+	CHECK(!arena_free(&arena, (char *)q + 32));
+	CHECK(arena_alloc(&arena, ~0ul) == NULL && arena_alloc(&arena, 1ul << 40) == NULL && arena_alloc(&arena, 1ul << 37) == NULL);
+	CHECK(!arena_resize(&arena, q, ~0ul) && arena_check(&arena, memory));
+}
+
+TEST_MAIN(TEST(blocks_keep_apart), TEST(growing_joins_pieces), TEST(wrong_frees_are_refused))
