@@ -183,6 +183,10 @@ def core_sources():
     return sorted(p for folder in ("core", f"core/arch/{ARCH}") for s in ("c", "S") for p in glob.glob(f"{folder}/*.{s}"))
 
 
+def core_includes(builder):
+    return ["-Icore", f"-Icore/arch/{ARCH}"] + builder.includes()
+
+
 def runtime_sources(gate):
     """The runtime and lib/; gate: for IC1 and IC2, else for IC0."""
     other = "direct" if gate else "gate"
@@ -233,7 +237,7 @@ def image_objects(builder, profile, images):
     sizes = {name: os.path.getsize(path) for name, path in images.items()}
     manifest_source = write_changed(f"{folder}/gen/manifest.c", manifest.source(profile, builder.services, sizes))
     images_source = write_changed(f"{folder}/gen/images.S", manifest.images_source(images))
-    groups = [(core_sources(), ["-Icore", f"-Icore/arch/{ARCH}"] + builder.includes()), ([manifest_source], builder.includes())]
+    groups = [(core_sources(), core_includes(builder)), ([manifest_source], builder.includes())]
     if all(unit.isolation for unit in profile.units):
         groups.append((sorted(glob.glob("lib/*.c")), builder.includes()))
     objects = builder.compile(groups) + builder.compile([([images_source], builder.includes())], images.values())
@@ -241,8 +245,11 @@ def image_objects(builder, profile, images):
 
 
 def service_build(builder, name):
-    """Only compiles one service, to see whether it does."""
+    """Only compiles one service, or "core", to see whether it does."""
     builder.headers()
+    if name == "core":
+        builder.compile([(core_sources(), core_includes(builder))])
+        return
     service = builder.services[name]
     builder.compile([(service.sources() + builder.service_generate(service), builder.includes(service))])
 
