@@ -1,18 +1,18 @@
 /* Red-black tree of <rbtree.h>; `side` is 0 or 1, so each case and its mirror image are one piece of code. */
 #include <rbtree.h>
 
-static bool is_red(const struct rbtree_node *node)
+static bool is_red(const struct rb_node *node)
 {
 	return node && node->red;
 }
 
-static int side_of(const struct rbtree_node *node)
+static int side_of(const struct rb_node *node)
 {
 	return node->parent->child[1] == node;
 }
 
 /* Makes `with` stand where `node` stood, as seen from above. */
-static void replace(struct rbtree *tree, struct rbtree_node *node, struct rbtree_node *with)
+static void replace(struct rb_tree *tree, struct rb_node *node, struct rb_node *with)
 {
 	if (!node->parent)
 		tree->root = with;
@@ -23,9 +23,9 @@ static void replace(struct rbtree *tree, struct rbtree_node *node, struct rbtree
 }
 
 /* Turns a node down to a side; its child of the other side takes its place. */
-static void rotate(struct rbtree *tree, struct rbtree_node *node, int side)
+static void rotate(struct rb_tree *tree, struct rb_node *node, int side)
 {
-	struct rbtree_node *up = node->child[!side];
+	struct rb_node *up = node->child[!side];
 
 	replace(tree, node, up);
 	node->child[!side] = up->child[side];
@@ -35,7 +35,7 @@ static void rotate(struct rbtree *tree, struct rbtree_node *node, int side)
 	node->parent = up;
 }
 
-void rbtree_insert(struct rbtree *tree, struct rbtree_node *node, struct rbtree_node *parent, int side)
+void rbtree_insert(struct rb_tree *tree, struct rb_node *node, struct rb_node *parent, int side)
 {
 	node->child[0] = node->child[1] = NULL;
 	node->parent = parent;
@@ -45,9 +45,9 @@ void rbtree_insert(struct rbtree *tree, struct rbtree_node *node, struct rbtree_
 	else
 		parent->child[side] = node;
 	while (is_red(node->parent)) {
-		struct rbtree_node *up = node->parent, *grand = up->parent;
+		struct rb_node *up = node->parent, *grand = up->parent;
 		int up_side = side_of(up);
-		struct rbtree_node *uncle = grand->child[!up_side];
+		struct rb_node *uncle = grand->child[!up_side];
 
 		if (is_red(uncle)) {
 			up->red = uncle->red = false;
@@ -68,10 +68,10 @@ void rbtree_insert(struct rbtree *tree, struct rbtree_node *node, struct rbtree_
 }
 
 /* A black node is missing on one side below parent: colours and turns until each path has as many black nodes again. */
-static void remove_balance(struct rbtree *tree, struct rbtree_node *parent, int side)
+static void remove_balance(struct rb_tree *tree, struct rb_node *parent, int side)
 {
 	while (parent) {
-		struct rbtree_node *sibling = parent->child[!side];
+		struct rb_node *sibling = parent->child[!side];
 
 		if (sibling->red) {
 			sibling->red = false;
@@ -104,10 +104,10 @@ static void remove_balance(struct rbtree *tree, struct rbtree_node *parent, int 
 }
 
 /* Exchanges a node that has two children with the one behind it, which has no child before it. */
-static void swap_with_next(struct rbtree *tree, struct rbtree_node *node)
+static void swap_with_next(struct rb_tree *tree, struct rb_node *node)
 {
-	struct rbtree_node *next = rbtree_next(node);
-	struct rbtree_node *next_child = next->child[1], *next_parent = next->parent;
+	struct rb_node *next = rbtree_next(node);
+	struct rb_node *next_child = next->child[1], *next_parent = next->parent;
 	bool red = next->red;
 
 	replace(tree, node, next);
@@ -130,13 +130,13 @@ static void swap_with_next(struct rbtree *tree, struct rbtree_node *node)
 		next_child->parent = node;
 }
 
-void rbtree_remove(struct rbtree *tree, struct rbtree_node *node)
+void rbtree_remove(struct rb_tree *tree, struct rb_node *node)
 {
 	if (node->child[0] && node->child[1])
 		swap_with_next(tree, node);
 
-	struct rbtree_node *child = node->child[0] ? node->child[0] : node->child[1];
-	struct rbtree_node *parent = node->parent;
+	struct rb_node *child = node->child[0] ? node->child[0] : node->child[1];
+	struct rb_node *parent = node->parent;
 	int side = parent ? side_of(node) : 0;
 
 	replace(tree, node, child);
@@ -146,22 +146,22 @@ void rbtree_remove(struct rbtree *tree, struct rbtree_node *node)
 		remove_balance(tree, parent, side);
 }
 
-struct rbtree_node *rbtree_end(const struct rbtree *tree, int side)
+struct rb_node *rbtree_end(const struct rb_tree *tree, int side)
 {
-	struct rbtree_node *node = tree->root;
+	struct rb_node *node = tree->root;
 
 	while (node && node->child[side])
 		node = node->child[side];
 	return node;
 }
 
-struct rbtree_node *rbtree_step(const struct rbtree_node *node, int side)
+struct rb_node *rbtree_step(const struct rb_node *node, int side)
 {
 	if (node->child[side]) {
 		node = node->child[side];
 		while (node->child[!side])
 			node = node->child[!side];
-		return (struct rbtree_node *)node;
+		return (struct rb_node *)node;
 	}
 	while (node->parent && side_of(node) == side)
 		node = node->parent;

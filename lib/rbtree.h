@@ -8,34 +8,34 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct rbtree_node {
-	struct rbtree_node *parent;
-	struct rbtree_node *child[2];
+struct rb_node {
+	struct rb_node *parent;
+	struct rb_node *child[2];
 	bool red;
 };
-struct rbtree {
-	struct rbtree_node *root;
+struct rb_tree {
+	struct rb_node *root;
 };
 
 /* Puts a node at parent->child[side], which is empty (at the root when parent is NULL), and balances. */
-void rbtree_insert(struct rbtree *tree, struct rbtree_node *node, struct rbtree_node *parent, int side);
-void rbtree_remove(struct rbtree *tree, struct rbtree_node *node);
+void rbtree_insert(struct rb_tree *tree, struct rb_node *node, struct rb_node *parent, int side);
+void rbtree_remove(struct rb_tree *tree, struct rb_node *node);
 /* The outermost node of a side: 0 the first, 1 the last; NULL when empty. */
-struct rbtree_node *rbtree_end(const struct rbtree *tree, int side);
+struct rb_node *rbtree_end(const struct rb_tree *tree, int side);
 /* The neighbour in order: side 0 the one before, 1 the one behind; NULL at the end. */
-struct rbtree_node *rbtree_step(const struct rbtree_node *node, int side);
+struct rb_node *rbtree_step(const struct rb_node *node, int side);
 
-static inline struct rbtree_node *rbtree_first(const struct rbtree *tree)
+static inline struct rb_node *rbtree_first(const struct rb_tree *tree)
 {
 	return rbtree_end(tree, 0);
 }
 
-static inline struct rbtree_node *rbtree_next(const struct rbtree_node *node)
+static inline struct rb_node *rbtree_next(const struct rb_node *node)
 {
 	return rbtree_step(node, 1);
 }
 
-static inline struct rbtree_node *rbtree_previous(const struct rbtree_node *node)
+static inline struct rb_node *rbtree_previous(const struct rb_node *node)
 {
 	return rbtree_step(node, 0);
 }

@@ -12,7 +12,7 @@
 struct item {
 	struct list list;
 	struct hash_node hash;
-	struct rbtree_node node;
+	struct rb_node node;
 	unsigned long key;
 	bool inside;
 };
@@ -89,7 +89,7 @@ static void bitmap_finds_bits(void)
 }
 
 /* The number of black nodes on each path down, -1 when a rule is broken. */
-static int tree_black_height(const struct rbtree_node *node)
+static int tree_black_height(const struct rb_node *node)
 {
 	if (!node)
 		return 0;
@@ -102,9 +102,9 @@ static int tree_black_height(const struct rbtree_node *node)
 	return left < 0 || left != right ? -1 : left + !node->red;
 }
 
-static void tree_insert(struct rbtree *tree, struct item *item)
+static void tree_insert(struct rb_tree *tree, struct item *item)
 {
-	struct rbtree_node *parent = NULL, *at = tree->root;
+	struct rb_node *parent = NULL, *at = tree->root;
 	int side = 0;
 
 	while (at) {
@@ -119,7 +119,7 @@ static void rbtree_stays_balanced_and_sorted(void)
 {
 	enum { COUNT = 200 };
 	static struct item items[COUNT];
-	struct rbtree tree = { NULL };
+	struct rb_tree tree = { NULL };
 	int inside = 0;
 
 	for (int i = 0; i < COUNT; i++)
@@ -138,12 +138,12 @@ static void rbtree_stays_balanced_and_sorted(void)
 	int seen = 0;
 	unsigned long last = 0;
 
-	for (struct rbtree_node *node = rbtree_first(&tree); node; node = rbtree_next(node), seen++) {
+	for (struct rb_node *node = rbtree_first(&tree); node; node = rbtree_next(node), seen++) {
 		CHECK(of(node, struct item, node)->key >= last && of(node, struct item, node)->inside);
 		last = of(node, struct item, node)->key;
 	}
 	CHECK(seen == inside);
-	for (struct rbtree_node *node = rbtree_end(&tree, 1); node; node = rbtree_previous(node))
+	for (struct rb_node *node = rbtree_end(&tree, 1); node; node = rbtree_previous(node))
 		seen--;
 	CHECK(seen == 0);
 }
