@@ -4,7 +4,7 @@
 
 #include <tessera/types.h>
 
-/* One line; the newline is added. %s %c %d %u %x %p %%, widths, 0 fill, l and z sizes; at most 256 bytes. */
+/* One line; the newline is added. Format: see format_text of lib/text.h; at most 255 bytes. */
 void core_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* One line of text from a unit: control characters become '?'. */
 void core_log_text(const char *text, size_t length);

@@ -1,7 +1,7 @@
 /* Features of the processor: found by CPUID, switched on alike on every processor. */
 #include <arch/cpu.h>
 #include <arch/selectors.h>
-#include "assert.h"
+#include "cpu.h"
 #include "features.h"
 #include "log.h"
 #include "processor.h"
@@ -111,7 +111,6 @@ void arch_cpu_features_init(void)
 	msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SYSCALL);
 	msr_write(MSR_STAR, (u64)ARCH_SELECTOR_SYSRET << 48 | (u64)ARCH_SELECTOR_CORE_CODE << 32);
 	msr_write(MSR_LSTAR, (u64)syscall_entry);
-	msr_write(MSR_CSTAR, (u64)syscall_entry);
 	msr_write(MSR_SFMASK, SYSCALL_FLAGS_CLEARED);
 	msr_write(MSR_FS_BASE, 0);
 	msr_write(MSR_KERNEL_GS_BASE, 0);

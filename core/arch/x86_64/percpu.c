@@ -1,5 +1,6 @@
 /* The entry area of each processor: GDT and TSS in its core-ro page, struct cpu, core stack, stack for NMI, #DB, #MC and #DF. */
 #include <arch/selectors.h>
+#include <tessera/boot.h>
 #include <arch/page.h>
 #include "processor.h"
 #include "startup.h"
@@ -13,6 +14,7 @@
 #define GDT_TSS 0x0000890000000000ull
 #define TSS_SIZE 104
 #define TSS_PORT_MAP 102        /* offset of the port bitmap's offset; there is none */
+#define ENTRY_STACKS_OF_SLOT ((u64)CPUS_MAX * ARCH_ENTRY_STACK_STRIDE)
 
 _Static_assert(sizeof(struct cpu) <= 2 * PAGE_SIZE, "two pages of the entry area");
 _Static_assert(sizeof(struct arch_entry_page) <= PAGE_SIZE, "one page");
@@ -66,10 +68,22 @@ struct cpu *percpu_create(u32 id)
 	tss_fill(page, area + ARCH_ENTRY_STACK_TOP, area + ARCH_ENTRY_FATAL_TOP);
 	cpu->arch.entry = page;
 	cpu->arch.core_stack = area + ARCH_ENTRY_STACK_TOP;
+	cpu->arch.fatal_stack = area + ARCH_ENTRY_FATAL_TOP;
+	cpu->arch.unit_stacks = ARCH_ENTRY_STACKS + (u64)id * ARCH_ENTRY_STACK_STRIDE;
 	cpu->arch.processor = id;
 	cpu->id = id;
 	cpus[id] = cpu;
 	return cpu;
+}
+
+void percpu_map_unit_stacks(void)
+{
+	for (u32 i = 0; i < boot_manifest.unit_count; i++) {
+		u32 slot = boot_manifest.units[i].key + 1;
+		for (u32 id = 0; boot_manifest.units[i].class == 1 && id < cpu_count; id++)
+			area_map(cpus[id]->arch.unit_stacks + slot * ENTRY_STACKS_OF_SLOT,
+				cpus[id]->arch.unit_stacks + slot * ENTRY_STACKS_OF_SLOT + PAGE_SIZE, ARCH_KEY_UNIT(slot));
+	}
 }
 
 void percpu_load(struct cpu *cpu)

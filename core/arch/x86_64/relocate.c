@@ -5,7 +5,8 @@
 #define RELOCATION_RELATIVE 8
 
 struct relocation { u64 offset, type; i64 addend; };
-extern const struct relocation rela_start[], rela_end[];
+extern const struct relocation rela_start[] __attribute__((visibility("hidden")));
+extern const struct relocation rela_end[] __attribute__((visibility("hidden")));
 
 void image_relocate(char *base, u64 slide)
 {

@@ -4,14 +4,17 @@
 #include <arch/image.h>
 #include <arch/page.h>
 #include <arch/time.h>
+#include <tessera/arch.h>
 #include <tessera/boot.h>
+#include "acpi.h"
+#include "apic.h"
 #include "assert.h"
+#include "features.h"
+#include "idt.h"
 #include "processor.h"
 #include "startup.h"
 
 u64 start_counter;
-
-extern u64 __stack_chk_guard;
 
 static noreturn_fn void start_high(void);
 
@@ -105,5 +108,15 @@ static noreturn_fn void start_high(void)
 	struct cpu *cpu = percpu_create(0);
 	percpu_load(cpu);
 	arch_cpu_features_init();
+	idt_init();
 	start_leave(arch_kernel_root, cpu->arch.core_stack, core_main);
+}
+
+void arch_boot_platform(void)
+{
+	map_stage_frames();
+	acpi_init();
+	apic_init();
+	arch_cpu()->arch.apic_id = apic_id_own();
+	features_report();
 }

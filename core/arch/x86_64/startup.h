@@ -26,10 +26,13 @@ enum hvm_memory_type { HVM_MEMORY_RAM = 1, HVM_MEMORY_ACPI = 3, HVM_MEMORY_NVS =
 #define LARGE_SIZE 0x200000ull
 #define HUGE_SIZE 0x40000000ull
 
+#pragma GCC visibility push(hidden) /* reached before relocation, without a table of addresses */
 extern paddr_t start_rsdp;                        /* 0: search for it */
 extern u64 start_counter;                         /* time counter at entry */
 extern u64 boot_root[512];                        /* early tables: identity; then for the other processors' start */
 extern char boot_stack_top[];
+extern u64 __stack_chk_guard;
+#pragma GCC visibility pop
 
 /* facts.c: boot_facts from the loader's; true when it is complete. */
 bool facts_read(const struct hvm_start_info *info);
@@ -58,6 +61,7 @@ void map_stage_frames(void);                      /* from now on pages come from
 
 /* percpu.c */
 struct cpu *percpu_create(u32 id);                /* maps the entry area of processor id and fills GDT and TSS */
+void percpu_map_unit_stacks(void);                /* entry stacks of every IC1 unit, for the processors on line */
 void percpu_load(struct cpu *cpu);                /* on that processor: GDT, TSS, GS */
 
 noreturn_fn void start_early(const struct hvm_start_info *info);

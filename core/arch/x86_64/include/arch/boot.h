@@ -14,12 +14,14 @@ struct boot_facts {
 	paddr_t image_start, image_end;       /* physical */
 	char command_line[512];
 };
-extern struct boot_facts boot_facts;
+extern struct boot_facts boot_facts __attribute__((visibility("hidden")));
 
 /* core/main.c: called on the boot processor's core stack with the final page tables; does not return. */
 noreturn_fn void core_main(void);
 /* Called on each further processor when it is ready to schedule. */
 noreturn_fn void core_main_secondary(void);
+/* After frame_init: the firmware's tables, this processor's interrupt controller. */
+void arch_boot_platform(void);
 /* Starts the other processors, one after the other; each calls core_main_secondary. */
 void arch_smp_start(void);
 

@@ -46,7 +46,7 @@ typedef u64 arch_entry_t;
 #define X86_KEY_SHIFT 59
 #define X86_FRAME 0x000ffffffffff000ull
 
-extern paddr_t arch_kernel_root;
+extern paddr_t arch_kernel_root __attribute__((visibility("hidden")));
 
 /* The leaf entry of address, or NULL when a level is missing (create false) or no table could be had (create true). Large pages on the
  * way are split when create is true, else end the walk: *large_out (may be NULL) tells. */
@@ -89,6 +89,10 @@ long arch_page_map_large(paddr_t root, vaddr_t address, frame_t frame, u32 flags
 arch_entry_t arch_page_unmap(paddr_t root, vaddr_t address);
 /* Address of the next page at or above `address` below `end` whose tables exist (skips missing tables at once), or end. */
 vaddr_t arch_page_next(paddr_t root, vaddr_t address, vaddr_t end);
+
+/* The leaf table that covers address, shared by several ranges or not: FRAME_NONE if there is none. Setting makes the levels above. */
+frame_t arch_page_table_get(paddr_t root, vaddr_t address);
+long arch_page_table_set(paddr_t root, vaddr_t address, frame_t table) must_check;
 
 /* New root for an application or an IC2 unit: kernel half shared with every other root; the frame is given, already cleared. */
 void arch_root_init(paddr_t root);

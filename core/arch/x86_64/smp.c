@@ -1,0 +1,78 @@
+/* Starts the other processors, one after the other, by INIT and STARTUP (Intel SDM volume 3, 8.4.4). */
+#include <arch/image.h>
+#include <arch/page.h>
+#include <arch/time.h>
+#include "acpi.h"
+#include "apic.h"
+#include "idt.h"
+#include "log.h"
+#include "processor.h"
+#include "smp_trampoline.h"
+#include "startup.h"
+
+#define INIT_NANOS 10000ull          /* old boards want 10 ms; processors of this architecture's age want none */
+#define STARTUP_NANOS 200000ull      /* then STARTUP is sent again */
+#define ONLINE_NANOS 1000000000ull
+
+extern const char smp_trampoline_start[], smp_trampoline_words[], smp_trampoline_end[];
+
+struct smp_start { u64 root, stack; struct cpu *cpu; void (*entry)(struct cpu *cpu); };
+
+static bool wait_online(const struct cpu *cpu, nanos_t nanos)
+{
+	const nanos_t end = arch_nanos() + nanos;
+
+	/* Acquire: what the new processor wrote before it said so is seen. */
+	while (!__atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE)) {
+		if (arch_nanos() > end)
+			return false;
+		arch_relax();
+	}
+	return true;
+}
+
+static bool processor_start(u32 apic_id)
+{
+	struct cpu *cpu = percpu_create(cpu_count);
+	char *page = (char *)ARCH_PHYSMAP + SMP_TRAMPOLINE;
+	struct smp_start *words = (struct smp_start *)(page + (smp_trampoline_words - smp_trampoline_start));
+	nanos_t start = arch_nanos();
+
+	cpu->arch.apic_id = apic_id;
+	__builtin_memcpy(page, smp_trampoline_start, (size_t)(smp_trampoline_end - smp_trampoline_start));
+	*words = (struct smp_start){ boot_facts.image_start + (u64)((char *)boot_root - image_start), cpu->arch.core_stack, cpu, start_secondary };
+	apic_command_send(apic_id, APIC_INIT);
+	while (arch_nanos() - start < INIT_NANOS)
+		arch_relax();
+	apic_command_send(apic_id, APIC_STARTUP | SMP_TRAMPOLINE >> PAGE_SHIFT);
+	if (wait_online(cpu, STARTUP_NANOS))
+		return true;
+	apic_command_send(apic_id, APIC_STARTUP | SMP_TRAMPOLINE >> PAGE_SHIFT);
+	return wait_online(cpu, ONLINE_NANOS);
+}
+
+noreturn_fn __attribute__((no_stack_protector)) void start_secondary(struct cpu *cpu)
+{
+	cr3_write(arch_kernel_root);
+	percpu_load(cpu);
+	idt_load();
+	arch_cpu_features_init();
+	apic_init();
+	arch_timer_init();
+	core_main_secondary();
+}
+
+void arch_smp_start(void)
+{
+	const u32 own = apic_id_own();
+
+	for (u32 i = 0; i < acpi.processor_count && cpu_count < CPUS_MAX; i++) {
+		if (acpi.processors[i] == own)
+			continue;
+		if (processor_start(acpi.processors[i]))
+			cpu_count++;
+		else
+			core_log("processor with APIC id %u does not start", acpi.processors[i]);
+	}
+	percpu_map_unit_stacks();
+}

@@ -1,0 +1,163 @@
+/*
+ * The time counter (TSC) and the one-shot timer of each local interrupt controller. Rates come from CPUID where it tells them, else from
+ * the ACPI timer or the 8254, over a few milliseconds.
+ */
+#include <arch/time.h>
+#include <arch/vectors.h>
+#include "acpi.h"
+#include "apic.h"
+#include "features.h"
+#include "log.h"
+#include "processor.h"
+#include "startup.h"
+
+#define NANOS_PER_SECOND 1000000000ull
+#define PM_TIMER_HERTZ 3579545ull
+#define PM_TIMER_MASK 0xffffffu
+#define PM_TIMER_TICKS 7200          /* about 2 ms */
+#define PIT_HERTZ 1193182ull
+#define PIT_TICKS 2400               /* about 2 ms */
+#define PIT_GATE 0x61
+#define PIT_CHANNEL 0x42
+#define PIT_COMMAND 0x43
+#define TRIES 10000000
+#define FRACTION_BITS 28
+#define COUNTER_HERTZ_GUESS 1000000000ull
+#define TIMER_DIVIDE_16 3
+#define DELTA_MAX 0xfffffff0u
+
+u64 arch_counter_base, arch_counter_hertz;
+u32 arch_counter_multiplier, arch_counter_shift;
+
+static u64 timer_hertz;              /* of the local timer behind its divider; 0: it compares with the time counter */
+static u64 timer_per_nano, counter_per_nano; /* ticks per ns, 28 fraction bits */
+
+struct sample { u64 counter; u32 timer; };
+
+/* The counters at the moment at which the ACPI timer steps. */
+static struct sample sample_at_step(u32 *ticks)
+{
+	u32 before = port_read32(acpi.timer_port) & PM_TIMER_MASK, now = before;
+
+	for (u32 i = 0; i < TRIES && now == before; i++)
+		now = port_read32(acpi.timer_port) & PM_TIMER_MASK;
+	*ticks = now;
+	return (struct sample){ arch_counter(), apic_read(APIC_TIMER_NOW) };
+}
+
+static bool measure_by_pm_timer(void)
+{
+	u32 first, last;
+
+	if (!acpi.timer_port)
+		return false;
+	struct sample a = sample_at_step(&first), b = a;
+	for (u32 i = 0; i < TRIES; i++) {
+		u32 passed = (port_read32(acpi.timer_port) - first) & PM_TIMER_MASK;
+		if (passed < PM_TIMER_TICKS)
+			continue;
+		b = sample_at_step(&last);
+		passed = (last - first) & PM_TIMER_MASK;
+		arch_counter_hertz = (b.counter - a.counter) * PM_TIMER_HERTZ / passed;
+		timer_hertz = (u64)(a.timer - b.timer) * PM_TIMER_HERTZ / passed;
+		return b.counter != a.counter;
+	}
+	return false;
+}
+
+/* Channel 2 of the 8254 in mode 0: its output goes up when the count is over. */
+static bool measure_by_pit(void)
+{
+	port_write8(PIT_GATE, (port_read8(PIT_GATE) & ~2) | 1);
+	port_write8(PIT_COMMAND, 0xb0);
+	port_write8(PIT_CHANNEL, PIT_TICKS & 0xff);
+	port_write8(PIT_CHANNEL, PIT_TICKS >> 8);
+	struct sample a = { arch_counter(), apic_read(APIC_TIMER_NOW) };
+	for (u32 i = 0; i < TRIES; i++) {
+		if (!(port_read8(PIT_GATE) & 0x20))
+			continue;
+		struct sample b = { arch_counter(), apic_read(APIC_TIMER_NOW) };
+		arch_counter_hertz = (b.counter - a.counter) * PIT_HERTZ / PIT_TICKS;
+		timer_hertz = (u64)(a.timer - b.timer) * PIT_HERTZ / PIT_TICKS;
+		return i > 0;
+	}
+	return false;
+}
+
+/* The counter's rate as the processor or the hypervisor states it; 0 if neither does. */
+static u64 counter_hertz_stated(void)
+{
+	if (cpuid_read(0, 0).eax >= 0x15) {
+		struct cpuid r = cpuid_read(0x15, 0);
+		if (r.eax && r.ebx && r.ecx)
+			return (u64)r.ecx * r.ebx / r.eax;
+	}
+	if (features.hypervisor) {
+		u32 leaves = cpuid_read(0x40000000, 0).eax;
+		if (leaves >= 0x40000010 && leaves < 0x40010000)
+			return cpuid_read(0x40000010, 0).eax * 1000ull;
+	}
+	return 0;
+}
+
+static void scale_set(void)
+{
+	arch_counter_shift = 31;
+	while (arch_counter_shift && (NANOS_PER_SECOND << arch_counter_shift) / arch_counter_hertz > 0xffffffffull)
+		arch_counter_shift--;
+	arch_counter_multiplier = (u32)((NANOS_PER_SECOND << arch_counter_shift) / arch_counter_hertz);
+	arch_counter_base = start_counter;
+}
+
+void arch_time_init(void)
+{
+	u64 stated = counter_hertz_stated();
+
+	apic_write(APIC_TIMER_DIVIDE, TIMER_DIVIDE_16);
+	apic_write(APIC_TIMER_START, ~0u);
+	if (!stated || !features.deadline_timer)
+		if (!measure_by_pm_timer() && !measure_by_pit()) {
+			core_log("time: no timer to measure the counter with; 1 GHz is assumed");
+			arch_counter_hertz = timer_hertz = COUNTER_HERTZ_GUESS;
+		}
+	apic_write(APIC_TIMER_START, 0);
+	if (stated)
+		arch_counter_hertz = stated;
+	if (features.deadline_timer)
+		timer_hertz = 0;
+	timer_per_nano = (timer_hertz << FRACTION_BITS) / NANOS_PER_SECOND;
+	counter_per_nano = (arch_counter_hertz << FRACTION_BITS) / NANOS_PER_SECOND;
+	scale_set();
+	if (!features.counter_constant)
+		core_log("time: the counter is not stated to run at a constant rate");
+	core_log("time: counter %lu kHz%s, timer %lu kHz", arch_counter_hertz / 1000, stated ? " (stated)" : "", timer_hertz / 1000);
+}
+
+void arch_timer_init(void)
+{
+	if (!timer_hertz) {
+		apic_write(APIC_TIMER, APIC_TIMER_DEADLINE | ARCH_VECTOR_TIMER);
+		__asm__ volatile("mfence" : : : "memory"); /* the mode is set before the first deadline (Intel SDM 11.5.4.1) */
+		return;
+	}
+	apic_write(APIC_TIMER_DIVIDE, TIMER_DIVIDE_16);
+	apic_write(APIC_TIMER, ARCH_VECTOR_TIMER);
+}
+
+void arch_timer_set(nanos_t deadline)
+{
+	if (!timer_hertz) {
+		u64 at = deadline == NANOS_NEVER ? 0 : arch_counter_base +
+			(u64)((unsigned __int128)deadline * counter_per_nano >> FRACTION_BITS) + 1;
+		msr_write(MSR_TSC_DEADLINE, at);
+		return;
+	}
+	if (deadline == NANOS_NEVER) {
+		apic_write(APIC_TIMER_START, 0);
+		return;
+	}
+	nanos_t now = arch_nanos();
+	u64 ticks = deadline > now ? (u64)((unsigned __int128)(deadline - now) * timer_per_nano >> FRACTION_BITS) + 1 : 1;
+	/* A longer wait than the timer can count ends early: the timer queue then sets it again. */
+	apic_write(APIC_TIMER_START, ticks > DELTA_MAX ? DELTA_MAX : (u32)ticks);
+}

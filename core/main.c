@@ -1,0 +1,52 @@
+/* The order in which the core comes up. Everything that depends on the machine stands behind the architecture's contract. */
+#include <arch/boot.h>
+#include <arch/context.h>
+#include <arch/cpu.h>
+#include <arch/irq.h>
+#include <arch/time.h>
+#include "cpu.h"
+#include "domain.h"
+#include "frame.h"
+#include "log.h"
+#include "sched.h"
+#include "wait.h"
+
+static u64 ram_mebibytes(void)
+{
+	u64 bytes = 0;
+
+	for (u32 i = 0; i < boot_facts.ram_count; i++)
+		bytes += boot_facts.ram[i].size;
+	return bytes >> 20;
+}
+
+/* This processor can be woken, scheduled and interrupted from here on. */
+static void processor_online(struct cpu *cpu)
+{
+	sched_init_cpu(cpu);
+	/* Release: who sees the flag sees what was set up before. */
+	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
+}
+
+noreturn_fn void core_main(void)
+{
+	core_log("tessera: profile %s, %lu MiB, archive %lu KiB", boot_manifest.profile, ram_mebibytes(), boot_facts.archive_size >> 10);
+	frame_init();
+	arch_boot_platform();
+	arch_irq_init();
+	arch_time_init();
+	arch_timer_init();
+	wait_init();
+	cpu_count = 1;
+	processor_online(arch_cpu());
+	arch_smp_start();
+	core_log("processors: %u", cpu_count);
+	domain_load_all();
+	arch_resume();
+}
+
+noreturn_fn void core_main_secondary(void)
+{
+	processor_online(arch_cpu());
+	arch_resume();
+}
