@@ -115,6 +115,7 @@ struct proc_delivery {
 enum proc_target {
 	PROC_TARGET_KILL,   /* id as kill(2) reads it */
 	PROC_TARGET_THREAD, /* thread id, of thread group `group` unless that is -1 */
+	PROC_TARGET_QUEUED, /* with either, by or: info is the sender's own (rt_sigqueueinfo), else proc fills in the sender */
 };
 
 /*

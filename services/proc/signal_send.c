@@ -1,0 +1,198 @@
+/* kill and its relatives: who may send what to whom. */
+#include "proc.h"
+
+/* signal 0 only asks. */
+static long send_allowed(const struct proc_task *from, const struct proc_task *to, u32 signal)
+{
+	const struct proc_credentials *mine = &from->identity->is, *theirs = &to->identity->is;
+
+	if (from->process == to->process)
+		return 0;
+	if (mine->euid == theirs->suid || mine->euid == theirs->uid || mine->uid == theirs->suid || mine->uid == theirs->uid)
+		return 0;
+	if (proc_capable(from, PROC_CAP_KILL))
+		return 0;
+	if (signal == SIGCONT && from->process->session == to->process->session)
+		return 0;
+	return -EPERM;
+}
+
+static long process_send(struct proc_task *from, struct proc_process *process, const struct proc_siginfo *info)
+{
+	long result = send_allowed(from, process->leader, (u32)info->signal);
+
+	if (result < 0 || !info->signal)
+		return result;
+	return proc_signal_post(process->leader, PROC_SCOPE_PROCESS, info);
+}
+
+static bool process_visible(const struct proc_process *process)
+{
+	return process->leader && process->leader->life != PROC_NEW;
+}
+
+static long group_send(struct proc_task *from, struct proc_id *group, const struct proc_siginfo *info)
+{
+	long result = -ESRCH;
+	bool sent = false;
+
+	if (!group)
+		return -ESRCH;
+	list_each_safe(node, &group->group_members) {
+		struct proc_process *process = container_of(node, struct proc_process, group_link);
+		long each;
+
+		if (!process_visible(process))
+			continue;
+		each = process_send(from, process, info);
+		sent |= each == 0;
+		result = each;
+	}
+	return sent ? 0 : result;
+}
+
+static long all_send(struct proc_task *from, const struct proc_siginfo *info)
+{
+	long result = 0;
+	u32 count = 0;
+
+	list_each_safe(node, &proc_processes) {
+		struct proc_process *process = container_of(node, struct proc_process, link);
+		long each;
+
+		if (process->unkillable || process == from->process || !process_visible(process))
+			continue;
+		each = process_send(from, process, info);
+		count++;
+		if (each != -EPERM)
+			result = each;
+	}
+	return count ? result : -ESRCH;
+}
+
+static long kill_send(struct proc_task *from, i32 id, const struct proc_siginfo *info)
+{
+	struct proc_task *task;
+
+	if (id == 0)
+		return group_send(from, from->process->group, info);
+	if (id == -1)
+		return all_send(from, info);
+	if (id < 0)
+		return id == INT32_MIN ? -ESRCH : group_send(from, proc_id_find(-id), info);
+	task = proc_task_find(id); /* any thread's id names its process */
+	if (!task || !process_visible(task->process))
+		return -ESRCH;
+	return process_send(from, task->process, info);
+}
+
+static long thread_send(struct proc_task *from, i32 tid, i32 group, const struct proc_siginfo *info)
+{
+	struct proc_task *task = proc_task_find(tid);
+	long result;
+
+	if (!task || task->life == PROC_NEW || (group != -1 && task->process->leader->id->number != group))
+		return -ESRCH;
+	result = send_allowed(from, task, (u32)info->signal);
+	if (result < 0 || !info->signal || task->life == PROC_DEAD)
+		return result;
+	return proc_signal_post(task, PROC_SCOPE_THREAD, info);
+}
+
+long proc_op_signal_send(const struct rt_request *rq, u32 target, i32 id, i32 group, const struct proc_siginfo *given)
+{
+	struct proc_siginfo info = *given;
+	struct proc_task *from;
+	long result = -ESRCH;
+
+	if (target > (PROC_TARGET_THREAD | PROC_TARGET_QUEUED) || info.signal < 0 || info.signal > PROC_SIGNALS)
+		return -EINVAL;
+	if (target & PROC_TARGET_THREAD && (id <= 0 || group == 0 || group < -1))
+		return -EINVAL;
+	if (target == PROC_TARGET_QUEUED && id <= 0)
+		return -ESRCH;
+	if (!proc_caller_is_shim(rq))
+		return -EPERM;
+	lock_acquire(&proc_lock);
+	from = proc_task_calling(rq);
+	if (from && target & PROC_TARGET_QUEUED && (info.code >= 0 || info.code == PROC_SI_TKILL) && id != from->id->number) {
+		result = -EPERM; /* only the kernel may say so */
+	} else if (from) {
+		if (!(target & PROC_TARGET_QUEUED)) {
+			info.sender.pid = from->process->leader->id->number;
+			info.sender.uid = from->identity->is.uid;
+		}
+		result = target & PROC_TARGET_THREAD ? thread_send(from, id, group, &info) : kill_send(from, id, &info);
+	}
+	lock_release(&proc_lock);
+	return result;
+}
+
+/* As Linux's force_sig_info: what is blocked or ignored becomes the default action. */
+long proc_op_signal_force(const struct rt_request *rq, const struct proc_siginfo *given)
+{
+	const struct proc_siginfo info = *given;
+	struct proc_task *task;
+
+	if (info.signal <= 0 || info.signal > PROC_SIGNALS)
+		return -EINVAL;
+	lock_acquire(&proc_lock);
+	task = proc_task_calling(rq);
+	if (task) {
+		struct proc_action *action = proc_action_of(task->process, (u32)info.signal);
+		u64 bit = PROC_SIGNAL_BIT(info.signal);
+
+		if (task->blocked & bit || action->handler == PROC_HANDLER_IGNORE) {
+			memset(action, 0, sizeof(*action));
+			task->blocked &= ~bit;
+			proc_signal_recompute(task);
+		}
+		if (action->handler == PROC_HANDLER_DEFAULT)
+			task->process->unkillable = false;
+		(void)!proc_signal_post(task, PROC_SCOPE_THREAD, &info);
+	}
+	lock_release(&proc_lock);
+	return task ? 0 : -ESRCH;
+}
+
+long proc_op_signal_self(const struct rt_request *rq, u32 signal, u32 process)
+{
+	struct proc_siginfo info = { .signal = (i32)signal, .code = PROC_SI_USER };
+	struct proc_task *task;
+
+	if (!signal || signal > PROC_SIGNALS)
+		return -EINVAL;
+	lock_acquire(&proc_lock);
+	task = proc_task_calling(rq);
+	if (task) {
+		info.sender.pid = task->process->leader->id->number;
+		info.sender.uid = task->identity->is.uid;
+		(void)!proc_signal_post(task, process ? PROC_SCOPE_PROCESS : PROC_SCOPE_THREAD, &info);
+	}
+	lock_release(&proc_lock);
+	return task ? 0 : -ESRCH;
+}
+
+long proc_op_signal_group(const struct rt_request *rq, i32 id, u32 signal)
+{
+	struct proc_process *process;
+	struct proc_id *group;
+	long result = -ESRCH;
+
+	(void)rq;
+	if (!signal || signal > PROC_SIGNALS)
+		return -EINVAL;
+	lock_acquire(&proc_lock);
+	if (id < 0 && id != INT32_MIN) {
+		group = proc_id_find(-id);
+		result = group ? proc_signal_group(group, signal) : -ESRCH;
+	} else {
+		process = proc_process_find(id);
+		if (process && process_visible(process)) {
+			proc_signal_kernel(process, signal);
+			result = 0;
+		}
+	}
+	lock_release(&proc_lock);
+	return result;
+}

@@ -1,0 +1,185 @@
+/* Numbers and names: pid -> id, core thread -> task, user records. */
+#include "proc.h"
+
+struct rt_lock proc_lock = RT_LOCK_INIT;
+struct list proc_processes = LIST_INIT(proc_processes);
+struct proc_process *proc_init_process;
+struct proc_system proc_counts;
+
+#define LEAF_SIZE 256
+static struct proc_id **id_leaves[PROC_PID_MAX / LEAF_SIZE];
+
+struct proc_id *proc_id_find(i32 number)
+{
+	if (number <= 0 || number >= PROC_PID_MAX || !id_leaves[number / LEAF_SIZE])
+		return NULL;
+	return id_leaves[number / LEAF_SIZE][number % LEAF_SIZE];
+}
+
+struct proc_id *proc_id_next(i32 after)
+{
+	i32 number = after < 0 ? 1 : after + 1;
+
+	while (number < PROC_PID_MAX) {
+		struct proc_id *id = proc_id_find(number);
+
+		if (id)
+			return id;
+		if (!id_leaves[number / LEAF_SIZE])
+			number |= LEAF_SIZE - 1;
+		number++;
+	}
+	return NULL;
+}
+
+/* The next number that is free behind the last one; 0 when all are taken. */
+static i32 number_choose(void)
+{
+	i32 number = proc_counts.last_pid;
+
+	for (i32 tried = 0; tried < PROC_PID_MAX; tried++) {
+		if (++number >= PROC_PID_MAX)
+			number = PROC_ID_RESERVED;
+		if (!proc_id_find(number))
+			return number;
+	}
+	return 0;
+}
+
+struct proc_id *proc_id_create(i32 wanted, long *error)
+{
+	i32 number = wanted ? wanted : number_choose();
+	struct proc_id ***leaf, *id;
+
+	*error = -EAGAIN;
+	if (number <= 0 || number >= PROC_PID_MAX)
+		return NULL;
+	*error = -EEXIST;
+	if (proc_id_find(number))
+		return NULL;
+	*error = -ENOMEM;
+	leaf = &id_leaves[number / LEAF_SIZE];
+	if (!*leaf)
+		*leaf = heap_alloc(LEAF_SIZE * sizeof(**leaf));
+	id = heap_alloc(sizeof(*id));
+	if (!*leaf || !id) {
+		heap_free(id);
+		return NULL;
+	}
+	id->number = number;
+	id->uses = 1;
+	list_init(&id->group_members);
+	list_init(&id->session_members);
+	(*leaf)[number % LEAF_SIZE] = id;
+	if (!wanted)
+		proc_counts.last_pid = number;
+	return id;
+}
+
+void proc_id_hold(struct proc_id *id)
+{
+	id->uses++;
+}
+
+void proc_id_drop(struct proc_id *id)
+{
+	if (--id->uses)
+		return;
+	id_leaves[id->number / LEAF_SIZE][id->number % LEAF_SIZE] = NULL;
+	heap_free(id);
+}
+
+struct proc_task *proc_task_find(i32 tid)
+{
+	struct proc_id *id = proc_id_find(tid);
+
+	return id ? id->task : NULL;
+}
+
+struct proc_process *proc_process_find(i32 pid)
+{
+	struct proc_task *task = proc_task_find(pid);
+
+	return task && task->process->leader == task ? task->process : NULL;
+}
+
+/* ---- Core thread id -> task ---- */
+
+#define THREAD_BUCKETS 512
+static struct proc_task *thread_buckets[THREAD_BUCKETS];
+
+static struct proc_task **thread_bucket(u32 thread)
+{
+	return &thread_buckets[thread % THREAD_BUCKETS];
+}
+
+void proc_thread_table_insert(struct proc_task *task)
+{
+	struct proc_task **bucket = thread_bucket(task->thread->id);
+
+	task->hash_next = *bucket;
+	*bucket = task;
+}
+
+void proc_thread_table_remove(struct proc_task *task)
+{
+	struct proc_task **place = thread_bucket(task->thread->id);
+
+	while (*place && *place != task)
+		place = &(*place)->hash_next;
+	if (*place)
+		*place = task->hash_next;
+}
+
+struct proc_task *proc_task_calling(const struct rt_request *rq)
+{
+	struct proc_task *task = *thread_bucket(rq->thread);
+
+	while (task && task->thread->id != rq->thread)
+		task = task->hash_next;
+	return task && task->life == PROC_ALIVE ? task : NULL;
+}
+
+struct proc_task *proc_task_named(const struct rt_request *rq, i32 tid)
+{
+	struct proc_task *task = tid ? proc_task_find(tid) : proc_task_calling(rq);
+
+	return task && task->life != PROC_NEW ? task : NULL;
+}
+
+bool proc_caller_is_shim(const struct rt_request *rq)
+{
+	return rq->caller == rt_boot->abi_domain;
+}
+
+/* ---- Users ---- */
+
+static struct list users = LIST_INIT(users);
+
+struct proc_user *proc_user_hold(u32 uid)
+{
+	struct proc_user *user;
+
+	list_each(node, &users) {
+		user = container_of(node, struct proc_user, link);
+		if (user->uid == uid) {
+			user->references++;
+			return user;
+		}
+	}
+	user = heap_alloc(sizeof(*user));
+	if (!user)
+		return NULL;
+	user->uid = uid;
+	user->references = 1;
+	list_push_back(&users, &user->link);
+	return user;
+}
+
+void proc_user_drop(struct proc_user *user)
+{
+	if (--user->references)
+		return;
+	list_remove(&user->link);
+	heap_free(user);
+}

@@ -1,0 +1,229 @@
+/* The core's thread objects: made of frames of mem, destroyed when their thread has left, interrupted and notified. */
+#include "proc.h"
+#include "mem_client.h"
+
+#define CACHE_FRAMES 64 /* frames kept for the next thread */
+
+static struct rt_lock threads_lock = RT_LOCK_INIT; /* guards what follows; taken inside proc_lock or alone */
+static struct list ending = LIST_INIT(ending);
+static frame_t cache[CACHE_FRAMES];
+static u32 cache_count;
+static volatile u32 *service_word;
+static frame_t service_frame;
+
+static long frame_take(frame_t *frame)
+{
+	u64 fresh;
+	long error;
+
+	lock_acquire(&threads_lock);
+	if (cache_count) {
+		*frame = cache[--cache_count];
+		lock_release(&threads_lock);
+		return 0;
+	}
+	lock_release(&threads_lock);
+	error = mem_frames_alloc(0, &fresh);
+	*frame = (frame_t)fresh;
+	return error;
+}
+
+static void frame_return(frame_t frame)
+{
+	lock_acquire(&threads_lock);
+	if (cache_count < CACHE_FRAMES) {
+		cache[cache_count++] = frame;
+		lock_release(&threads_lock);
+		return;
+	}
+	lock_release(&threads_lock);
+	/* In mem's own unit nothing changes hands. */
+	if (rt_boot->domain != rt_boot->mem_domain && tk_frames_give(frame, 1, rt_boot->mem_domain) < 0)
+		return;
+	if (mem_frames_free(frame, 0) < 0)
+		log_line("proc: frame %u was not taken back", frame);
+}
+
+static void frames_return(struct proc_thread *thread)
+{
+	while (thread->frame_count)
+		frame_return(thread->frames[--thread->frame_count]);
+}
+
+static long frames_take(struct proc_thread *thread, u32 count)
+{
+	if (count > TK_OBJECT_FRAMES_MAX)
+		return -ENOMEM;
+	while (thread->frame_count < count) {
+		long error = frame_take(&thread->frames[thread->frame_count]);
+
+		if (error < 0) {
+			frames_return(thread);
+			return error;
+		}
+		thread->frame_count++;
+	}
+	return 0;
+}
+
+/* Makes the object of the frames and shows its page to the shim. */
+static long object_make(struct proc_thread *thread, vaddr_t space)
+{
+	struct tk_object_create request = { .type = TK_OBJECT_THREAD, .frame_count = thread->frame_count, .vspace = space };
+	long token;
+
+	memcpy(request.frames, thread->frames, thread->frame_count * sizeof(frame_t));
+	token = tk_object_create(&request);
+	if (token < 0 && token > -4096)
+		return token;
+	thread->token = (vaddr_t)token;
+	if (rt_boot->abi_domain != rt_boot->domain) {
+		long error = tk_grant(thread->token, rt_boot->abi_domain, TK_MODE_WRITE);
+
+		if (error < 0) {
+			tk_object_destroy(thread->token);
+			return error;
+		}
+	}
+	thread->page = (struct tk_thread_page *)thread->token;
+	thread->id = thread->page->id;
+	return 0;
+}
+
+struct proc_thread *proc_thread_create(vaddr_t space, long *error)
+{
+	struct proc_thread *thread = heap_alloc(sizeof(*thread));
+
+	*error = -ENOMEM;
+	if (!thread)
+		return NULL;
+	proc_threads_reap();
+	*error = frames_take(thread, 2 + rt_boot->vector_frames + TK_STACK_SIZE / PAGE_SIZE);
+	if (*error >= 0) {
+		*error = object_make(thread, space);
+		if (*error >= 0)
+			return thread;
+		frames_return(thread);
+	}
+	heap_free(thread);
+	return NULL;
+}
+
+static void thread_destroy(struct proc_thread *thread)
+{
+	if (tk_object_destroy(thread->token) < 0) {
+		log_line("proc: thread %u does not end", thread->id);
+		return; /* its frames stay the object's */
+	}
+	frames_return(thread);
+	heap_free(thread);
+}
+
+void proc_thread_discard(struct proc_thread *thread)
+{
+	thread_destroy(thread);
+}
+
+void proc_thread_retire(struct proc_thread *thread)
+{
+	lock_acquire(&threads_lock);
+	list_push_back(&ending, &thread->link);
+	lock_release(&threads_lock);
+}
+
+void proc_threads_reap(void)
+{
+	struct list left = LIST_INIT(left);
+
+	lock_acquire(&threads_lock);
+	list_each_safe(node, &ending) {
+		struct proc_thread *thread = container_of(node, struct proc_thread, link);
+
+		if (thread->page->state == 3) { /* exited: the core's last word about it */
+			list_remove(node);
+			list_push_back(&left, node);
+		}
+	}
+	lock_release(&threads_lock);
+	list_each_safe(node, &left) {
+		list_remove(node);
+		thread_destroy(container_of(node, struct proc_thread, link));
+	}
+}
+
+struct proc_thread_shared *proc_thread_shared(const struct proc_task *task)
+{
+	_Static_assert(sizeof(struct proc_thread_shared) <= sizeof(task->thread->page->owner_data), "fits");
+	return (struct proc_thread_shared *)task->thread->page->owner_data;
+}
+
+void proc_thread_interrupt(struct proc_task *task, u32 bits)
+{
+	if (!task->thread || task->life != PROC_ALIVE)
+		return;
+	/* Already told and not yet looked at: the thread can't be in a wait or in user mode without having been told. */
+	if ((task->thread->page->interrupt & bits) == bits)
+		return;
+	tk_thread_interrupt(task->thread->token, bits);
+}
+
+void proc_task_notify(struct proc_task *task)
+{
+	volatile u32 *event;
+
+	if (!task->thread)
+		return;
+	event = &proc_thread_shared(task)->event;
+	/* Release: what the event reports is written before it can be seen. */
+	__atomic_fetch_add(event, 1, __ATOMIC_RELEASE);
+	tk_wake(event, ~0u, 0, ~0u);
+}
+
+/* ---- The service's own thread ---- */
+
+long proc_op_exit_page(const struct rt_request *rq, u64 *frame)
+{
+	(void)rq;
+	if (!service_word)
+		return -ENOMEM;
+	*frame = service_frame;
+	return 0;
+}
+
+void proc_service_wake(void)
+{
+	if (!service_word)
+		return;
+	__atomic_store_n(service_word, 1, __ATOMIC_RELEASE); /* after what it is to find */
+	tk_wake(service_word, 1, 0, ~0u);
+}
+
+void proc_init(void)
+{
+	u64 frame;
+
+	if (mem_frames_alloc(0, &frame) < 0 ||
+	    (rt_boot->abi_domain != rt_boot->domain &&
+	     tk_grant(token_of_frame(frame), rt_boot->abi_domain, TK_MODE_WRITE) < 0)) {
+		log_line("proc: no page for the exit word");
+		return;
+	}
+	service_frame = (frame_t)frame;
+	service_word = (volatile u32 *)token_of_frame(frame);
+	proc_load_init();
+}
+
+/* Ends threads that have left and runs what is due; every exiting thread sets the word to 1. */
+noreturn_fn void proc_main(u64 index)
+{
+	(void)index;
+	for (;;) {
+		nanos_t deadline;
+
+		__atomic_store_n(service_word, 0, __ATOMIC_SEQ_CST); /* before looking: what comes later sets it again */
+		proc_threads_reap();
+		deadline = proc_alarms_run();
+		if (tk_wait(service_word, 0, deadline, 0, ~0u) == -EFAULT)
+			unit_fail(__FILE__, __LINE__, "no exit word");
+	}
+}
