@@ -88,7 +88,7 @@ enum tk_param_kind {
 };
 /* One parameter in 16 bits: kind in 2:0, index of its first word in 5:3, maximum length / 16 in 15:6 (ranges ignore it). */
 #define TK_PARAM(kind, word, max) ((u64)(kind) | (u64)(word) << 3 | (u64)(((max) + 15) / 16) << 6)
-#define TK_OP(p0, p1, p2, p3) ((p0) | (p1) << 16 | (p2) << 32 | (p3) << 48)
+#define TK_OP(p0, p1, p2, p3) ((u64)(p0) | (u64)(p1) << 16 | (u64)(p2) << 32 | (u64)(p3) << 48)
 #define TK_RANGES_MAX 2 /* client ranges of one activation */
 
 /* What a unit's entry receives. `caller` is the badge: the calling domain, told by the core. thread is told by the core. */
