@@ -17,7 +17,7 @@ void random_bytes(void *to, size_t length)
 {
 	u8 block[CHACHA20_BLOCK];
 	u32 own[8];
-	u32 own_nonce[3] = { 0 };
+	static const u32 no_nonce[3];
 	u8 *out = to;
 
 	lock_acquire(&lock);
@@ -28,9 +28,7 @@ void random_bytes(void *to, size_t length)
 	for (u32 counter = 0; length; counter++) {
 		size_t part = length < sizeof(block) ? length : sizeof(block);
 
-		if (!counter && own_nonce[0]++)
-			own_nonce[1]++;
-		chacha20_block(block, own, counter, own_nonce);
+		chacha20_block(block, own, counter, no_nonce);
 		memcpy(out, block, part);
 		out += part;
 		length -= part;

@@ -1,0 +1,172 @@
+"""The composer: what it works out of a profile, and what it refuses with which line."""
+
+import os
+import sys
+import tempfile
+import textwrap
+import unittest
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+sys.path.insert(0, os.path.join(TOP, "tools"))
+
+from tesseratools import manifest, profile, service  # noqa: E402
+from tesseratools.errors import UsageError  # noqa: E402
+
+SERVICES = {
+    "mem": 'rights = ["memory"]\nupcalls = ["fault"]\nthreads = 1\n',
+    "proc": 'uses = ["mem"]\nrights = ["threads"]\n',
+    "fs": 'uses = ["mem", "proc"]\nrecovery = ["stable", "essential"]\n',
+    "abi": 'uses = ["mem", "fs", "proc"]\nuses_optional = ["tty"]\nupcalls = ["syscall"]\n',
+    "tty": 'uses = ["proc"]\nrecovery = ["stateless"]\nports = ["0x3f8+8"]\nirqs = [4]\n',
+    "loop": 'uses = ["tty"]\n',
+}
+
+GENERAL = """\
+[profile]
+name = "p"
+[unit.abi]
+services = ["abi"]
+class = "IC0"
+[unit.system]
+services = ["fs", "mem", "proc"]
+class = "IC1"
+[unit.tty]
+services = ["tty"]
+class = "IC2"
+"""
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.old = os.getcwd()
+        os.chdir(self.folder.name)
+        self.addCleanup(os.chdir, self.old)
+        for name, toml in SERVICES.items():
+            os.makedirs(f"services/{name}")
+            self.write(f"services/{name}/service.toml", toml)
+            if name != "abi":
+                self.write(f"services/{name}/{name}.iface", f"interface {name};\nop f();\n")
+
+    @staticmethod
+    def write(path, text):
+        with open(path, "w", encoding="utf-8") as output:
+            output.write(text)
+
+    def load(self, text):
+        self.write("p.toml", textwrap.dedent(text))
+        return profile.load("p.toml", service.load_all("services"))
+
+    def refused(self, text, message):
+        with self.assertRaises(UsageError) as caught:
+            self.load(text)
+        self.assertEqual(str(caught.exception), message)
+
+
+class Compose(Case):
+    def test_units_gates_and_levels(self):
+        composed = self.load(GENERAL)
+        abi, system, tty = composed.units
+        self.assertEqual([u.domain for u in composed.units], [1, 2, 3])
+        self.assertEqual([u.level for u in composed.units], [3, 1, 2])
+        self.assertEqual([s.name for s in system.services], ["mem", "proc", "fs"])
+        self.assertEqual(system.gates, {"mem": 0, "proc": 1, "fs": 2})
+        self.assertEqual(abi.gates_allowed, [0, 1, 2, 3])
+        self.assertEqual(tty.gates_allowed, [0, 1])
+        self.assertEqual(system.variants, {"mem": ("direct", None), "proc": ("direct", None)})
+        self.assertEqual((system.rights, system.recovery), (["memory", "threads"], "essential"))
+        self.assertEqual((tty.ports, tty.irqs, tty.recovery), ([(0x3f8, 8)], [4], "stateless"))
+
+    def test_ic0_units_are_one_domain(self):
+        composed = self.load(GENERAL.replace('"IC2"', '"IC0"'))
+        self.assertEqual([u.name for u in composed.units], ["abi", "system"])
+        self.assertEqual([s.name for s in composed.units[0].services], ["tty", "abi"])
+        self.assertEqual(composed.units[0].variants["tty"], ("direct", None))
+
+    def test_optional_service_may_be_absent(self):
+        composed = self.load(GENERAL[:GENERAL.index("[unit.tty]")])
+        self.assertEqual(composed.units[0].variants["tty"], ("absent", None))
+
+    def test_options(self):
+        composed = self.load(GENERAL.replace('class = "IC1"', 'class = "IC1"\nstacks = 3\nheap_pages = 7\nthreads = 4'))
+        self.assertEqual((composed.units[1].stacks, composed.units[1].heap_pages, composed.units[1].threads), (3, 7, 4))
+
+    def test_manifest_has_everything(self):
+        composed = self.load(GENERAL)
+        text = manifest.source(composed, service.load_all("services"), {"system": 10, "tty": 20})
+        for part in ('.name = "tty"', ".class = 2", "{ 0x3f8, 8 }", "TK_RIGHT_MEMORY | TK_RIGHT_THREADS", ".gates_allowed = { 0xf,",
+                     ".abi_domain = 1", ".mem_domain = 2", ".fs_domain = 2", ".super_domain = 0", ".entry = ic0_entry",
+                     ".recovery = TK_RECOVERY_STATELESS", "TTY_IMAGE_SIZE 20ul"):
+            self.assertIn(part, text)
+
+
+class Refuse(Case):
+    def test_unknown_things(self):
+        self.refused(GENERAL.replace('["tty"]', '["ttx"]'), "p.toml:10: unknown service 'ttx'")
+        self.refused(GENERAL.replace('"IC2"', '"IC3"'), "p.toml:11: unknown class 'IC3'")
+        self.refused(GENERAL + "stack = 5\n", "p.toml:12: unknown key 'stack'")
+        self.refused("[profil]\n" + GENERAL, "p.toml:1: unknown key 'profil'")
+        self.refused(GENERAL + 'rights = ["root"]\n', "p.toml:12: 'root' is not one of memory, threads, clients, domains, power")
+        self.refused(GENERAL + 'recovery = "magic"\n', "p.toml:12: 'magic' is not one of essential, stateless, replay, stable")
+
+    def test_missing_and_double_services(self):
+        self.refused(GENERAL.replace('"fs", ', ""), "p.toml:1: service 'fs' is in no unit")
+        self.refused(GENERAL.replace('["tty"]', '["tty", "fs"]'), "p.toml:10: service 'fs' is in unit 'system' and in 'tty'")
+        self.refused(GENERAL.replace('"tty"', '"loop"'), "p.toml:9: service 'loop' needs 'tty', which is in no unit")
+
+    def test_ranges(self):
+        self.refused(GENERAL + "stacks = 65\n", "p.toml:12: 'stacks' is 1 to 64, not 65")
+        self.refused(GENERAL + "heap_pages = 0\n", "p.toml:12: 'heap_pages' is 1 to 65536, not 0")
+        self.refused(GENERAL.replace('"IC1"', '"IC1"\nthreads = 0'), "p.toml:9: 'threads' is 1 to 16, not 0")
+        self.refused(GENERAL + 'ports = ["0x3f8"]\n', "p.toml:12: '0x3f8' is no range of ports like \"0x3f8+8\"")
+        self.refused(GENERAL + "irqs = [99]\n", "p.toml:12: interrupt lines are 0 to 23")
+
+    def test_missing_right(self):
+        self.refused(GENERAL.replace('"IC1"', '"IC1"\nrights = ["memory"]'), "p.toml:9: service 'proc' needs the right 'threads'")
+
+    def test_recovery_must_be_supported(self):
+        self.refused(GENERAL + 'recovery = "replay"\n', "p.toml:12: service 'tty' cannot recover as 'replay'")
+
+    def test_circles(self):
+        text = GENERAL.replace('["fs", "mem", "proc"]', '["fs", "proc"]').replace('["tty"]', '["tty", "mem"]')
+        self.refused(text, "p.toml:9: undeclared call cycle tty -> system -> tty")
+        self.write("services/mem/service.toml", SERVICES["mem"] + 'uses = ["fs"]\n')
+        self.refused(GENERAL, "p.toml:1: undeclared call cycle fs -> mem -> fs")
+
+    def test_too_many_protection_keys(self):
+        text = GENERAL
+        for number in range(12):
+            os.makedirs(f"services/s{number}")
+            self.write(f"services/s{number}/service.toml", "")
+            text += f'[unit.s{number}]\nservices = ["s{number}"]\nclass = "IC1"\n'
+        self.refused(text, "p.toml:45: 13 IC1 units, at most 12")
+
+    def test_broken_files(self):
+        self.refused("[unit.abi\n", "p.toml:1: Expected ']' at the end of a table declaration")
+        self.refused('[unit.abi]\nservices = "abi"\nclass = "IC0"\n', "p.toml:2: 'services' must be a list")
+        self.refused('[unit.abi]\nclass = "IC0"\n', "p.toml:1: unit 'abi' has no 'services'")
+        with self.assertRaisesRegex(UsageError, "none.toml: No such file"):
+            profile.load("none.toml", {})
+
+    def test_service_file(self):
+        self.write("services/tty/service.toml", 'uses = ["nobody"]\n')
+        self.refused(GENERAL, "services/tty/service.toml:1: no service 'nobody'")
+        self.write("services/tty/service.toml", '\nthreads = "many"\n')
+        self.refused(GENERAL, "services/tty/service.toml:2: 'threads' must be a number")
+
+
+class Tree(unittest.TestCase):
+    """The profiles of the tree are valid."""
+
+    def test_profiles(self):
+        old = os.getcwd()
+        os.chdir(TOP)
+        self.addCleanup(os.chdir, old)
+        services = service.load_all("services")
+        for name in ("general", "tee", "fast"):
+            profile.load(f"profiles/{name}.toml", services)
+
+
+if __name__ == "__main__":
+    unittest.main()
