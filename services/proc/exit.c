@@ -229,6 +229,8 @@ static void task_retire(struct proc_task *task)
 	proc_usage_of_task(task, &usage);
 	proc_usage_add(&task->process->ended, &usage);
 	proc_counts.switches += usage.switches_voluntary + usage.switches_forced;
+	proc_counts.user_nanos += usage.user_nanos;
+	proc_counts.system_nanos += usage.system_nanos;
 	proc_thread_table_remove(task);
 	proc_thread_retire(task->thread);
 	task->thread = NULL;

@@ -174,6 +174,7 @@ struct proc_image_map {
 	u64 space;       /* mem's handle */
 	u64 object;      /* mem's object of the file */
 	u64 file_size;
+	u64 base;        /* where a position-independent program goes, 0: mem chooses */
 	u32 request;     /* enum proc_image_request */
 	u32 reserved;
 };

@@ -214,9 +214,10 @@ void proc_init(void)
 }
 
 /* Ends threads that have left and runs what is due; every exiting thread sets the word to 1. */
-noreturn_fn void proc_main(u64 index)
+void proc_main(u32 index)
 {
 	(void)index;
+	rt_assert(service_word);
 	for (;;) {
 		nanos_t deadline;
 
