@@ -5,6 +5,7 @@
 #include <tessera/types.h>
 #include <arch/cpu.h>
 #include "sched.h"
+#include "wait.h"
 
 #define CPUS_MAX 64
 
@@ -21,8 +22,9 @@ struct cpu {
 	struct vspace *vspace;       /* address space whose root (or a kernel-only root) is loaded */
 	struct thread *vector_owner; /* whose vector state is in the registers */
 	bool reschedule;             /* set: choose again before leaving the core; also set by others through an IPI */
+	bool yielding;               /* the current thread gave way: it goes behind its equals */
 	struct run_queue queue;      /* locked by itself */
-	struct timer_queue *timers;
+	struct timer_queue timers;   /* locked by itself */
 };
 
 extern u32 cpu_count;                   /* processors on line */

@@ -42,9 +42,9 @@ struct domain {
 	u64 gates_allowed[TK_GATES_MAX / 64];
 	struct thread *stack_users[64]; /* thread that holds pool stack i; written by whoever takes the stack */
 	struct spinlock lock;       /* guards what follows, and its page tables */
-	struct list_node stack_waiters;
+	struct list stack_waiters;
 	u64 heap_pages;             /* mapped */
-	struct list_node threads;   /* own threads */
+	struct list threads;   /* own threads */
 	struct tk_domain_page *page;/* exported page, core's address */
 	frame_t frame;
 	const struct tk_manifest_unit *unit;
@@ -63,6 +63,9 @@ long domain_copy_out(const struct domain *d, vaddr_t to, const void *from, size_
 /* unit.c: boot and restart */
 void domain_load_all(void);
 long domain_restart(struct domain *d);
+/* The start of a unit ended with a result: the next one starts, or its gates open again. */
+void domain_started(struct thread *t, struct domain *d, long result);
+extern struct domain *abi_domain;   /* serves applications' system calls */
 /* failure.c: ends a domain: its activations return errors to their callers, its gates answer -EAGAIN. */
 void domain_fail(struct domain *d, u32 vector, u32 code, vaddr_t address, vaddr_t ip);
 

@@ -21,6 +21,7 @@ enum frame_type {
 };
 
 enum frame_flag {
+	FRAME_CLAIMED = 2,                /* pinned by an operation that will change type or owner */
 	FRAME_STATIC = 1,                 /* object of static memory: link is an index of frame_statics */
 };
 
@@ -62,10 +63,12 @@ struct spinlock *frame_lock(frame_t frame);
  * nobody else can then claim or map it. FRAME_NONE and numbers beyond memory are refused. */
 bool frame_claim(frame_t frame, u32 owner);
 bool frames_claim(const frame_t *frames, u32 count, u32 owner);   /* all or none */
+bool frame_held_only_by(const struct frame_record *record, u32 domain);
 void frame_unclaim(frame_t frame);
+void frames_unclaim(const frame_t *frames, u32 count);
 /* Commit: a claimed frame, flushed out of every window, becomes something else and is no longer pinned. */
-void frame_retype(frame_t frame, u32 type, u32 owner);
-/* A mapping of a user frame of `owner`; false: it is not one, or is pinned by an operation (while map_count is 0). */
+void frame_retype(frame_t frame, u32 type, u32 owner, u32 mappings);
+/* A mapping of a user frame of `owner`; false: it is not one, or is claimed. */
 bool frame_map_count(frame_t frame, u32 owner);
 /* Ends a mapping, after the flush; true when it was the last. */
 bool frame_unmap_count(frame_t frame);
@@ -76,12 +79,17 @@ void frame_unpin(frame_t frame);
 void frame_init(void);
 /* Zeroed contiguous frames for the core and the initial objects, typed FRAME_CORE; panics when RAM is too small. Boot only. */
 paddr_t frame_boot_alloc(u64 pages);
+/* A page table while the reserve is empty at boot; FRAME_NONE later. */
+frame_t frame_boot_table(void);
 /* After all units are loaded: what is left becomes mem's (type FRAME_USER, mapped in its window) and stands in its boot page. */
 struct tk_boot_info;
 void frame_boot_seal(u32 mem_domain, struct tk_boot_info *info);
 /* Boot: frames outside the boot allocator (the archive) become a domain's, mapped in its window. */
 void frame_boot_give(paddr_t start, u64 pages, u32 domain);
-/* section.c */
+bool section_is_ram(u64 section);        /* all of it, and off line at boot */
+
+/* ---- section.c ------------------------------------------------------------------------------------------------------------------ */
+void section_space_init(u64 frames);     /* all records read as FRAME_ABSENT */
 void section_boot_online(u64 section);   /* records from boot memory; frames typed FRAME_CORE */
 long memory_online(u32 caller, u32 section) must_check;
 

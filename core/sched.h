@@ -17,7 +17,7 @@ struct run_queue {
 	struct spinlock lock;
 	u32 running;                  /* runnable threads, the current one included */
 	u64 priorities[2];            /* bit p: a thread of priority p is queued */
-	struct list_node fixed[100];  /* FIFO and round robin */
+	struct list fixed[100];  /* FIFO and round robin */
 	struct rb_tree fair;          /* by virtual_deadline */
 	u64 virtual_time;             /* of the fair class */
 	u64 weight;                   /* sum of the fair threads' weights */
@@ -32,6 +32,10 @@ void sched_switch(void);
 void sched_yield(void);
 void sched_tick(void);    /* the slice of the current thread may have ended */
 void sched_account(struct thread *t, bool user);
+/* Priority inheritance: the owner of a lock runs at least at this priority until it wakes a waiter. */
+void sched_lend(struct thread *owner, u32 priority);
+void sched_lend_end(struct thread *t);
+u32 sched_priority(const struct thread *t); /* 0: fair */
 long sched_set_policy(struct thread *t, u64 value);
 long sched_set_affinity(struct thread *t, u64 mask);
 

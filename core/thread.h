@@ -54,6 +54,7 @@ enum thread_resume {
 	RESUME_SERVICE,       /* preempted unit: arch.service */
 	RESUME_CALL,          /* a unit that waits for a core call or a reply: resume_ip, resume_sp, results */
 	RESUME_IDLE,
+	RESUME_RETRY,         /* a gate call that waited for a stack: pending_number, pending */
 };
 enum thread_attention {
 	ATTENTION_BASES = 1,   /* the application's segment bases are in arch, not in the registers */
@@ -94,22 +95,29 @@ struct thread {
 	nanos_t slice_end;
 	nanos_t accounted;        /* until when its time is accounted */
 	bool queued;
+	u32 queued_priority;      /* of the list it stands in; 0: the fair tree */
 	u32 lent_priority;        /* highest priority lent by waiters on its locks */
 	struct rb_node run_node;
-	struct list_node run_link;
+	struct list run_link;
 	/* Waiting: under the wait bucket's lock. */
 	struct {
-		struct list_node link;
+		struct list link;
 		u64 space, address;   /* the key */
 		u32 bitset, flags;
 		nanos_t deadline;
 		struct rb_node timer_node;
 		u32 timer_cpu;
 		bool armed;           /* in a timer queue */
+		u32 serial;           /* counts waits: a late timer must not end the next one */
 		struct wait_bucket *volatile bucket; /* NULL: not waiting */
 	} wait;
-	struct list_node domain_link; /* of own threads of a unit */
-	struct activation activations[ACTIVATIONS_MAX];
+	u64 exit_space, exit_address; /* key of the word to wake after it ended */
+	struct list domain_link; /* of own threads of a unit */
+	struct list stack_link;  /* waits for a stack of stack_domain */
+	struct domain *stack_domain;
+	u32 pending_number;
+	u64 pending[TK_ARGS_MAX]; /* RESUME_RETRY */
+	struct activation activations[ACTIVATIONS_MAX] __attribute__((aligned(64)));
 };
 _Static_assert(sizeof(struct thread) <= PAGE_SIZE, "the private part is one page");
 
@@ -119,11 +127,14 @@ static inline bool thread_in_application(const struct thread *t) { return t->dom
 long thread_create(u32 caller, const struct tk_object_create *request) must_check;
 long thread_destroy(struct thread *t, u32 caller);
 long thread_start(struct thread *t);
-noreturn_fn void thread_exit_current(struct thread *t, vaddr_t word);
+/* The current thread ends; sched_switch chooses another. exit_word was set by tk_thread_exit. */
+void thread_exit_current(struct thread *t);
 struct thread *thread_of_id(u32 id);   /* NULL: none. Stays valid only while the caller keeps it from being destroyed */
 long thread_interrupt(struct thread *t, u32 bits);
 /* A thread of the core or of a unit, from boot memory. */
 struct thread *thread_create_boot(void);
+/* The processor has left the thread: its state is in memory now. Called by sched_switch. */
+void thread_left(struct thread *t);
 
 /* activation.c */
 /* Enters `domain` with an upcall of the core; -EAGAIN if it is not running, -ENOMEM if too deep. Thread t is current or new. */
@@ -132,8 +143,9 @@ long activation_upcall(struct thread *t, struct domain *domain, u32 kind, const 
 void activation_reply(struct thread *t, u64 result, const u64 *outs);
 /* Ends every activation above and including the deepest one in a failed generation; the caller of that one gets -EIO. */
 void activation_unwind(struct thread *t);
-/* The number of a stack of the domain's pool, waiting not at all: -1 none. */
-int stack_take(struct domain *d, struct thread *t);
-void stack_give(struct domain *d, u32 index);
+/* A gate call that the fast path of entry.S did not do: marshalled parameters, errors, waiting for a stack. */
+void gate_call_slow(struct thread *t, u32 number, const u64 *args);
+/* trap.c: the application's access failed for good: tells the shim. */
+void trap_raise_fault(struct thread *t, vaddr_t address, u32 access, long error);
 
 #endif

@@ -5,32 +5,53 @@
 #include <tessera/types.h>
 #include <tessera/call.h>
 #include "list.h"
+#include "rbtree.h"
 #include "spinlock.h"
 
 struct thread;
 
 struct wait_bucket {
 	struct spinlock lock;
-	struct list_node waiters;   /* in order of arrival */
-	struct list_node watches;
+	struct list waiters;   /* in order of arrival */
+	struct list watches;
 };
+
+struct timer_queue {
+	struct spinlock lock;
+	struct rb_tree waits;       /* by deadline */
+};
+struct wait_key { u64 space, address; };
 
 void wait_init(void);
 /* The current thread; on 0 it is parked and the result comes with the wake (thread.result). Other results: not parked. */
-long wait_begin(const volatile u32 *word, u32 expected, nanos_t deadline, u32 flags, u32 bitset);
-long wait_wake(const volatile u32 *word, u32 count, u32 flags, u32 bitset);
-long wait_requeue(const struct tk_requeue *request);
-/* Wakes by kernel key: words of exported pages and interrupt words, written by the core itself. */
-void wait_wake_object(frame_t frame, u32 offset, u32 count);
-/* Ends the wait of one thread (interrupt, domain failure): true if it was waiting. */
-bool wait_cancel(struct thread *t, long result);
+struct wait_request { vaddr_t word; u32 expected, flags; nanos_t deadline; u32 bitset; };
+long wait_begin(struct thread *t, const struct wait_request *request);
+long wait_wake(struct thread *t, vaddr_t word, u32 count, u32 flags, u32 bitset);
+long wait_requeue(struct thread *t, const struct tk_requeue *request);
+/* The key of a word as thread t names it: 0, -EINVAL (alignment), -EPERM or -EFAULT. */
+long wait_key(struct thread *t, vaddr_t word, u32 flags, struct wait_key *key) must_check;
+/* Wakes by key: words that the core itself writes. key_of_object: a word in an exported page. */
+static inline struct wait_key wait_key_of_object(frame_t frame, u32 offset) { return (struct wait_key){ 1ull << 41 | frame, offset }; }
+long wait_wake_key(struct wait_key key, u32 count, u32 bitset);
+/* Ends the wait of one thread (interrupt, deadline, domain failure): true if it was waiting. serial 0: whichever wait it is in. */
+bool wait_cancel(struct thread *t, u32 serial, long result);
 /* Everything that waits in an object's page, or in a range of an address space, wakes with -ECANCELED. */
 void wait_cancel_object(frame_t frame);
 void wait_cancel_range(u64 space, vaddr_t start, u64 size);
-/* timer.c */
+/* timer.c: deadlines of waits, a queue for each processor */
+struct cpu;
+void timer_init_cpu(struct cpu *cpu);
 void timer_arrived(void);
 void timer_arm(struct thread *t, nanos_t deadline);
 void timer_disarm(struct thread *t);
 nanos_t timer_next(void);
+/* watch.c */
+struct watch_table;
+long watch_set(struct thread *t, vaddr_t table, u32 index, vaddr_t sequence, u64 cookie);
+long watch_clear(struct thread *t, vaddr_t table, u32 index);
+void watch_fire(struct wait_bucket *bucket, struct wait_key key); /* bucket locked */
+void watch_tell(void);          /* wakes the queues that watch_fire filled on this processor; no lock held */
+void watch_table_destroy(void *table);
+struct wait_bucket *wait_bucket_lock(struct wait_key key);
 
 #endif

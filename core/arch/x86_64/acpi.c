@@ -9,6 +9,7 @@
 #define RSDP_SEARCH_START 0xe0000
 #define RSDP_SEARCH_END 0x100000
 #define TABLE_SIZE_MAX 0x100000
+#define SPACE_MEMORY 0
 #define SPACE_IO 1
 
 struct __attribute__((packed)) acpi_pointer {
@@ -40,6 +41,8 @@ enum acpi_entry_type {
 #define FADT_TIMER 76
 #define FADT_RESET 116
 #define FADT_RESET_VALUE 128
+#define FADT_DSDT64 140
+#define FADT_SLEEP_CONTROL 244
 
 struct acpi_facts acpi;
 
@@ -160,6 +163,17 @@ static void sleep_find(const struct acpi_table *dsdt)
 	}
 }
 
+/* A register of one byte, in memory or, if `port` is given, at a port. */
+static volatile u8 *register_find(const u8 *p, u16 *port)
+{
+	struct acpi_address a;
+
+	__builtin_memcpy(&a, p, sizeof(a));
+	if (port && a.space == SPACE_IO && a.address < 0x10000)
+		*port = (u16)a.address;
+	return a.space == SPACE_MEMORY && a.address ? map_device(a.address, 1) : NULL;
+}
+
 static void fadt_read(const struct acpi_table *t)
 {
 	const u8 *base = (const u8 *)t;
@@ -170,14 +184,15 @@ static void fadt_read(const struct acpi_table *t)
 	acpi.control_b = (u16)read32(base + FADT_CONTROL_B);
 	acpi.timer_port = (u16)read32(base + FADT_TIMER);
 	if (t->length > FADT_RESET_VALUE) {
-		struct acpi_address reset;
-		__builtin_memcpy(&reset, base + FADT_RESET, sizeof(reset));
-		if (reset.space == SPACE_IO && reset.address < 0x10000) {
-			acpi.reset_port = (u16)reset.address;
-			acpi.reset_value = base[FADT_RESET_VALUE];
-		}
+		acpi.reset_register = register_find(base + FADT_RESET, &acpi.reset_port);
+		acpi.reset_value = base[FADT_RESET_VALUE];
 	}
-	const struct acpi_table *dsdt = table_open(read32(base + FADT_DSDT));
+	if (t->length >= FADT_SLEEP_CONTROL + sizeof(struct acpi_address))
+		acpi.sleep_register = register_find(base + FADT_SLEEP_CONTROL, NULL);
+	u64 address = read32(base + FADT_DSDT);
+	if (!address && t->length >= FADT_DSDT64 + 8)
+		address = read64(base + FADT_DSDT64);
+	const struct acpi_table *dsdt = table_open(address);
 	if (dsdt)
 		sleep_find(dsdt);
 }

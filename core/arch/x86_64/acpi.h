@@ -23,7 +23,9 @@ struct acpi_facts {
 	u16 control_a, control_b;     /* PM1 control ports, 0 none */
 	bool sleep_known;
 	u8 sleep_a, sleep_b;          /* sleep types of S5 */
+	volatile u8 *sleep_register;  /* of machines without those ports; NULL: none */
 	u16 reset_port;               /* 0: none */
+	volatile u8 *reset_register;  /* in memory; NULL: none */
 	u8 reset_value;
 };
 extern struct acpi_facts acpi;

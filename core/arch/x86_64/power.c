@@ -8,6 +8,8 @@
 
 #define SLEEP_ENABLE 0x2000
 #define SLEEP_TYPE_SHIFT 10
+#define SLEEP_REGISTER_ENABLE 0x20
+#define SLEEP_REGISTER_TYPE_SHIFT 2
 #define DEBUG_EXIT 0xf4          /* QEMU's isa-debug-exit: the machine ends with status value * 2 + 1 */
 #define QEMU_CONTROL 0x604
 #define RESET_CONTROL 0xcf9
@@ -29,6 +31,10 @@ static void machine_off(u32 status)
 			port_write16(acpi.control_b, (u16)(acpi.sleep_b << SLEEP_TYPE_SHIFT | SLEEP_ENABLE));
 		wait_a_moment();
 	}
+	if (acpi.sleep_known && acpi.sleep_register) {
+		*acpi.sleep_register = (u8)(acpi.sleep_a << SLEEP_REGISTER_TYPE_SHIFT | SLEEP_REGISTER_ENABLE);
+		wait_a_moment();
+	}
 	port_write32(DEBUG_EXIT, status);
 	port_write16(QEMU_CONTROL, SLEEP_ENABLE);
 	wait_a_moment();
@@ -38,6 +44,10 @@ static void machine_reset(void)
 {
 	if (acpi.reset_port) {
 		port_write8(acpi.reset_port, acpi.reset_value);
+		wait_a_moment();
+	}
+	if (acpi.reset_register) {
+		*acpi.reset_register = acpi.reset_value;
 		wait_a_moment();
 	}
 	port_write8(RESET_CONTROL, 0x02);

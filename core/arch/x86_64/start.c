@@ -86,7 +86,6 @@ noreturn_fn __attribute__((no_stack_protector)) void start_early(const struct hv
 	image_relocate(image_start, slide);
 
 	arch_kernel_root = map_page_take();
-	slots_prepare();
 	image_map(slide);
 	physmap_map(info);
 	u64 *root = (u64 *)arch_kernel_root;
@@ -105,6 +104,7 @@ noreturn_fn __attribute__((no_stack_protector)) void start_early(const struct hv
 static noreturn_fn void start_high(void)
 {
 	map_stage_high();
+	slots_prepare(); /* reads the manifest, which has pointers */
 	struct cpu *cpu = percpu_create(0);
 	percpu_load(cpu);
 	arch_cpu_features_init();

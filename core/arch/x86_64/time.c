@@ -16,10 +16,11 @@
 #define PM_TIMER_MASK 0xffffffu
 #define PM_TIMER_TICKS 7200          /* about 2 ms */
 #define PIT_HERTZ 1193182ull
-#define PIT_TICKS 2400               /* about 2 ms */
-#define PIT_GATE 0x61
-#define PIT_CHANNEL 0x42
+#define PIT_TICKS 6000               /* about 5 ms: its ticks are longer */
+#define PIT_TICKS_MAX 60000          /* a count that no timer made */
+#define PIT_CHANNEL 0x40
 #define PIT_COMMAND 0x43
+#define PIT_COUNT_DOWN 0x30          /* channel 0, both bytes, mode 0 */
 #define TRIES 10000000
 #define FRACTION_BITS 28
 #define COUNTER_HERTZ_GUESS 1000000000ull
@@ -34,6 +35,18 @@ static u64 timer_per_nano, counter_per_nano; /* ticks per ns, 28 fraction bits *
 
 struct sample { u64 counter; u32 timer; };
 
+static struct sample sample_now(void)
+{
+	return (struct sample){ arch_counter(), apic_read(APIC_TIMER_NOW) };
+}
+
+static bool rates_set(const struct sample *a, const struct sample *b, u64 hertz, u32 passed)
+{
+	arch_counter_hertz = (b->counter - a->counter) * hertz / passed;
+	timer_hertz = (u64)(a->timer - b->timer) * hertz / passed;
+	return arch_counter_hertz && timer_hertz;
+}
+
 /* The counters at the moment at which the ACPI timer steps. */
 static struct sample sample_at_step(u32 *ticks)
 {
@@ -42,7 +55,7 @@ static struct sample sample_at_step(u32 *ticks)
 	for (u32 i = 0; i < TRIES && now == before; i++)
 		now = port_read32(acpi.timer_port) & PM_TIMER_MASK;
 	*ticks = now;
-	return (struct sample){ arch_counter(), apic_read(APIC_TIMER_NOW) };
+	return sample_now();
 }
 
 static bool measure_by_pm_timer(void)
@@ -51,35 +64,38 @@ static bool measure_by_pm_timer(void)
 
 	if (!acpi.timer_port)
 		return false;
-	struct sample a = sample_at_step(&first), b = a;
+	struct sample a = sample_at_step(&first);
 	for (u32 i = 0; i < TRIES; i++) {
 		u32 passed = (port_read32(acpi.timer_port) - first) & PM_TIMER_MASK;
 		if (passed < PM_TIMER_TICKS)
 			continue;
-		b = sample_at_step(&last);
-		passed = (last - first) & PM_TIMER_MASK;
-		arch_counter_hertz = (b.counter - a.counter) * PM_TIMER_HERTZ / passed;
-		timer_hertz = (u64)(a.timer - b.timer) * PM_TIMER_HERTZ / passed;
-		return b.counter != a.counter;
+		struct sample b = sample_at_step(&last);
+		return rates_set(&a, &b, PM_TIMER_HERTZ, (last - first) & PM_TIMER_MASK);
 	}
 	return false;
 }
 
-/* Channel 2 of the 8254 in mode 0: its output goes up when the count is over. */
+static u32 pit_ticks(void)
+{
+	port_write8(PIT_COMMAND, 0); /* latches the count of channel 0 */
+	u32 low = port_read8(PIT_CHANNEL);
+	return 0xffff - (low | (u32)port_read8(PIT_CHANNEL) << 8);
+}
+
 static bool measure_by_pit(void)
 {
-	port_write8(PIT_GATE, (port_read8(PIT_GATE) & ~2) | 1);
-	port_write8(PIT_COMMAND, 0xb0);
-	port_write8(PIT_CHANNEL, PIT_TICKS & 0xff);
-	port_write8(PIT_CHANNEL, PIT_TICKS >> 8);
-	struct sample a = { arch_counter(), apic_read(APIC_TIMER_NOW) };
+	port_write8(PIT_COMMAND, PIT_COUNT_DOWN);
+	port_write8(PIT_CHANNEL, 0xff);
+	port_write8(PIT_CHANNEL, 0xff);
+	u32 first = pit_ticks(), now;
+	struct sample a = sample_now();
 	for (u32 i = 0; i < TRIES; i++) {
-		if (!(port_read8(PIT_GATE) & 0x20))
-			continue;
-		struct sample b = { arch_counter(), apic_read(APIC_TIMER_NOW) };
-		arch_counter_hertz = (b.counter - a.counter) * PIT_HERTZ / PIT_TICKS;
-		timer_hertz = (u64)(a.timer - b.timer) * PIT_HERTZ / PIT_TICKS;
-		return i > 0;
+		struct sample b = sample_now();
+		now = pit_ticks();
+		if (now < first || now - first > PIT_TICKS_MAX)
+			return false;
+		if (now - first >= PIT_TICKS)
+			return rates_set(&a, &b, PIT_HERTZ, now - first);
 	}
 	return false;
 }
@@ -128,7 +144,7 @@ void arch_time_init(void)
 	timer_per_nano = (timer_hertz << FRACTION_BITS) / NANOS_PER_SECOND;
 	counter_per_nano = (arch_counter_hertz << FRACTION_BITS) / NANOS_PER_SECOND;
 	scale_set();
-	if (!features.counter_constant)
+	if (!features.counter_constant && !features.hypervisor)
 		core_log("time: the counter is not stated to run at a constant rate");
 	core_log("time: counter %lu kHz%s, timer %lu kHz", arch_counter_hertz / 1000, stated ? " (stated)" : "", timer_hertz / 1000);
 }

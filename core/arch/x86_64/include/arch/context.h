@@ -29,6 +29,7 @@ struct arch_thread {
 
 struct thread;
 struct domain;
+struct cpu;
 
 /* Leaves the core to the current thread, whatever it was doing (thread.resume). */
 noreturn_fn void arch_resume(void);
@@ -39,20 +40,23 @@ void arch_thread_init(struct thread *t, u8 *vector);
 void arch_thread_switch(struct thread *from, struct thread *to);
 long arch_regs_get(const struct thread *t, struct tk_regs *regs);
 long arch_regs_set(struct thread *t, const struct tk_regs *regs) must_check;
-long arch_vector_get(struct thread *t, u32 caller, vaddr_t to, size_t size);
-long arch_vector_set(struct thread *t, u32 caller, vaddr_t from, size_t size);
+/* The vector state to or from the calling unit's memory: bytes, or an error. Setting checks it: reserved bits can't fault later. */
+long arch_vector_get(struct thread *t, const struct domain *caller, vaddr_t to, size_t size);
+long arch_vector_set(struct thread *t, const struct domain *caller, vaddr_t from, size_t size);
 void arch_vector_save(struct thread *t);       /* registers of this processor to memory, if they are t's */
 extern u32 arch_vector_size;                   /* bytes */
 extern u64 arch_vector_features;
 
-/* Copies with faults caught: bytes not copied. `user`: the application's memory in the address space now loaded. */
-size_t arch_copy_user_in(void *to, vaddr_t from, size_t size);
-size_t arch_copy_user_out(vaddr_t to, const void *from, size_t size);
-size_t arch_copy_unit_in(void *to, vaddr_t from, size_t size);   /* unit memory in the address space now loaded */
-size_t arch_copy_unit_out(vaddr_t to, const void *from, size_t size);
-/* Copy of one page of memory, zeroing of one: quad-words or bytes, as the processor is quicker. */
-void arch_page_copy(void *to, const void *from);
-void arch_page_zero(void *to);
-long arch_load_word(vaddr_t address, bool user, u32 *value) must_check; /* 0 or -EFAULT */
+/* A copy with faults caught on either side, in the address space now loaded: the bytes not copied. Reaches user memory. */
+size_t arch_copy(vaddr_t to, vaddr_t from, size_t size);
+/* 32-bit load with faults caught: 0 or -EFAULT. */
+long arch_load_word(vaddr_t address, u32 *value) must_check;
+/* Loads the root in which a unit's own memory is mapped (or the thread's client's): before copies to a caller. */
+void arch_load_root_of(struct thread *t, const struct domain *d);
+/* The current thread's client address space changed: loads it. */
+void arch_client_load(struct thread *t);
+/* Result register of the system call that t is in. */
+void arch_set_syscall_result(struct thread *t, u64 result);
+void arch_context_init_cpu(struct cpu *cpu);
 
 #endif

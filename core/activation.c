@@ -1,0 +1,357 @@
+/* Activations: calls through gates with marshalled parameters, upcalls of the core, replies, unwinding after a failure. */
+#include "thread.h"
+#include "domain.h"
+#include "cpu.h"
+#include "sched.h"
+#include "frame.h"
+#include "copy.h"
+#include "assert.h"
+#include <tessera/errno.h>
+
+extern struct domain *abi_domain;
+
+static inline u32 activation_depth(const struct thread *t) { return (u32)(t->top + 1 - t->activations); }
+
+/* ---- Stacks ------------------------------------------------------------------------------------------------------------------ */
+
+static int stack_take_now(struct domain *d, struct thread *t)
+{
+	for (;;) {
+		/* Relaxed look, then one atomic bit: whoever clears it owns the stack; acquire pairs with the release in stack_give. */
+		u64 free = __atomic_load_n(&d->stacks_free, __ATOMIC_RELAXED);
+		if (free == 0)
+			return -1;
+		u32 index = (u32)__builtin_ctzll(free);
+		if (__atomic_fetch_and(&d->stacks_free, ~(1ull << index), __ATOMIC_ACQUIRE) >> index & 1) {
+			d->stack_users[index] = t;
+			return (int)index;
+		}
+	}
+}
+
+/* Takes a stack or parks the current thread until one is free (-1): it then tries again. */
+static int stack_take(struct domain *d, struct thread *t)
+{
+	int index = stack_take_now(d, t);
+	if (index >= 0)
+		return index;
+	spin_lock(&d->lock);
+	/* Sequentially consistent with the give: either the giver sees this waiter or this look sees the stack. */
+	__atomic_fetch_add(&d->stack_waiting, 1, __ATOMIC_SEQ_CST);
+	index = stack_take_now(d, t);
+	if (index >= 0) {
+		__atomic_fetch_sub(&d->stack_waiting, 1, __ATOMIC_SEQ_CST);
+	} else {
+		t->state = THREAD_WAITING;
+		t->stack_domain = d;
+		list_push_back(&d->stack_waiters, &t->stack_link);
+		arch_cpu()->reschedule = true;
+	}
+	spin_unlock(&d->lock);
+	return index;
+}
+
+/* A stack of d became free while threads wait: the first of them tries again. Also called by entry code. */
+void stack_waiter_wake(struct domain *d);
+void stack_waiter_wake(struct domain *d)
+{
+	struct thread *t = NULL;
+
+	spin_lock(&d->lock);
+	struct list *node = list_pop_front(&d->stack_waiters);
+	if (node) {
+		t = container_of(node, struct thread, stack_link);
+		t->stack_domain = NULL;
+		__atomic_fetch_sub(&d->stack_waiting, 1, __ATOMIC_SEQ_CST);
+	}
+	spin_unlock(&d->lock);
+	if (t)
+		sched_wake(t);
+}
+
+static void stack_give(struct domain *d, u32 index)
+{
+	if (index == STACK_OF_THREAD)
+		return;
+	__atomic_fetch_or(&d->stacks_free, 1ull << index, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&d->stack_waiting, __ATOMIC_SEQ_CST))
+		stack_waiter_wake(d);
+}
+
+static vaddr_t stack_top_of(const struct thread *t, const struct domain *d, u32 index)
+{
+	return index == STACK_OF_THREAD ? t->stack_top : d->stacks + (index + 1) * TK_STACK_STRIDE;
+}
+
+/* ---- Entering --------------------------------------------------------------------------------------------------------------------- */
+
+static struct activation *activation_push(struct thread *t, struct domain *d, u32 kind, u32 stack)
+{
+	struct activation *a = t->top + 1;
+
+	a->domain = d;
+	a->caller = t->domain;
+	a->return_ip = t->resume_ip;
+	a->return_sp = t->resume_sp;
+	a->generation = d->generation;
+	a->caller_generation = t->domain ? t->domain->generation : 0;
+	a->kind = kind;
+	a->stack = (u16)stack;
+	a->bulk_count = a->range_count = 0;
+	t->top = a;
+	t->domain = d;
+	return a;
+}
+
+long activation_upcall(struct thread *t, struct domain *d, u32 kind, const struct tk_request *request)
+{
+	u32 stack = STACK_OF_THREAD;
+
+	if (d->state != TK_DOMAIN_RUNNING && kind != ACTIVATION_START)
+		return -EAGAIN;
+	if (activation_depth(t) >= ACTIVATIONS_MAX)
+		return -ENOMEM;
+	if (d != abi_domain || t->stack_top == 0 || t->domain != NULL) {
+		int index = stack_take(d, t);
+		if (index < 0)
+			return -EBUSY;
+		stack = (u32)index;
+	}
+	activation_push(t, d, kind, stack);
+	arch_enter_unit(t, d, stack_top_of(t, d, stack), request);
+	return 0;
+}
+
+/* ---- Marshalled parameters ------------------------------------------------------------------------------------------------------------ */
+
+/* The range lies in what the caller itself may reach of the client's memory. */
+static bool range_allowed(const struct thread *t, vaddr_t start, u64 size, u32 access)
+{
+	const struct activation *a = t->top;
+
+	if (t->domain->rights & TK_RIGHT_CLIENTS)
+		return true;
+	for (u32 i = 0; i < a->range_count; i++) {
+		const struct client_range *r = &a->ranges[i];
+		if ((r->access & access) == access && start >= r->start && size <= r->size && start - r->start <= r->size - size)
+			return true;
+	}
+	return size == 0;
+}
+
+struct marshal {
+	struct thread *thread;
+	struct domain *callee;
+	vaddr_t stack;               /* grows down as bytes are placed on it */
+	u64 words[TK_ARGS_MAX];
+	struct bulk_out bulk[2];
+	struct client_range ranges[TK_RANGES_MAX];
+	u32 bulk_count, range_count;
+};
+
+static long marshal_bytes(struct marshal *m, u32 kind, u32 word, u64 maximum)
+{
+	vaddr_t from = m->words[word];
+	u64 length = m->words[word + 1];
+
+	if (length > maximum || length > TK_BULK_MAX)
+		return -EINVAL;
+	if (!domain_owns_range(m->thread->domain, from, length))
+		return -EFAULT;
+	m->stack = round_down(m->stack - length, 16);
+	m->words[word] = m->stack;
+	if (kind == TK_PARAM_IN)
+		return copy_unit_to_unit(m->callee, m->stack, m->thread->domain, from, length);
+	if (m->bulk_count == countof(m->bulk))
+		return -EINVAL;
+	m->bulk[m->bulk_count++] = (struct bulk_out){ m->stack, from, (u32)length, kind == TK_PARAM_OUT_FIXED };
+	return 0;
+}
+
+static long marshal_range(struct marshal *m, u32 kind, u32 word)
+{
+	u32 access = kind == TK_PARAM_APP_IN ? TK_ACCESS_READ : kind == TK_PARAM_APP_OUT ? TK_ACCESS_WRITE
+		: TK_ACCESS_READ | TK_ACCESS_WRITE;
+	vaddr_t start = m->words[word];
+	u64 size = m->words[word + 1];
+
+	if (!range_allowed(m->thread, start, size, access))
+		return -EPERM;
+	if (m->range_count == TK_RANGES_MAX)
+		return -EINVAL;
+	m->ranges[m->range_count++] = (struct client_range){ start, size, access, 0 };
+	return 0;
+}
+
+static long marshal_all(struct marshal *m, u64 descriptor)
+{
+	for (; descriptor; descriptor >>= 16) {
+		u32 kind = descriptor & 7, word = descriptor >> 3 & 7;
+		u64 maximum = (descriptor >> 6 & 0x3ff) * 16;
+		long error = 0;
+		if (kind != TK_PARAM_NONE && word + 1 >= TK_ARGS_MAX)
+			return -EINVAL;
+		if (kind >= TK_PARAM_IN && kind <= TK_PARAM_OUT_FIXED)
+			error = marshal_bytes(m, kind, word, maximum);
+		else if (kind != TK_PARAM_NONE)
+			error = marshal_range(m, kind, word);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static long gate_check(struct thread *t, u32 gate_number, u32 op, struct gate **out)
+{
+	struct gate *gate = &gates[gate_number];
+
+	if (gate->domain == NULL || !domain_may_call(t->domain, gate_number))
+		return -EPERM;
+	if (op >= gate->op_count)
+		return -ENOSYS;
+	if (gate->domain->state != TK_DOMAIN_RUNNING)
+		return -EAGAIN;
+	if (activation_depth(t) >= ACTIVATIONS_MAX)
+		return -ENOMEM;
+	*out = gate;
+	return 0;
+}
+
+static void call_refuse(struct thread *t, long error)
+{
+	t->result = (u64)error;
+	for (u32 i = 0; i < TK_OUTS_MAX; i++)
+		t->outs[i] = 0;
+	t->resume = RESUME_CALL;
+}
+
+void gate_call_slow(struct thread *t, u32 number, const u64 *args)
+{
+	struct gate *gate;
+	u32 op = number >> 16;
+	long error = gate_check(t, number >> 8 & 0xff, op, &gate);
+	if (error)
+		return call_refuse(t, error);
+	struct domain *d = gate->domain;
+	int stack = stack_take(d, t);
+	if (stack < 0) {
+		for (u32 i = 0; i < TK_ARGS_MAX; i++)
+			t->pending[i] = args[i];
+		t->pending_number = number;
+		t->resume = RESUME_RETRY;
+		return;
+	}
+	struct marshal m = { .thread = t, .callee = d, .stack = stack_top_of(t, d, (u32)stack) };
+	for (u32 i = 0; i < TK_ARGS_MAX; i++)
+		m.words[i] = args[i];
+	error = marshal_all(&m, gate->ops[op]);
+	if (error) {
+		stack_give(d, (u32)stack);
+		return call_refuse(t, error);
+	}
+	/* Commit. */
+	struct tk_request request = { .interface = gate->interface, .op = op, .caller = t->domain->id, .thread = t->id };
+	struct activation *a = activation_push(t, d, ACTIVATION_CALL, (u32)stack);
+	a->bulk_count = (u8)m.bulk_count;
+	a->range_count = (u8)m.range_count;
+	for (u32 i = 0; i < 2; i++) {
+		a->bulk[i] = m.bulk[i];
+		a->ranges[i] = m.ranges[i];
+	}
+	for (u32 i = 0; i < TK_ARGS_MAX; i++)
+		request.args[i] = m.words[i];
+	arch_enter_unit(t, d, m.stack, &request);
+}
+
+/* ---- Replies ---------------------------------------------------------------------------------------------------------------------------- */
+
+static long bulk_return(struct thread *t, const struct activation *a, long result)
+{
+	for (u32 i = 0; i < a->bulk_count; i++) {
+		const struct bulk_out *b = &a->bulk[i];
+		u64 length = b->fixed ? b->length : (u64)result;
+		if (length > b->length)
+			length = b->length;
+		long error = copy_unit_to_unit(a->caller, b->to, a->domain, b->from, length);
+		if (error)
+			return error;
+	}
+	(void)t;
+	return result;
+}
+
+/* Pops the top activation and gives its stack back. */
+static void activation_pop(struct thread *t, const struct activation *a, bool give)
+{
+	t->top--;
+	t->domain = a->caller;
+	if (give)
+		stack_give(a->domain, a->stack);
+}
+
+static void reply_to_unit(struct thread *t, struct activation *a, u64 result, const u64 *outs)
+{
+	if ((long)result >= 0 && a->bulk_count)
+		result = (u64)bulk_return(t, a, (long)result);
+	t->result = result;
+	for (u32 i = 0; i < TK_OUTS_MAX; i++)
+		t->outs[i] = outs ? outs[i] : 0;
+	t->resume_ip = a->return_ip;
+	t->resume_sp = a->return_sp;
+	t->resume = RESUME_CALL;
+}
+
+static void reply_to_application(struct thread *t, struct activation *a, u64 result)
+{
+	if (a->kind == ACTIVATION_SYSCALL && !(t->attention & ATTENTION_RESULT))
+		arch_set_syscall_result(t, result);
+	t->attention &= ~(u32)ATTENTION_RESULT;
+	t->resume = RESUME_USER;
+	if (a->kind == ACTIVATION_FAULT && (long)result < 0)
+		trap_raise_fault(t, a->fault_address, a->fault_access, (long)result);
+}
+
+static void activation_end(struct thread *t, u64 result, const u64 *outs, bool give)
+{
+	struct activation *a = t->top;
+
+	activation_pop(t, a, give);
+	switch (a->kind) {
+	case ACTIVATION_CALL:
+		reply_to_unit(t, a, result, outs);
+		break;
+	case ACTIVATION_MAIN:
+		thread_exit_current(t);
+		break;
+	case ACTIVATION_START:
+		domain_started(t, a->domain, (long)result);
+		break;
+	default:
+		reply_to_application(t, a, result);
+	}
+}
+
+void activation_reply(struct thread *t, u64 result, const u64 *outs)
+{
+	if (t->top->generation != t->top->domain->generation)
+		activation_unwind(t);
+	else
+		activation_end(t, result, outs, true);
+}
+
+void activation_unwind(struct thread *t)
+{
+	struct activation *bottom = NULL;
+
+	for (struct activation *a = t->activations; a <= t->top; a++)
+		if (a->generation != a->domain->generation && bottom == NULL)
+			bottom = a;
+	if (bottom == NULL)
+		return;
+	/* Stacks of failed domains are theirs again when they restart; those of live ones above go back now. */
+	while (t->top > bottom) {
+		struct activation *a = t->top;
+		activation_pop(t, a, a->generation == a->domain->generation);
+	}
+	activation_end(t, (u64)-EIO, NULL, false);
+}

@@ -1,0 +1,264 @@
+/* Saved state of threads: setting it up, switching it, registers of applications. Offsets of entry code are asserted here. */
+#include <stddef.h>
+#include <arch/context.h>
+#include <arch/page.h>
+#include <arch/offsets.h>
+#include <arch/selectors.h>
+#include <tessera/errno.h>
+#include "../../cpu.h"
+#include "../../thread.h"
+#include "../../domain.h"
+#include "../../vspace.h"
+
+#define SAME(constant, type, member) _Static_assert((constant) == offsetof(type, member), #member)
+#define SAME_CPU(constant, member) _Static_assert((constant) == ARCH_ENTRY_CPU + offsetof(struct cpu, member), #member)
+SAME(ENTRY_ORIGIN, struct arch_entry_page, origin);
+SAME(ENTRY_CORE_ROOT, struct arch_entry_page, core_root);
+SAME(ENTRY_RETURN_FRAME, struct arch_entry_page, return_frame);
+SAME(ENTRY_TSS, struct arch_entry_page, tss);
+SAME(ENTRY_SAVED, struct arch_entry_page, saved);
+SAME(ENTRY_CLOSE_RIGHTS, struct arch_entry_page, close_rights);
+SAME(ENTRY_CLOSE_ROOT, struct arch_entry_page, close_root);
+SAME_CPU(CPU_ENTRY_PAGE, arch.entry);
+SAME_CPU(CPU_CORE_STACK, arch.core_stack);
+SAME_CPU(CPU_SCRATCH, arch.scratch);
+SAME_CPU(CPU_ROOT, arch.root);
+SAME_CPU(CPU_UNIT_STACKS, arch.unit_stacks);
+SAME_CPU(CPU_FATAL_STACK, arch.fatal_stack);
+SAME_CPU(CPU_VECTOR_OFF, arch.vector_off);
+SAME_CPU(CPU_CURRENT, current);
+SAME_CPU(CPU_VECTOR_OWNER, vector_owner);
+SAME_CPU(CPU_RESCHEDULE, reschedule);
+SAME(FRAME_RAX, struct arch_frame, rax);
+SAME(FRAME_VECTOR, struct arch_frame, vector);
+SAME(FRAME_RIP, struct arch_frame, rip);
+SAME(THREAD_USER, struct thread, arch.user);
+SAME(THREAD_SERVICE, struct thread, arch.service);
+SAME(THREAD_FS_BASE, struct thread, arch.fs_base);
+SAME(THREAD_GS_BASE, struct thread, arch.gs_base);
+SAME(THREAD_SYSCALL, struct thread, arch.syscall);
+SAME(THREAD_VECTOR_LIVE, struct thread, arch.vector_live);
+SAME(THREAD_DOMAIN, struct thread, domain);
+SAME(THREAD_TOP, struct thread, top);
+SAME(THREAD_PAGE, struct thread, page);
+SAME(THREAD_CLIENT_ROOT, struct thread, client_root);
+SAME(THREAD_STACK_TOP, struct thread, stack_top);
+SAME(THREAD_RESUME_IP, struct thread, resume_ip);
+SAME(THREAD_RESUME_SP, struct thread, resume_sp);
+SAME(THREAD_RESULT, struct thread, result);
+SAME(THREAD_OUTS, struct thread, outs);
+SAME(THREAD_ID, struct thread, id);
+SAME(THREAD_RESUME, struct thread, resume);
+SAME(THREAD_ATTENTION, struct thread, attention);
+SAME(THREAD_ACTIVATIONS, struct thread, activations);
+SAME(ACTIVATION_DOMAIN, struct activation, domain);
+SAME(ACTIVATION_CALLER, struct activation, caller);
+SAME(ACTIVATION_RETURN_IP, struct activation, return_ip);
+SAME(ACTIVATION_RETURN_SP, struct activation, return_sp);
+SAME(ACTIVATION_GENERATION, struct activation, generation);
+SAME(ACTIVATION_CALLER_GENERATION, struct activation, caller_generation);
+SAME(ACTIVATION_KIND_OFFSET, struct activation, kind);
+SAME(ACTIVATION_STACK, struct activation, stack);
+SAME(ACTIVATION_COUNTS, struct activation, bulk_count);
+SAME(DOMAIN_ORIGIN, struct domain, arch.origin);
+SAME(DOMAIN_KEY_RIGHTS, struct domain, arch.key_rights);
+SAME(DOMAIN_ROOT, struct domain, arch.root);
+SAME(DOMAIN_ID, struct domain, id);
+SAME(DOMAIN_CLASS, struct domain, class);
+SAME(DOMAIN_STATE, struct domain, state);
+SAME(DOMAIN_GENERATION, struct domain, generation);
+SAME(DOMAIN_ENTRY, struct domain, entry);
+SAME(DOMAIN_STACKS, struct domain, stacks);
+SAME(DOMAIN_STACKS_FREE, struct domain, stacks_free);
+SAME(DOMAIN_STACK_WAITING, struct domain, stack_waiting);
+SAME(DOMAIN_GATES, struct domain, gates_allowed);
+SAME(DOMAIN_STACK_USERS, struct domain, stack_users);
+SAME(GATE_DOMAIN, struct gate, domain);
+SAME(GATE_OPS, struct gate, ops);
+SAME(GATE_OP_COUNT, struct gate, op_count);
+SAME(GATE_INTERFACE, struct gate, interface);
+_Static_assert(ACTIVATION_SIZE == sizeof(struct activation) && GATE_SIZE == sizeof(struct gate), "entry code");
+_Static_assert(FRAME_SIZE == sizeof(struct arch_frame), "entry code");
+
+/* Flags that programs see as Linux lets them set them: arithmetic, TF, DF, NT, AC, ID; interrupts always on. */
+#define FLAGS_SETTABLE 0x254dd5ul
+#define FLAGS_FIXED 0x202ul
+/* Flags a preempted unit gets back: arithmetic, direction, AC (an IC1 unit may set it anyhow). No TF. */
+#define FLAGS_UNIT 0x40cd5ul
+
+extern char ic0_run[];
+
+void arch_context_init_cpu(struct cpu *cpu)
+{
+	struct arch_entry_page *entry = cpu->arch.entry;
+
+	entry->return_frame[1] = ARCH_SELECTOR_UNIT_CODE;
+	entry->return_frame[4] = ARCH_SELECTOR_UNIT_DATA;
+	cpu->arch.unit_stacks = ARCH_ENTRY_STACKS + (u64)cpu->id * ARCH_ENTRY_STACK_STRIDE;
+	cpu->arch.fatal_stack = (u64)entry + ARCH_ENTRY_FATAL_TOP;
+	u64 cr0;
+	__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+	__asm__ volatile("mov %0, %%cr0" : : "r"(cr0 | 8));
+	cpu->arch.vector_off = 1;
+	cpu->vector_owner = NULL;
+}
+
+void arch_thread_init(struct thread *t, u8 *vector)
+{
+	__builtin_memset(&t->arch, 0, sizeof(t->arch));
+	t->arch.vector = vector;
+	t->arch.vector_cpu = ~0u;
+	t->arch.syscall = ~0ull;
+	t->arch.user.cs = ARCH_SELECTOR_USER_CODE;
+	t->arch.user.ss = ARCH_SELECTOR_USER_DATA;
+	t->arch.user.rflags = FLAGS_FIXED;
+	t->attention = ATTENTION_BASES;
+	if (vector) { /* the initial state: control words set, every component in its initial configuration */
+		__builtin_memset(vector, 0, arch_vector_size);
+		*(u16 *)vector = 0x37f;
+		*(u32 *)(vector + 24) = 0x1f80;
+	}
+}
+
+void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack, const struct tk_request *request)
+{
+	struct arch_frame *f = &t->arch.service;
+
+	__builtin_memset(f, 0, sizeof(*f));
+	f->rflags = FLAGS_FIXED;
+	t->resume = RESUME_SERVICE;
+	if (d->class == 0) {
+		struct tk_request *place = (struct tk_request *)(round_down(stack, 16) - sizeof(*request));
+		*place = *request;
+		f->rdi = f->rsp = (u64)place;
+		f->rax = d->entry;
+		f->rip = (u64)ic0_run;
+		f->cs = ARCH_SELECTOR_CORE_CODE;
+		f->ss = ARCH_SELECTOR_CORE_DATA;
+		return;
+	}
+	f->rdi = request->args[0];
+	f->rsi = request->args[1];
+	f->rdx = request->args[2];
+	f->r10 = request->args[3];
+	f->r8 = request->args[4];
+	f->r9 = request->args[5];
+	f->rax = request->interface | (u64)request->op << 16;
+	f->rbx = request->caller | (u64)request->thread << 32;
+	f->rip = d->entry;
+	f->rsp = round_down(stack, 16);
+	f->cs = d->class == 1 ? ARCH_SELECTOR_UNIT_CODE : ARCH_SELECTOR_USER_CODE;
+	f->ss = d->class == 1 ? ARCH_SELECTOR_UNIT_DATA : ARCH_SELECTOR_USER_DATA;
+}
+
+void arch_load_root_of(struct thread *t, const struct domain *d)
+{
+	struct cpu *cpu = arch_cpu();
+	u64 root = d && d->class == 2 ? d->arch.root : t->client_root;
+
+	if (cpu->arch.root == root)
+		return;
+	cpu->arch.root = root;
+	__asm__ volatile("mov %0, %%cr3" : : "r"(root) : "memory");
+}
+
+static void bases_save(struct thread *t)
+{
+	if (t->attention & ATTENTION_BASES)
+		return;
+	__asm__ volatile("rdfsbase %0" : "=r"(t->arch.fs_base));
+	__asm__ volatile("swapgs; rdgsbase %0; swapgs" : "=r"(t->arch.gs_base));
+	t->attention |= ATTENTION_BASES;
+}
+
+static void client_load(struct cpu *cpu, struct vspace *new)
+{
+	struct vspace *old = cpu->vspace;
+
+	/* The bit is set before the root is loaded, so that a shoot-down never misses this processor. */
+	if (new)
+		__atomic_fetch_or(&new->cpus, 1ull << cpu->id, __ATOMIC_SEQ_CST);
+	cpu->vspace = new;
+	cpu->arch.root = new ? new->root : arch_kernel_root;
+	__asm__ volatile("mov %0, %%cr3" : : "r"(cpu->arch.root) : "memory");
+	if (old)
+		__atomic_fetch_and(&old->cpus, ~(1ull << cpu->id), __ATOMIC_SEQ_CST);
+}
+
+void arch_thread_switch(struct thread *from, struct thread *to)
+{
+	struct cpu *cpu = arch_cpu();
+	struct vspace *old = cpu->vspace, *new = to->vspace;
+
+	bases_save(from);
+	arch_vector_save(from);
+	if (!cpu->arch.vector_off) {
+		u64 cr0;
+		__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+		__asm__ volatile("mov %0, %%cr0" : : "r"(cr0 | 8));
+		cpu->arch.vector_off = 1;
+	}
+	if (cpu->vector_owner == to && to->arch.vector_cpu != cpu->id)
+		cpu->vector_owner = NULL; /* it ran elsewhere since */
+	if (new != old)
+		client_load(cpu, new);
+	to->client_root = new ? new->root : arch_kernel_root;
+}
+
+void arch_client_load(struct thread *t)
+{
+	struct cpu *cpu = arch_cpu();
+
+	if (t->vspace != cpu->vspace)
+		client_load(cpu, t->vspace);
+	t->client_root = t->vspace ? t->vspace->root : arch_kernel_root;
+}
+
+void arch_set_syscall_result(struct thread *t, u64 result)
+{
+	t->arch.user.rax = result;
+}
+
+/* ---- Registers of an application ------------------------------------------------------------------------------------------------------ */
+
+long arch_regs_get(const struct thread *t, struct tk_regs *regs)
+{
+	const struct arch_frame *f = &t->arch.user;
+
+	*regs = (struct tk_regs){
+		f->rax, f->rbx, f->rcx, f->rdx, f->rsi, f->rdi, f->rbp, f->rsp, f->r8, f->r9, f->r10, f->r11, f->r12, f->r13, f->r14,
+		f->r15, f->rip, f->rflags, t->arch.fs_base, t->arch.gs_base, t->arch.syscall,
+	};
+	if (!(t->attention & ATTENTION_BASES)) { /* the calling thread's own: still in the registers */
+		__asm__ volatile("rdfsbase %0" : "=r"(regs->fs_base));
+		__asm__ volatile("swapgs; rdgsbase %0; swapgs" : "=r"(regs->gs_base));
+	}
+	return 0;
+}
+
+long arch_regs_set(struct thread *t, const struct tk_regs *regs)
+{
+	struct arch_frame *f = &t->arch.user;
+
+	if (regs->fs_base >= ARCH_USER_LIMIT || regs->gs_base >= ARCH_USER_LIMIT)
+		return -EPERM;
+	/* Commit. An instruction pointer outside the user half is kept at the limit, where nothing is ever mapped: the thread faults there
+	 * in user mode, never on the way out of the core. */
+	f->rax = regs->rax; f->rbx = regs->rbx; f->rcx = regs->rcx; f->rdx = regs->rdx;
+	f->rsi = regs->rsi; f->rdi = regs->rdi; f->rbp = regs->rbp; f->rsp = regs->rsp;
+	f->r8 = regs->r8; f->r9 = regs->r9; f->r10 = regs->r10; f->r11 = regs->r11;
+	f->r12 = regs->r12; f->r13 = regs->r13; f->r14 = regs->r14; f->r15 = regs->r15;
+	f->rip = regs->rip < ARCH_USER_LIMIT ? regs->rip : ARCH_USER_LIMIT;
+	f->rflags = (regs->rflags & FLAGS_SETTABLE) | FLAGS_FIXED;
+	f->cs = ARCH_SELECTOR_USER_CODE;
+	f->ss = ARCH_SELECTOR_USER_DATA;
+	f->vector = 0; /* leave by IRETQ: rcx and r11 are its own */
+	t->arch.syscall = regs->orig_rax;
+	bases_save(t);
+	t->arch.fs_base = regs->fs_base;
+	t->arch.gs_base = regs->gs_base;
+	t->attention |= ATTENTION_RESULT;
+	return 0;
+}
+
+u64 arch_unit_flags(u64 flags) { return (flags & FLAGS_UNIT) | FLAGS_FIXED; }

@@ -1,0 +1,57 @@
+/* size_t arch_copy(to, from, size): quad-words, then the last bytes. A fault inside ends it: trap_from_core jumps to arch_copy_fault. */
+#include <arch/layout.h>
+
+.text
+.globl arch_copy
+.type arch_copy, @function
+arch_copy:
+	stac
+	movq %rdx, %rcx
+	shrq $3, %rcx
+	andl $7, %edx
+.globl arch_copy_start
+arch_copy_start:
+	rep movsq
+	movl %edx, %ecx
+.globl arch_copy_bytes
+arch_copy_bytes:
+	rep movsb
+.globl arch_copy_end
+arch_copy_end:
+	clac
+	xorl %eax, %eax
+	ret
+
+/* In the quad-word part rcx counts quad-words and rdx holds the bytes behind them; in the byte part rcx counts bytes. */
+.globl arch_copy_fault
+arch_copy_fault:
+	clac
+	leaq (%rdx,%rcx,8), %rax
+	ret
+.globl arch_copy_fault_bytes
+arch_copy_fault_bytes:
+	clac
+	movq %rcx, %rax
+	ret
+
+/* long arch_load_word(address, value) */
+.globl arch_load_word
+.type arch_load_word, @function
+arch_load_word:
+	stac
+.globl arch_load_start
+arch_load_start:
+	movl (%rdi), %eax
+.globl arch_load_end
+arch_load_end:
+	clac
+	movl %eax, (%rsi)
+	xorl %eax, %eax
+	ret
+.globl arch_load_fault
+arch_load_fault:
+	clac
+	movq $-14, %rax                     /* -EFAULT */
+	ret
+
+.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,257 @@
+/* Page tables of x86_64: four levels, 4 KiB and 2 MiB pages, software bits for copy on write and for pages out of reach. */
+#include <arch/page.h>
+#include <arch/cpu.h>
+
+#define TOP_LEVEL 3u
+#define TABLE_ENTRIES 512u
+#define TABLE_BITS (X86_PRESENT | X86_WRITE)
+#define KERNEL_HALF (1ull << 47)
+
+static inline arch_entry_t *table_at(arch_entry_t e) { return (arch_entry_t *)(ARCH_PHYSMAP + (e & X86_FRAME)); }
+static inline u32 index_at(vaddr_t address, u32 level) { return (u32)(address >> (PAGE_SHIFT + 9 * level)) & (TABLE_ENTRIES - 1); }
+static inline u64 size_at(u32 level) { return PAGE_SIZE << (9 * level); }
+
+/* Before frame_init there are no records: those tables are never trimmed and need no count. */
+static void entry_count(const arch_entry_t *entry, int change)
+{
+	if (frame_count)
+		arch_table_count(entry, change);
+}
+
+/* An entry for a new, empty table; 0 when none can be had. */
+static arch_entry_t table_create(vaddr_t address, bool last)
+{
+	frame_t frame = reserve_take(last);
+
+	if (frame == FRAME_NONE)
+		return 0;
+	return (u64)frame << PAGE_SHIFT | TABLE_BITS | (address & KERNEL_HALF ? 0 : X86_USER);
+}
+
+/* Replaces a 2 MiB entry by a table of the same pages: the translations stay what they are, so nothing is flushed. */
+static bool entry_split(arch_entry_t *entry, vaddr_t address)
+{
+	arch_entry_t large = *entry, table = table_create(address, true);
+
+	if (!table)
+		return false;
+	arch_entry_t *pages = table_at(table);
+	for (u32 i = 0; i < TABLE_ENTRIES; i++)
+		pages[i] = (large & ~X86_LARGE) + i * PAGE_SIZE;
+	entry_count(pages, (int)TABLE_ENTRIES);
+	*entry = table;
+	return true;
+}
+
+arch_entry_t *arch_page_walk(paddr_t root, vaddr_t address, bool create, bool *large_out)
+{
+	arch_entry_t *table = table_at(root);
+
+	for (u32 level = TOP_LEVEL; level > 0; level--) {
+		arch_entry_t *entry = &table[index_at(address, level)];
+		if (unlikely(!(*entry & X86_PRESENT))) {
+			arch_entry_t made = create ? table_create(address, false) : 0;
+			if (!made)
+				return NULL;
+			*entry = made;
+			entry_count(entry, 1);
+		} else if (unlikely(*entry & X86_LARGE)) {
+			if (large_out)
+				*large_out = true;
+			if (!create || level != 1 || !entry_split(entry, address))
+				return NULL;
+		}
+		table = table_at(*entry);
+	}
+	return &table[index_at(address, 0)];
+}
+
+arch_entry_t arch_page_entry(frame_t frame, u32 flags)
+{
+	arch_entry_t e = (u64)frame << PAGE_SHIFT;
+
+	e |= flags & ARCH_PAGE_NONE ? X86_HELD : X86_PRESENT;
+	if (!(flags & ARCH_PAGE_EXECUTE))
+		e |= X86_NX;
+	if (flags & ARCH_PAGE_WRITE)
+		e |= X86_WRITE;
+	if (flags & ARCH_PAGE_USER)
+		e |= X86_USER;
+	else
+		e |= (u64)(flags >> 16 & 15) << X86_KEY_SHIFT;
+	if (flags & ARCH_PAGE_COW)
+		e |= X86_COW;
+	if (flags & ARCH_PAGE_COPY)
+		e |= X86_COPY;
+	if (flags & ARCH_PAGE_LARGE)
+		e |= X86_LARGE;
+	if (flags & ARCH_PAGE_UNCACHED)
+		e |= X86_UNCACHED;
+	if (flags & ARCH_PAGE_GLOBAL && arch_has_keys)
+		e |= X86_GLOBAL;
+	return e;
+}
+
+u32 arch_entry_flags(arch_entry_t e)
+{
+	u32 flags = e & X86_PRESENT ? 0 : ARCH_PAGE_NONE;
+
+	flags |= e & X86_WRITE ? ARCH_PAGE_WRITE : 0;
+	flags |= e & X86_NX ? 0 : ARCH_PAGE_EXECUTE;
+	flags |= e & X86_COW ? ARCH_PAGE_COW : 0;
+	flags |= e & X86_COPY ? ARCH_PAGE_COPY : 0;
+	flags |= e & X86_GLOBAL ? ARCH_PAGE_GLOBAL : 0;
+	flags |= e & X86_DIRTY ? ARCH_PAGE_DIRTY : 0;
+	flags |= e & X86_ACCESSED ? ARCH_PAGE_ACCESSED : 0;
+	flags |= e & X86_LARGE ? ARCH_PAGE_LARGE : 0;
+	flags |= e & X86_UNCACHED ? ARCH_PAGE_UNCACHED : 0;
+	return flags | (e & X86_USER ? ARCH_PAGE_USER : ARCH_PAGE_KEY(e >> X86_KEY_SHIFT & 15));
+}
+
+bool arch_entry_allows(arch_entry_t e, u32 access)
+{
+	if (!(e & X86_PRESENT) || !(e & X86_USER))
+		return false;
+	return !(access & TK_ACCESS_WRITE && !(e & X86_WRITE)) && !(access & TK_ACCESS_EXECUTE && e & X86_NX);
+}
+
+arch_entry_t arch_entry_protected(arch_entry_t e, u32 prot, bool cow)
+{
+	e &= ~(X86_PRESENT | X86_HELD | X86_WRITE | X86_NX | X86_COW);
+	e |= prot & (TK_PROT_READ | TK_PROT_WRITE | TK_PROT_EXECUTE) ? X86_PRESENT : X86_HELD;
+	if (!(prot & TK_PROT_EXECUTE))
+		e |= X86_NX;
+	if (cow)
+		e |= X86_COW;
+	else if (prot & TK_PROT_WRITE)
+		e |= X86_WRITE;
+	return e;
+}
+
+long arch_page_map(paddr_t root, vaddr_t address, frame_t frame, u32 flags)
+{
+	arch_entry_t *entry = arch_page_walk(root, address, true, NULL);
+
+	if (!entry)
+		return -ENOMEM;
+	if (*entry)
+		return -EEXIST;
+	*entry = arch_page_entry(frame, flags);
+	entry_count(entry, 1);
+	return 0;
+}
+
+/* The entry of level 1 for address; NULL when a level above is missing and no table can be had or `create` is false. */
+static arch_entry_t *large_walk(paddr_t root, vaddr_t address, bool create)
+{
+	arch_entry_t *table = table_at(root);
+
+	for (u32 level = TOP_LEVEL; level > 1; level--) {
+		arch_entry_t *entry = &table[index_at(address, level)];
+		if (*entry & X86_LARGE)
+			return NULL;
+		if (!*entry) {
+			arch_entry_t made = create ? table_create(address, true) : 0;
+			if (!made)
+				return NULL;
+			*entry = made;
+			entry_count(entry, 1);
+		}
+		table = table_at(*entry);
+	}
+	return &table[index_at(address, 1)];
+}
+
+long arch_page_map_large(paddr_t root, vaddr_t address, frame_t frame, u32 flags)
+{
+	arch_entry_t *entry = large_walk(root, address, true);
+
+	if (!entry)
+		return -ENOMEM;
+	if (*entry)
+		return -EEXIST;
+	*entry = arch_page_entry(frame, flags | ARCH_PAGE_LARGE);
+	entry_count(entry, 1);
+	return 0;
+}
+
+frame_t arch_page_table_get(paddr_t root, vaddr_t address)
+{
+	const arch_entry_t *entry = large_walk(root, address, false);
+
+	return entry && *entry & X86_PRESENT && !(*entry & X86_LARGE) ? arch_entry_frame(*entry) : FRAME_NONE;
+}
+
+long arch_page_table_set(paddr_t root, vaddr_t address, frame_t table)
+{
+	arch_entry_t *entry = large_walk(root, address, true);
+
+	if (!entry)
+		return -ENOMEM;
+	if (!*entry)
+		entry_count(entry, 1);
+	*entry = (u64)table << PAGE_SHIFT | TABLE_BITS | (address & KERNEL_HALF ? 0 : X86_USER);
+	return 0;
+}
+
+arch_entry_t arch_page_unmap(paddr_t root, vaddr_t address)
+{
+	arch_entry_t *entry = arch_page_walk(root, address, false, NULL);
+
+	if (!entry || !*entry)
+		return 0;
+	entry_count(entry, -1);
+	return arch_entry_exchange(entry, 0);
+}
+
+vaddr_t arch_page_next(paddr_t root, vaddr_t address, vaddr_t end)
+{
+	while (address < end) {
+		const arch_entry_t *table = table_at(root);
+		u32 level = TOP_LEVEL;
+
+		for (; level > 0; level--) {
+			arch_entry_t e = table[index_at(address, level)];
+			if (!(e & X86_PRESENT) || e & X86_LARGE)
+				break;
+			table = table_at(e);
+		}
+		if (level == 0)
+			return address;
+		address = round_down(address, size_at(level)) + size_at(level);
+		if (address == 0)
+			break;
+	}
+	return end;
+}
+
+/* Trims below one table, at `level`: addresses start to last, both included. */
+static void table_trim(arch_entry_t *table, u32 level, vaddr_t start, vaddr_t last, frame_t *chain)
+{
+	for (vaddr_t at = start;;) {
+		arch_entry_t *entry = &table[index_at(at, level)];
+		vaddr_t here = at | (size_at(level) - 1);
+
+		if (*entry & X86_PRESENT && !(*entry & X86_LARGE)) {
+			frame_t frame = arch_entry_frame(*entry);
+			struct frame_record *below = frame_record(frame);
+			if (level > 1 && below->map_count)
+				table_trim(table_at(*entry), level - 1, at, here < last ? here : last, chain);
+			if (!below->map_count) {
+				*entry = 0;
+				arch_table_count(entry, -1);
+				below->link = *chain;
+				*chain = frame;
+			}
+		}
+		if (here >= last)
+			return;
+		at = here + 1;
+	}
+}
+
+void arch_root_trim(paddr_t root, vaddr_t start, vaddr_t end, frame_t *chain)
+{
+	if (start < end)
+		table_trim(table_at(root), TOP_LEVEL, start, end - 1, chain);
+}

@@ -1,0 +1,97 @@
+/* Translation look-aside buffers: local flushes, and shoot-down on other processors by the requests of tlb_request.h. */
+#include <arch/page.h>
+#include <arch/cpu.h>
+#include "cpu.h"
+#include "processor.h"
+#include "tlb_request.h"
+
+#define FLUSH_SINGLE_MAX 32u   /* pages: above it everything is flushed */
+#define CR4_GLOBAL (1ull << 7)
+#define KERNEL_HALF (1ull << 63)
+
+static struct tlb_slot slots[CPUS_MAX];
+static struct { u64 mask; } __attribute__((aligned(64))) pending[CPUS_MAX]; /* by target: initiators whose request waits there */
+
+static void flush_all(bool kernel)
+{
+	u64 cr4 = cr4_read();
+
+	if (kernel && cr4 & CR4_GLOBAL) {
+		cr4_write(cr4 & ~CR4_GLOBAL);
+		cr4_write(cr4);
+	} else {
+		cr3_write(cr3_read());
+	}
+}
+
+static void flush_page(vaddr_t address)
+{
+	__asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
+
+static void slot_flush(const struct tlb_slot *slot)
+{
+	if (slot->pages > FLUSH_SINGLE_MAX) {
+		flush_all(slot->base & KERNEL_HALF);
+		return;
+	}
+	for (u64 i = 0; i < slot->pages; i++)
+		flush_page(slot->base + (slot->frames ? slot->frames[i] : i) * PAGE_SIZE);
+}
+
+void arch_tlb_flush_local(vaddr_t address, u64 pages)
+{
+	slot_flush(&(struct tlb_slot){ address, pages, NULL });
+}
+
+void arch_tlb_serve(void)
+{
+	u64 *mask = &pending[arch_cpu()->id].mask;
+	int initiator;
+
+	while ((initiator = tlb_request_next(mask)) >= 0) {
+		slot_flush(&slots[initiator]);
+		tlb_request_acknowledge(mask, (u32)initiator);
+	}
+}
+
+static void shoot_down(u64 targets, const struct tlb_slot *request)
+{
+	u32 self = arch_cpu()->id;
+	u64 asked = 0;
+
+	slots[self] = *request;
+	for (u32 id = 0; id < cpu_count; id++) {
+		if (id == self || !(targets >> id & 1) || !cpus[id] || !cpus[id]->online)
+			continue;
+		asked |= 1ull << id;
+		tlb_request_post(&pending[id].mask, self);
+		arch_ipi_send(id, ARCH_IPI_TLB);
+	}
+	for (u32 id = 0; asked >> id; id++)
+		while (asked >> id & 1 && !tlb_request_done(&pending[id].mask, self)) {
+			arch_tlb_serve();
+			arch_relax();
+		}
+}
+
+static void flush(u64 cpu_mask, const struct tlb_slot *request)
+{
+	if (!request->pages)
+		return;
+	u64 self = cpu_count < 2 ? 1 : 1ull << arch_cpu()->id;
+	if (cpu_mask & self)
+		slot_flush(request);
+	if (cpu_count > 1 && cpu_mask & ~self)
+		shoot_down(cpu_mask & ~self, request);
+}
+
+void arch_tlb_flush(u64 cpu_mask, vaddr_t address, u64 pages)
+{
+	flush(cpu_mask, &(struct tlb_slot){ address, pages, NULL });
+}
+
+void arch_tlb_flush_frames(u64 cpu_mask, vaddr_t base, const frame_t *frames, u32 count)
+{
+	flush(cpu_mask, &(struct tlb_slot){ base, count, frames });
+}

@@ -1,0 +1,122 @@
+/* Frame records at run time: claims of operations, changes of type, counts of mappings. */
+#include "frame.h"
+#include <arch/cpu.h>
+#include <arch/page.h>
+
+#define FRAME_LOCKS 1024u /* power of two */
+
+u64 frame_count;
+frame_t frame_dead;
+void *frame_statics[FRAME_STATICS_MAX];
+
+static struct spinlock frame_locks[FRAME_LOCKS];
+
+struct spinlock *frame_lock(frame_t frame)
+{
+	return &frame_locks[frame % FRAME_LOCKS];
+}
+
+/* Exactly: a frame that is on its way into a window does not have its owner's bit yet, and can't be claimed. */
+bool frame_held_only_by(const struct frame_record *record, u32 domain)
+{
+	for (u32 i = 0; i < countof(record->holders); i++)
+		if (record->holders[i] != (domain / 64 == i ? 1ull << (domain % 64) : 0))
+			return false;
+	return true;
+}
+
+bool frame_claim(frame_t frame, u32 owner)
+{
+	if (frame == FRAME_NONE || frame >= frame_count)
+		return false;
+	struct frame_record *record = frame_record(frame);
+	spin_lock(frame_lock(frame));
+	bool good = record->type == FRAME_USER && record->owner == owner && !record->map_count && !record->pins && frame_held_only_by(record, owner);
+	if (good) {
+		record->pins = 1;
+		record->flags |= FRAME_CLAIMED;
+	}
+	spin_unlock(frame_lock(frame));
+	return good;
+}
+
+bool frames_claim(const frame_t *frames, u32 count, u32 owner)
+{
+	for (u32 i = 0; i < count; i++) {
+		if (frame_claim(frames[i], owner))
+			continue;
+		frames_unclaim(frames, i);
+		return false;
+	}
+	return true;
+}
+
+void frame_unclaim(frame_t frame)
+{
+	spin_lock(frame_lock(frame));
+	frame_record(frame)->flags &= (u8)~FRAME_CLAIMED;
+	frame_record(frame)->pins = 0;
+	spin_unlock(frame_lock(frame));
+}
+
+void frames_unclaim(const frame_t *frames, u32 count)
+{
+	for (u32 i = 0; i < count; i++)
+		frame_unclaim(frames[i]);
+}
+
+void frame_retype(frame_t frame, u32 type, u32 owner, u32 mappings)
+{
+	struct frame_record *record = frame_record(frame);
+
+	spin_lock(frame_lock(frame));
+	record->type = (u8)type;
+	record->owner = (u8)owner;
+	record->object_type = TK_OBJECT_NONE;
+	record->flags = 0;
+	record->generation++;
+	record->map_count = mappings;
+	record->pins = 0;
+	spin_unlock(frame_lock(frame));
+}
+
+bool frame_map_count(frame_t frame, u32 owner)
+{
+	if (frame == FRAME_NONE || frame >= frame_count)
+		return false;
+	struct frame_record *record = frame_record(frame);
+	spin_lock(frame_lock(frame));
+	bool good = record->type == FRAME_USER && record->owner == owner && !(record->flags & FRAME_CLAIMED) && record->map_count != ~0u;
+	if (good)
+		/* Relaxed: the lock orders it against claims; other mappers only count. */
+		__atomic_add_fetch(&record->map_count, 1, __ATOMIC_RELAXED);
+	spin_unlock(frame_lock(frame));
+	return good;
+}
+
+bool frame_unmap_count(frame_t frame)
+{
+	struct frame_record *record = frame_record(frame);
+
+	/* Acquire and release: who counts the last one down comes after all other users of the frame. */
+	if (__atomic_sub_fetch(&record->map_count, 1, __ATOMIC_ACQ_REL))
+		return false;
+	/* A copy of user memory may still be under way: it has interrupts off, takes no lock and ends soon. Acquire: after its accesses. */
+	while (unlikely(__atomic_load_n(&record->pins, __ATOMIC_ACQUIRE))) {
+		arch_tlb_serve();
+		arch_relax();
+	}
+	return true;
+}
+
+void frame_pin(frame_t frame)
+{
+	/* Relaxed: the caller's lock keeps the frame what it is until the pin counts. */
+	__atomic_add_fetch(&frame_record(frame)->pins, 1, __ATOMIC_RELAXED);
+}
+
+void frame_unpin(frame_t frame)
+{
+	/* Release: accesses under the pin are over. */
+	__atomic_sub_fetch(&frame_record(frame)->pins, 1, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,80 @@
+/*
+ * The frames for page tables, given ahead by the memory service and cleared when they come: a stack linked through their records.
+ * A few are kept for the splitting of large pages in windows, without which no more could be given.
+ */
+#include "frame.h"
+#include "token.h"
+#include "domain.h"
+#include <arch/context.h>
+#include <arch/page.h>
+
+#define FILL_MAX 256u
+
+static struct spinlock lock; /* guards both below */
+static frame_t top;
+static u32 count;
+
+frame_t reserve_take(bool last)
+{
+	frame_t frame;
+
+	spin_lock(&lock);
+	frame = count > (last ? 0 : RESERVE_FLOOR) ? top : FRAME_NONE;
+	if (frame != FRAME_NONE) {
+		top = frame_record(frame)->link;
+		count--;
+	}
+	spin_unlock(&lock);
+	return frame != FRAME_NONE ? frame : frame_boot_table();
+}
+
+void reserve_return(frame_t frame)
+{
+	spin_lock(&lock);
+	frame_record(frame)->link = top;
+	top = frame;
+	count++;
+	spin_unlock(&lock);
+}
+
+void reserve_return_chain(frame_t first)
+{
+	while (first != FRAME_NONE) {
+		frame_t next = frame_record(first)->link;
+		reserve_return(first);
+		first = next;
+	}
+}
+
+u32 reserve_count(void)
+{
+	/* Relaxed: a hint. */
+	return __atomic_load_n(&count, __ATOMIC_RELAXED);
+}
+
+long reserve_fill(u32 caller, vaddr_t from, u32 fill)
+{
+	frame_t frames[FILL_MAX];
+	struct domain *d = &domains[caller];
+
+	if (!fill)
+		return (long)reserve_count();
+	if (fill > FILL_MAX)
+		return -E2BIG;
+	if (domain_copy_in(d, frames, from, fill * sizeof(frame_t)))
+		return -EFAULT;
+	if (!frames_claim(frames, fill, caller))
+		return -EPERM;
+	if (window_prepare(d, frames, fill)) {
+		frames_unclaim(frames, fill);
+		return -ENOMEM;
+	}
+	/* Commit. */
+	window_remove(d, frames, fill);
+	for (u32 i = 0; i < fill; i++) {
+		arch_page_zero(frame_address(frames[i]));
+		frame_retype(frames[i], FRAME_TABLE, 0, 0);
+		reserve_return(frames[i]);
+	}
+	return (long)reserve_count();
+}

@@ -1,0 +1,388 @@
+/* Scheduling: see sched.h. Fair threads are ordered by virtual deadline (Stoica and Abdel-Wahab, EEVDF, 1995, without lag carrying). */
+#include "sched.h"
+#include "assert.h"
+#include "cpu.h"
+#include "thread.h"
+#include "wait.h"
+#include <arch/time.h>
+#include <arch/context.h>
+#include <tessera/errno.h>
+
+#define SLICE_FAIR 3000000ull          /* ns of real time between choices among fair threads */
+#define SLICE_ROUND_ROBIN 100000000ull
+#define WEIGHT_DEFAULT 1024u
+#define WEIGHT_MAX 100000u
+
+static u32 effective_priority(const struct thread *t)
+{
+	u32 own = t->policy == TK_POLICY_FAIR ? 0 : t->priority;
+	return own > t->lent_priority ? own : t->lent_priority;
+}
+
+/* ---- One queue, locked ------------------------------------------------------------------------------------------------------------- */
+
+static void fair_insert(struct run_queue *q, struct thread *t)
+{
+	struct rb_node **link = &q->fair.root, *parent = NULL;
+	int side = 0;
+
+	while (*link) {
+		parent = *link;
+		struct thread *other = container_of(parent, struct thread, run_node);
+		side = (i64)(t->virtual_deadline - other->virtual_deadline) >= 0;
+		link = &parent->child[side];
+	}
+	rbtree_insert(&q->fair, &t->run_node, parent, side);
+}
+
+static void queue_insert(struct run_queue *q, struct thread *t, bool front)
+{
+	u32 priority = effective_priority(t);
+
+	t->queued_priority = priority;
+	t->queued = true;
+	if (priority == 0) {
+		fair_insert(q, t);
+		return;
+	}
+	q->priorities[priority / 64] |= 1ull << (priority % 64);
+	if (front)
+		list_push_front(&q->fixed[priority], &t->run_link);
+	else
+		list_push_back(&q->fixed[priority], &t->run_link);
+}
+
+static void queue_remove(struct run_queue *q, struct thread *t)
+{
+	u32 priority = t->queued_priority;
+
+	t->queued = false;
+	if (priority == 0) {
+		rbtree_remove(&q->fair, &t->run_node);
+		return;
+	}
+	list_remove(&t->run_link);
+	if (list_empty(&q->fixed[priority]))
+		q->priorities[priority / 64] &= ~(1ull << (priority % 64));
+}
+
+static struct thread *queue_first(struct run_queue *q)
+{
+	for (int i = 1; i >= 0; i--)
+		if (q->priorities[i]) {
+			u32 priority = (u32)i * 64 + 63 - (u32)__builtin_clzll(q->priorities[i]);
+			return container_of(q->fixed[priority].next, struct thread, run_link);
+		}
+	struct rb_node *node = rbtree_first(&q->fair);
+	return node ? container_of(node, struct thread, run_node) : NULL;
+}
+
+/* A fair thread that slept starts no earlier than the others are, less one slice so that it runs soon. */
+static void fair_place(struct run_queue *q, struct thread *t)
+{
+	u64 earliest = q->virtual_time - SLICE_FAIR;
+
+	if ((i64)(t->virtual_time - earliest) < 0)
+		t->virtual_time = earliest;
+	t->virtual_deadline = t->virtual_time + SLICE_FAIR * WEIGHT_DEFAULT / t->weight;
+}
+
+static bool runs_before(const struct thread *a, const struct thread *b)
+{
+	u32 pa = effective_priority(a), pb = effective_priority(b);
+
+	if (pa != pb)
+		return pa > pb;
+	return pa == 0 && (i64)(a->virtual_deadline - b->virtual_deadline) < 0;
+}
+
+/* ---- Time --------------------------------------------------------------------------------------------------------------------------------- */
+
+void sched_account(struct thread *t, bool user)
+{
+	struct cpu *cpu = arch_cpu();
+	nanos_t now = arch_nanos(), delta = now - t->accounted;
+
+	t->accounted = now;
+	if (t == cpu->idle)
+		return;
+	if (user)
+		t->page->user_nanos += delta;
+	else
+		t->page->system_nanos += delta;
+	if (t->policy == TK_POLICY_FAIR) {
+		t->virtual_time += delta * WEIGHT_DEFAULT / t->weight;
+		if ((i64)(t->virtual_time - cpu->queue.virtual_time) > 0)
+			cpu->queue.virtual_time = t->virtual_time;
+	}
+}
+
+static void timer_program(struct cpu *cpu)
+{
+	nanos_t next = timer_next();
+
+	if (cpu->current != cpu->idle && cpu->queue.running > 1 && cpu->current->slice_end < next)
+		next = cpu->current->slice_end;
+	arch_timer_set(next);
+}
+
+void sched_tick(void)
+{
+	struct cpu *cpu = arch_cpu();
+	struct thread *t = cpu->current;
+
+	sched_account(t, thread_in_application(t));
+	if (t != cpu->idle && t->policy != TK_POLICY_FIFO && arch_nanos() >= t->slice_end)
+		cpu->reschedule = true;
+	timer_program(cpu);
+}
+
+/* ---- Wake and switch --------------------------------------------------------------------------------------------------------------------------- */
+
+/* Where a woken thread goes: where it ran, unless that processor is busy and another of its affinity idles. */
+static struct cpu *choose_cpu(struct thread *t)
+{
+	struct cpu *last = cpus[t->cpu];
+
+	/* Acquire: on_cpu is cleared by the processor that left the thread, after its state is saved. */
+	if (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE))
+		return last;
+	if (t->affinity >> t->cpu & 1 && last->current == last->idle)
+		return last;
+	for (u32 i = 0; i < cpu_count; i++)
+		if (t->affinity >> i & 1 && cpus[i]->queue.running == 0)
+			return cpus[i];
+	if (t->affinity >> t->cpu & 1)
+		return last;
+	return cpus[__builtin_ctzll(t->affinity)];
+}
+
+void sched_wake(struct thread *t)
+{
+	struct cpu *here = arch_cpu(), *cpu = choose_cpu(t);
+	struct run_queue *q = &cpu->queue;
+
+	spin_lock(&q->lock);
+	t->cpu = cpu->id;
+	t->state = THREAD_RUNNABLE;
+	t->page->state = THREAD_RUNNABLE;
+	if (t->policy == TK_POLICY_FAIR)
+		fair_place(q, t);
+	q->running++;
+	queue_insert(q, t, false);
+	bool preempts = cpu->current == cpu->idle || cpu->current->state != THREAD_RUNNABLE || runs_before(t, cpu->current);
+	spin_unlock(&q->lock);
+	if (!preempts) {
+		if (cpu == here && q->running == 2)
+			timer_program(cpu);
+		return;
+	}
+	if (cpu == here) {
+		cpu->reschedule = true;
+	} else {
+		__atomic_store_n(&cpu->reschedule, true, __ATOMIC_RELEASE);
+		arch_ipi_send(cpu->id, ARCH_IPI_RESCHEDULE);
+	}
+}
+
+/* Takes a thread that may run here from the fullest other queue: the balancing of an idle processor. */
+static struct thread *steal(struct cpu *cpu)
+{
+	struct cpu *busiest = NULL;
+
+	for (u32 i = 0; i < cpu_count; i++)
+		if (i != cpu->id && cpus[i]->queue.running > 1 && (!busiest || cpus[i]->queue.running > busiest->queue.running))
+			busiest = cpus[i];
+	if (busiest == NULL)
+		return NULL;
+	struct thread *found = NULL;
+	spin_lock(&busiest->queue.lock);
+	struct thread *t = queue_first(&busiest->queue);
+	if (t && t->affinity >> cpu->id & 1 && !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
+		queue_remove(&busiest->queue, t);
+		busiest->queue.running--;
+		t->virtual_time += cpu->queue.virtual_time - busiest->queue.virtual_time;
+		t->virtual_deadline = t->virtual_time + SLICE_FAIR * WEIGHT_DEFAULT / t->weight;
+		t->cpu = cpu->id;
+		found = t;
+	}
+	spin_unlock(&busiest->queue.lock);
+	return found;
+}
+
+/* The previous thread goes back to the queue if it can run; the next one is taken out of it. Queue locked. */
+static struct thread *choose(struct cpu *cpu, struct thread *previous)
+{
+	struct run_queue *q = &cpu->queue;
+
+	if (previous != cpu->idle) {
+		if (previous->state == THREAD_RUNNABLE && !previous->queued && !(previous->affinity >> cpu->id & 1)) {
+			q->running--; /* thread_left sends it to a processor of its affinity */
+		} else if (previous->state == THREAD_RUNNABLE && !previous->queued) {
+			bool expired = arch_nanos() >= previous->slice_end;
+			if (previous->policy == TK_POLICY_FAIR)
+				previous->virtual_deadline = previous->virtual_time + SLICE_FAIR * WEIGHT_DEFAULT / previous->weight;
+			queue_insert(q, previous, previous->policy != TK_POLICY_FAIR && !expired && !cpu->yielding);
+		} else if (previous->state != THREAD_RUNNABLE) {
+			q->running--;
+		} else {
+			q->running--; /* woken again before it was left: sched_wake has counted it once more */
+		}
+	}
+	cpu->yielding = false;
+	struct thread *next = queue_first(q);
+	if (next)
+		queue_remove(q, next);
+	return next;
+}
+
+void sched_switch(void)
+{
+	struct cpu *cpu = arch_cpu();
+	struct thread *previous = cpu->current;
+
+	cpu->reschedule = false;
+	sched_account(previous, thread_in_application(previous));
+	spin_lock(&cpu->queue.lock);
+	struct thread *next = choose(cpu, previous);
+	spin_unlock(&cpu->queue.lock);
+	if (next == NULL) {
+		next = steal(cpu);
+		if (next) {
+			spin_lock(&cpu->queue.lock);
+			cpu->queue.running++;
+			spin_unlock(&cpu->queue.lock);
+		}
+	}
+	if (next == NULL)
+		next = cpu->idle;
+	next->slice_end = arch_nanos() + (next->policy == TK_POLICY_ROUND_ROBIN ? SLICE_ROUND_ROBIN : SLICE_FAIR);
+	if (next != previous) {
+		if (previous != cpu->idle) {
+			if (previous->state == THREAD_RUNNABLE)
+				previous->page->switches_forced++;
+			else
+				previous->page->switches_voluntary++;
+		}
+		next->accounted = previous->accounted;
+		/* Relaxed: nobody else looks at it before the thread can be seen in a queue again. */
+		__atomic_store_n(&next->on_cpu, 1, __ATOMIC_RELAXED);
+		next->page->processor = cpu->id;
+		arch_thread_switch(previous, next);
+		cpu->current = next;
+		thread_left(previous);
+	}
+	timer_program(cpu);
+}
+
+void sched_yield(void)
+{
+	struct cpu *cpu = arch_cpu();
+
+	if (cpu->current->policy == TK_POLICY_FAIR)
+		cpu->current->virtual_time += SLICE_FAIR * WEIGHT_DEFAULT / cpu->current->weight / 4;
+	cpu->yielding = true;
+	cpu->reschedule = true;
+}
+
+/* Idle loop: a processor with nothing to do looks for work once before it halts. */
+void cpu_idle_prepare(void);
+void cpu_idle_prepare(void)
+{
+	timer_program(arch_cpu());
+}
+
+/* ---- Parameters --------------------------------------------------------------------------------------------------------------------------------- */
+
+/* Changes fields of a thread that stand in the order of its queue. */
+static void requeue(struct thread *t, void (*change)(struct thread *, u64), u64 value)
+{
+	struct run_queue *q;
+
+	for (;;) { /* the thread may move while its queue's lock is awaited */
+		q = &cpus[t->cpu]->queue;
+		spin_lock(&q->lock);
+		if (q == &cpus[t->cpu]->queue)
+			break;
+		spin_unlock(&q->lock);
+	}
+	bool queued = t->queued;
+	if (queued)
+		queue_remove(q, t);
+	change(t, value);
+	if (queued)
+		queue_insert(q, t, false);
+	spin_unlock(&q->lock);
+}
+
+static void change_policy(struct thread *t, u64 value)
+{
+	t->policy = value & 0xff;
+	if (t->policy == TK_POLICY_FAIR)
+		t->weight = (u32)(value >> 8);
+	else
+		t->priority = (u32)(value >> 8);
+}
+
+long sched_set_policy(struct thread *t, u64 value)
+{
+	u64 policy = value & 0xff, parameter = value >> 8;
+
+	if (policy > TK_POLICY_ROUND_ROBIN)
+		return -EINVAL;
+	if (policy == TK_POLICY_FAIR ? parameter == 0 || parameter > WEIGHT_MAX : parameter == 0 || parameter > 99)
+		return -EINVAL;
+	requeue(t, change_policy, value);
+	arch_cpu()->reschedule = true;
+	return 0;
+}
+
+static void change_affinity(struct thread *t, u64 value) { t->affinity = value; }
+
+long sched_set_affinity(struct thread *t, u64 mask)
+{
+	mask &= cpu_count == 64 ? ~0ull : (1ull << cpu_count) - 1;
+	if (mask == 0)
+		return -EINVAL;
+	requeue(t, change_affinity, mask);
+	if (!(mask >> t->cpu & 1)) {
+		cpus[t->cpu]->reschedule = true;
+		if (cpus[t->cpu] != arch_cpu())
+			arch_ipi_send(t->cpu, ARCH_IPI_RESCHEDULE);
+	}
+	return 0;
+}
+
+static void change_lent(struct thread *t, u64 value) { t->lent_priority = (u32)value; }
+
+void sched_lend(struct thread *owner, u32 priority)
+{
+	if (priority > effective_priority(owner))
+		requeue(owner, change_lent, priority);
+}
+
+void sched_lend_end(struct thread *t)
+{
+	if (t->lent_priority) {
+		requeue(t, change_lent, 0);
+		arch_cpu()->reschedule = true;
+	}
+}
+
+u32 sched_priority(const struct thread *t) { return effective_priority(t); }
+
+void sched_init_cpu(struct cpu *cpu)
+{
+	for (u32 i = 0; i < countof(cpu->queue.fixed); i++)
+		list_init(&cpu->queue.fixed[i]);
+	timer_init_cpu(cpu);
+	arch_context_init_cpu(cpu);
+	struct thread *idle = thread_create_boot();
+	idle->resume = RESUME_IDLE;
+	idle->state = THREAD_RUNNABLE;
+	idle->cpu = cpu->id;
+	idle->weight = 1;
+	idle->client_root = cpu->arch.root;
+	idle->on_cpu = 1;
+	cpu->idle = cpu->current = idle;
+}

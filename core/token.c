@@ -1,0 +1,34 @@
+/* Tokens that an operation uses: pinned between check and commit, so that their objects are neither destroyed nor changed. */
+#include "token.h"
+
+frame_t token_held(const struct domain *domain, vaddr_t token)
+{
+	u64 offset = token - domain->window;
+
+	if (offset >= frame_count << PAGE_SHIFT || offset & PAGE_MASK)
+		return FRAME_NONE;
+	frame_t frame = (frame_t)(offset >> PAGE_SHIFT);
+	return frame_held_by(frame_record(frame), domain->id) ? frame : FRAME_NONE;
+}
+
+void *token_pin(const struct domain *domain, vaddr_t token, u32 type)
+{
+	frame_t frame = token_held(domain, token);
+	void *object = NULL;
+
+	if (frame == FRAME_NONE)
+		return NULL;
+	struct frame_record *record = frame_record(frame);
+	spin_lock(frame_lock(frame));
+	if (record->type == FRAME_OBJECT && record->object_type == type && !(record->flags & FRAME_CLAIMED)) {
+		frame_pin(frame);
+		object = token_private(record);
+	}
+	spin_unlock(frame_lock(frame));
+	return object;
+}
+
+void token_unpin(const struct domain *domain, vaddr_t token)
+{
+	frame_unpin(token_frame(domain, token));
+}

@@ -1,0 +1,174 @@
+/* Address spaces: objects with page tables of their own, their settings, and what all operations on them share. */
+#include "vspace.h"
+#include "token.h"
+#include <arch/page.h>
+#include <tessera/arch.h>
+
+#define TABLE_ORDER_MAX 10u /* log2 pages of a region table */
+
+struct vspace *vspace_hold(u32 caller, vaddr_t token)
+{
+	struct vspace *space = token_pin(&domains[caller], token, TK_OBJECT_VSPACE);
+
+	if (space && space->owner != caller) {
+		token_unpin(&domains[caller], token);
+		return NULL;
+	}
+	return space;
+}
+
+void vspace_release(u32 caller, vaddr_t token)
+{
+	token_unpin(&domains[caller], token);
+}
+
+bool vspace_range_valid(vaddr_t address, u64 pages)
+{
+	return !(address & PAGE_MASK) && pages && address < ARCH_USER_LIMIT && pages <= (ARCH_USER_LIMIT - address) >> PAGE_SHIFT;
+}
+
+void vspace_flush(struct vspace *space, vaddr_t address, u64 pages)
+{
+	/* Full order: a processor that takes the space up after this look at `cpus` walks the tables as they are now. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	arch_tlb_flush(__atomic_load_n(&space->cpus, __ATOMIC_RELAXED), address, pages);
+}
+
+void vspace_count(struct vspace *space, i64 pages)
+{
+	space->resident += (u64)pages;
+	space->table->resident = space->resident;
+}
+
+long vspace_create(u32 caller, const struct tk_object_create *request)
+{
+	struct vspace *space = frame_address(request->frames[1]);
+
+	*space = (struct vspace){
+		.id = request->frames[0],
+		.owner = (u16)caller,
+		.fault_domain = (u16)caller,
+		.root = (paddr_t)request->frames[2] << PAGE_SHIFT,
+		.table = frame_address(request->frames[0]),
+		.table_capacity = TK_REGIONS_IN_PAGE,
+	};
+	arch_root_init(space->root);
+	return 0;
+}
+
+static void table_unpin(frame_t first, u32 count)
+{
+	for (u32 i = 0; i < count; i++)
+		frame_unpin(first + i);
+}
+
+long vspace_destroy(struct vspace *space, u32 caller)
+{
+	(void)caller;
+	spin_lock(&space->lock);
+	/* Empty tables of pages that were never mapped after all go here. */
+	frame_t chain = FRAME_NONE;
+	arch_root_trim(space->root, 0, ARCH_USER_LIMIT, &chain);
+	if (chain != FRAME_NONE)
+		vspace_flush(space, 0, ARCH_TLB_ALL_PAGES);
+	/* Acquire: what the last user did with it is over. */
+	bool busy = frame_record((frame_t)(space->root >> PAGE_SHIFT))->map_count || __atomic_load_n(&space->references, __ATOMIC_ACQUIRE);
+	spin_unlock(&space->lock);
+	reserve_return_chain(chain);
+	if (busy)
+		return -EBUSY;
+	table_unpin(space->table_first, space->table_frames);
+	if (space->pool)
+		/* Release: this space is done with it. */
+		__atomic_sub_fetch(&space->pool->references, 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static long pool_set(struct vspace *space, u32 caller, vaddr_t token)
+{
+	struct pool *pool = token_pin(&domains[caller], token, TK_OBJECT_POOL);
+
+	if (!pool)
+		return -EINVAL;
+	if (pool->owner != caller) {
+		token_unpin(&domains[caller], token);
+		return -EPERM;
+	}
+	/* Relaxed: the pin keeps the pool until the reference counts. */
+	__atomic_add_fetch(&pool->references, 1, __ATOMIC_RELAXED);
+	spin_lock(&space->lock);
+	struct pool *old = space->pool;
+	space->pool = pool;
+	spin_unlock(&space->lock);
+	if (old)
+		/* Release: this space is done with it. */
+		__atomic_sub_fetch(&old->references, 1, __ATOMIC_RELEASE);
+	token_unpin(&domains[caller], token);
+	return 0;
+}
+
+/* Pins contiguous user frames of the caller, which it holds: as many as are good from the first on. */
+static u32 table_pin(u32 caller, frame_t first, u32 count)
+{
+	u32 done = 0;
+
+	for (; done < count && first + done < frame_count && first + done > first - 1; done++) {
+		struct frame_record *record = frame_record(first + done);
+		spin_lock(frame_lock(first + done));
+		bool good = record->type == FRAME_USER && record->owner == caller && frame_held_by(record, caller) &&
+		            !(record->flags & FRAME_CLAIMED) && record->pins < 0xff00;
+		if (good)
+			frame_pin(first + done);
+		spin_unlock(frame_lock(first + done));
+		if (!good)
+			break;
+	}
+	return done;
+}
+
+static long table_set(struct vspace *space, u32 caller, u64 value)
+{
+	frame_t first = (frame_t)value;
+	u64 order = value >> 32;
+
+	if (first != FRAME_NONE) {
+		if (order > TABLE_ORDER_MAX)
+			return -EINVAL;
+		u32 pinned = table_pin(caller, first, 1u << order);
+		if (pinned < 1u << order) {
+			table_unpin(first, pinned);
+			return -EPERM;
+		}
+	}
+	/* Commit. */
+	spin_lock(&space->lock);
+	frame_t old_first = space->table_first;
+	u32 old_count = space->table_frames;
+	space->table_first = first;
+	space->table_frames = first == FRAME_NONE ? 0 : 1u << order;
+	space->table = frame_address(first == FRAME_NONE ? space->id : first);
+	u64 bytes = PAGE_SIZE * (first == FRAME_NONE ? 1 : 1ull << order);
+	space->table_capacity = (u32)((bytes - offsetof(struct tk_region_table, regions)) / sizeof(struct tk_region));
+	space->hint = 0;
+	vspace_count(space, 0);
+	spin_unlock(&space->lock);
+	table_unpin(old_first, old_count);
+	return 0;
+}
+
+long vspace_write_field(struct vspace *space, u32 caller, const struct tk_field_write *write)
+{
+	switch (write->field) {
+	case TK_FIELD_VSPACE_POOL:
+		return pool_set(space, caller, write->value);
+	case TK_FIELD_VSPACE_TABLE:
+		return table_set(space, caller, write->value);
+	case TK_FIELD_VSPACE_FAULTS:
+		if (!write->value || write->value >= domain_count)
+			return -EINVAL;
+		space->fault_domain = (u16)write->value;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}

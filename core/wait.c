@@ -1,0 +1,362 @@
+/* Waiting and waking: see wait.h. Lock order: bucket (two by address), then timer queue, then run queue. */
+#include "wait.h"
+#include "cpu.h"
+#include "domain.h"
+#include "thread.h"
+#include "token.h"
+#include "vspace.h"
+#include <tessera/errno.h>
+
+#define BUCKETS 256
+static struct wait_bucket buckets[BUCKETS];
+
+/* Spaces of keys: vspace ids are frame numbers (32 bits); the marks keep the others apart. */
+#define SPACE_SHARED (1ull << 40)   /* | memory object */
+#define SPACE_OBJECT (1ull << 41)   /* | frame of a page in a token window */
+#define SPACE_DOMAIN (1ull << 42)   /* | domain */
+
+void wait_init(void)
+{
+	for (u32 i = 0; i < BUCKETS; i++) {
+		list_init(&buckets[i].waiters);
+		list_init(&buckets[i].watches);
+	}
+}
+
+static struct wait_bucket *bucket_of(struct wait_key key)
+{
+	u64 hash = (key.space * 0x9e3779b97f4a7c15ull ^ key.address >> 2) * 0xc2b2ae3d27d4eb4full;
+	return &buckets[hash >> 56];
+}
+
+struct wait_bucket *wait_bucket_lock(struct wait_key key)
+{
+	struct wait_bucket *b = bucket_of(key);
+	spin_lock(&b->lock);
+	return b;
+}
+
+/* ---- Keys ------------------------------------------------------------------------------------------------------------------------- */
+
+static long key_of_client(struct thread *t, vaddr_t word, u32 flags, struct wait_key *key)
+{
+	struct tk_region region;
+	u32 generation;
+
+	if (!(t->domain->rights & TK_RIGHT_CLIENTS) || t->vspace == NULL)
+		return -EPERM;
+	if (word >= ARCH_USER_LIMIT)
+		return -EFAULT;
+	*key = (struct wait_key){ t->vspace->id, word };
+	if (flags & TK_WAIT_SHARED) {
+		if (!vspace_region(t->vspace, word, &region, &generation))
+			return -EFAULT;
+		if (region.object && !(region.flags & TK_REGION_PRIVATE))
+			*key = (struct wait_key){ SPACE_SHARED | region.object, region.offset + (word - region.start) };
+	}
+	return 0;
+}
+
+long wait_key(struct thread *t, vaddr_t word, u32 flags, struct wait_key *key)
+{
+	const struct domain *d = t->domain;
+
+	if (word & 3)
+		return -EINVAL;
+	if (flags & TK_WAIT_CLIENT)
+		return key_of_client(t, word, flags, key);
+	if (word - d->window < frame_count << PAGE_SHIFT) {
+		frame_t frame = token_frame(d, word);
+		if (!frame_held_by(frame_record(frame), d->id))
+			return -ECANCELED;
+		*key = wait_key_of_object(frame, word & PAGE_MASK);
+		return 0;
+	}
+	if (!domain_owns_range(d, word, sizeof(u32)))
+		return -EFAULT;
+	*key = (struct wait_key){ SPACE_DOMAIN | d->id, word };
+	return 0;
+}
+
+/* The word's value; a missing page of the client is served and tried again by the caller of a bucket's lock. */
+static long word_load(struct thread *t, vaddr_t word, u32 flags, u32 *value)
+{
+	if (!(flags & TK_WAIT_CLIENT) || t->domain->class != 2)
+		return arch_load_word(word, value);
+	frame_t frame;
+	char *page = vspace_pin(t->vspace, word & ~PAGE_MASK, TK_ACCESS_READ, &frame);
+	if (page == NULL)
+		return -EFAULT;
+	*value = __atomic_load_n((u32 *)(page + (word & PAGE_MASK)), __ATOMIC_RELAXED);
+	vspace_unpin(frame);
+	return 0;
+}
+
+/* Brings the client's page in, before the bucket is locked. */
+static long word_prepare(struct thread *t, vaddr_t word, u32 flags)
+{
+	u32 value;
+
+	if (word_load(t, word, flags, &value) == 0)
+		return 0;
+	if (!(flags & TK_WAIT_CLIENT) || vspace_fault(t->vspace, word, TK_ACCESS_READ) != FAULT_SERVED)
+		return -EFAULT;
+	return word_load(t, word, flags, &value);
+}
+
+/* ---- Wait --------------------------------------------------------------------------------------------------------------------------- */
+
+static bool interrupted(const struct thread *t, u32 flags)
+{
+	u32 bits = __atomic_load_n(&t->page->interrupt, __ATOMIC_SEQ_CST);
+
+	if (flags & TK_WAIT_NEVER_INTERRUPTED)
+		return false;
+	return flags & TK_WAIT_KILLABLE ? bits & TK_INTERRUPT_KILL : bits != 0;
+}
+
+static void lend_to_owner(struct thread *t, u32 value)
+{
+	u32 priority = sched_priority(t);
+	struct thread *owner = priority ? thread_of_id(value & 0x3fffffff) : NULL;
+
+	if (owner && owner != t)
+		sched_lend(owner, priority);
+}
+
+/* With the bucket locked: 0 when the thread stands in it. */
+static long wait_enter(struct thread *t, struct wait_bucket *b, const struct wait_request *r)
+{
+	u32 value;
+
+	if (word_load(t, r->word, r->flags, &value))
+		return -EFAULT;
+	if (value != r->expected)
+		return -EAGAIN;
+	if (r->deadline != NANOS_NEVER && r->deadline <= arch_nanos())
+		return -ETIMEDOUT;
+	/* Sequentially consistent, against thread_interrupt: it sets bits, then looks at `bucket`; here `bucket` is set, then the bits are
+	 * looked at. One of the two sees the other. */
+	__atomic_store_n(&t->wait.bucket, b, __ATOMIC_SEQ_CST);
+	if (interrupted(t, r->flags)) {
+		t->wait.bucket = NULL;
+		return -EINTR;
+	}
+	if (r->flags & TK_WAIT_LOCK)
+		lend_to_owner(t, value);
+	return 0;
+}
+
+long wait_begin(struct thread *t, const struct wait_request *r)
+{
+	struct wait_key key;
+	long error = wait_key(t, r->word, r->flags, &key);
+
+	if (error == 0)
+		error = r->bitset ? word_prepare(t, r->word, r->flags) : -EINVAL;
+	if (error)
+		return error;
+	struct wait_bucket *b = wait_bucket_lock(key);
+	error = wait_enter(t, b, r);
+	if (error) {
+		spin_unlock(&b->lock);
+		return error;
+	}
+	/* Commit. */
+	t->wait.space = key.space;
+	t->wait.address = key.address;
+	t->wait.bitset = r->bitset;
+	t->wait.flags = r->flags;
+	t->wait.serial++;
+	t->state = THREAD_WAITING;
+	t->page->state = THREAD_WAITING;
+	list_push_back(&b->waiters, &t->wait.link);
+	if (r->deadline != NANOS_NEVER)
+		timer_arm(t, r->deadline);
+	spin_unlock(&b->lock);
+	arch_cpu()->reschedule = true;
+	return 0;
+}
+
+/* ---- Wake --------------------------------------------------------------------------------------------------------------------------- */
+
+/* Bucket locked: the thread leaves it and runs again with a result. */
+static void wait_leave(struct thread *t, long result)
+{
+	list_remove(&t->wait.link);
+	timer_disarm(t);
+	t->result = (u64)result;
+	__builtin_memset(t->outs, 0, sizeof(t->outs));
+	/* Release: whoever sees NULL sees the wait ended. */
+	__atomic_store_n(&t->wait.bucket, NULL, __ATOMIC_RELEASE);
+	sched_wake(t);
+}
+
+static bool key_is(const struct thread *t, struct wait_key key)
+{
+	return t->wait.space == key.space && t->wait.address == key.address;
+}
+
+static long wake_locked(struct wait_bucket *b, struct wait_key key, u32 count, u32 bitset)
+{
+	long woken = 0;
+
+	list_each_safe(node, &b->waiters) {
+		struct thread *t = container_of(node, struct thread, wait.link);
+		if ((u32)woken >= count)
+			break;
+		if (!key_is(t, key) || !(t->wait.bitset & bitset))
+			continue;
+		wait_leave(t, 0);
+		woken++;
+	}
+	return woken;
+}
+
+long wait_wake_key(struct wait_key key, u32 count, u32 bitset)
+{
+	struct wait_bucket *b = bucket_of(key);
+
+	/* Sequentially consistent: the caller wrote the word before; a waiter stands in the list before it reads the word. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (list_empty(&b->waiters) && list_empty(&b->watches))
+		return 0;
+	spin_lock(&b->lock);
+	long woken = wake_locked(b, key, count, bitset);
+	if (!list_empty(&b->watches))
+		watch_fire(b, key);
+	spin_unlock(&b->lock);
+	watch_tell();
+	return woken;
+}
+
+long wait_wake(struct thread *t, vaddr_t word, u32 count, u32 flags, u32 bitset)
+{
+	struct wait_key key;
+	long error = wait_key(t, word, flags, &key);
+
+	if (error)
+		return error == -ECANCELED ? 0 : error;
+	if (flags & TK_WAIT_LOCK)
+		sched_lend_end(t);
+	return wait_wake_key(key, count, bitset);
+}
+
+static void lock_two(struct wait_bucket *a, struct wait_bucket *b)
+{
+	if (a == b) {
+		spin_lock(&a->lock);
+	} else {
+		spin_lock(a < b ? &a->lock : &b->lock);
+		spin_lock(a < b ? &b->lock : &a->lock);
+	}
+}
+
+static void unlock_two(struct wait_bucket *a, struct wait_bucket *b)
+{
+	spin_unlock(&a->lock);
+	if (a != b)
+		spin_unlock(&b->lock);
+}
+
+/* Moves at most `move` waiters of one key to another. */
+static long move_locked(struct wait_bucket *from, struct wait_key key, struct wait_bucket *to, struct wait_key target, u32 move)
+{
+	long moved = 0;
+
+	list_each_safe(node, &from->waiters) {
+		struct thread *t = container_of(node, struct thread, wait.link);
+		if ((u32)moved >= move)
+			break;
+		if (!key_is(t, key))
+			continue;
+		t->wait.space = target.space;
+		t->wait.address = target.address;
+		moved++;
+		if (to == from)
+			continue;
+		list_remove(&t->wait.link);
+		list_push_back(&to->waiters, &t->wait.link);
+		__atomic_store_n(&t->wait.bucket, to, __ATOMIC_RELEASE);
+	}
+	return moved;
+}
+
+long wait_requeue(struct thread *t, const struct tk_requeue *r)
+{
+	struct wait_key key, target;
+	u32 flags = r->flags & ~TK_REQUEUE_COMPARE, value;
+	long error = wait_key(t, (vaddr_t)r->word, flags, &key);
+
+	if (error == 0)
+		error = wait_key(t, (vaddr_t)r->to, flags, &target);
+	if (error == 0 && r->flags & TK_REQUEUE_COMPARE)
+		error = word_prepare(t, (vaddr_t)r->word, flags);
+	if (error)
+		return error;
+	struct wait_bucket *from = bucket_of(key), *to = bucket_of(target);
+	lock_two(from, to);
+	if (r->flags & TK_REQUEUE_COMPARE) {
+		error = word_load(t, (vaddr_t)r->word, flags, &value);
+		if (error == 0 && value != r->expected)
+			error = -EAGAIN;
+		if (error) {
+			unlock_two(from, to);
+			return error;
+		}
+	}
+	long woken = wake_locked(from, key, r->wake, ~0u);
+	long moved = move_locked(from, key, to, target, r->move);
+	unlock_two(from, to);
+	return woken + moved;
+}
+
+/* ---- Ends from elsewhere -------------------------------------------------------------------------------------------------------------- */
+
+/* The bucket of a waiting thread, locked; it may be moved meanwhile. NULL: it does not wait. */
+static struct wait_bucket *bucket_of_waiter(struct thread *t)
+{
+	for (;;) {
+		struct wait_bucket *b = __atomic_load_n(&t->wait.bucket, __ATOMIC_SEQ_CST);
+		if (b == NULL)
+			return NULL;
+		spin_lock(&b->lock);
+		if (t->wait.bucket == b)
+			return b;
+		spin_unlock(&b->lock);
+	}
+}
+
+bool wait_cancel(struct thread *t, u32 serial, long result)
+{
+	struct wait_bucket *b = bucket_of_waiter(t);
+	bool ended = false;
+
+	if (b == NULL)
+		return false;
+	if ((serial == 0 || t->wait.serial == serial) && (result != -EINTR || interrupted(t, t->wait.flags))) {
+		wait_leave(t, result);
+		ended = true;
+	}
+	spin_unlock(&b->lock);
+	return ended;
+}
+
+static void cancel_where(u64 space, u64 start, u64 size)
+{
+	for (u32 i = 0; i < BUCKETS; i++) {
+		struct wait_bucket *b = &buckets[i];
+		if (list_empty(&b->waiters))
+			continue;
+		spin_lock(&b->lock);
+		list_each_safe(node, &b->waiters) {
+			struct thread *t = container_of(node, struct thread, wait.link);
+			if (t->wait.space == space && t->wait.address - start < size)
+				wait_leave(t, -ECANCELED);
+		}
+		spin_unlock(&b->lock);
+	}
+}
+
+void wait_cancel_object(frame_t frame) { cancel_where(SPACE_OBJECT | frame, 0, PAGE_SIZE); }
+void wait_cancel_range(u64 space, vaddr_t start, u64 size) { cancel_where(space, start, size); }

@@ -1,0 +1,128 @@
+/*
+ * Token windows: where a domain sees the frames and objects that it holds. Entries of a window are changed under the domain's lock;
+ * the holder bit of a frame's record says the same as the entry, but for the dead page that a revocation leaves.
+ */
+#include "token.h"
+#include "assert.h"
+#include <arch/page.h>
+
+#define LARGE ARCH_LARGE_PAGES
+
+static vaddr_t window_address(const struct domain *d, frame_t frame) { return d->window + (u64)frame * PAGE_SIZE; }
+
+static u32 window_flags(const struct domain *d, bool writable)
+{
+	u32 flags = writable ? ARCH_PAGE_WRITE : 0;
+
+	return flags | (d->class == 2 ? ARCH_PAGE_USER : ARCH_PAGE_KEY(d->arch.key) | ARCH_PAGE_GLOBAL);
+}
+
+static void holder_set(frame_t frame, u32 domain)
+{
+	/* Relaxed: the domain's lock orders it with the entry. */
+	__atomic_or_fetch(&frame_record(frame)->holders[domain / 64], 1ull << (domain % 64), __ATOMIC_RELAXED);
+}
+
+static void holder_clear(frame_t frame, u32 domain)
+{
+	/* Relaxed: as above. */
+	__atomic_and_fetch(&frame_record(frame)->holders[domain / 64], ~(1ull << (domain % 64)), __ATOMIC_RELAXED);
+}
+
+/* Replaces an entry; true when a processor may hold the old one: it was present and has been used. */
+static bool entry_replace(arch_entry_t *entry, arch_entry_t value)
+{
+	arch_entry_t old = arch_entry_exchange(entry, value);
+
+	if (!old != !value)
+		arch_table_count(entry, value ? 1 : -1);
+	return arch_entry_present(old) && arch_entry_accessed(old);
+}
+
+long window_map(struct domain *d, frame_t frame, bool writable)
+{
+	spin_lock(&d->lock);
+	arch_entry_t *entry = arch_page_walk(d->root, window_address(d, frame), true, NULL);
+	bool stale = entry && entry_replace(entry, arch_page_entry(frame, window_flags(d, writable)));
+	if (entry)
+		holder_set(frame, d->id);
+	spin_unlock(&d->lock);
+	if (stale)
+		arch_tlb_flush(ARCH_TLB_EVERYONE, window_address(d, frame), 1);
+	return entry ? 0 : -ENOMEM;
+}
+
+bool window_replace_dead(struct domain *d, frame_t frame)
+{
+	bool stale = false;
+
+	spin_lock(&d->lock);
+	arch_entry_t *entry = arch_page_walk(d->root, window_address(d, frame), false, NULL);
+	if (entry && *entry && frame_held_by(frame_record(frame), d->id)) {
+		entry_replace(entry, arch_page_entry(frame_dead, window_flags(d, false)));
+		holder_clear(frame, d->id);
+		stale = true;
+	}
+	spin_unlock(&d->lock);
+	return stale;
+}
+
+void window_unmap(struct domain *d, frame_t frame)
+{
+	if (window_replace_dead(d, frame))
+		arch_tlb_flush(ARCH_TLB_EVERYONE, window_address(d, frame), 1);
+}
+
+bool window_writable(struct domain *d, frame_t frame)
+{
+	bool large = false;
+
+	spin_lock(&d->lock);
+	const arch_entry_t *entry = arch_page_walk(d->root, window_address(d, frame), false, &large);
+	/* Large pages of a window are frames of its owner. */
+	bool writable = large || (entry && arch_entry_present(*entry) && arch_entry_writable(*entry));
+	spin_unlock(&d->lock);
+	return writable;
+}
+
+long window_prepare(struct domain *d, const frame_t *frames, u32 count)
+{
+	bool good = true;
+
+	spin_lock(&d->lock);
+	for (u32 i = 0; i < count && good; i++)
+		good = arch_page_walk(d->root, window_address(d, frames[i]), true, NULL) != NULL;
+	spin_unlock(&d->lock);
+	return good ? 0 : -ENOMEM;
+}
+
+void window_remove(struct domain *d, const frame_t *frames, u32 count)
+{
+	spin_lock(&d->lock);
+	for (u32 i = 0; i < count; i++) {
+		arch_entry_t *entry = arch_page_walk(d->root, window_address(d, frames[i]), true, NULL);
+		core_assert(entry != NULL);
+		entry_replace(entry, 0);
+		holder_clear(frames[i], d->id);
+	}
+	arch_tlb_flush_frames(ARCH_TLB_EVERYONE, d->window, frames, count);
+	spin_unlock(&d->lock);
+}
+
+void window_map_range(struct domain *d, frame_t first, u64 count)
+{
+	u32 flags = window_flags(d, true);
+
+	spin_lock(&d->lock);
+	for (u64 done = 0; done < count;) {
+		frame_t frame = first + (frame_t)done;
+		u32 pages = frame % LARGE == 0 && count - done >= LARGE ? LARGE : 1;
+		long result = pages > 1 ? arch_page_map_large(d->root, window_address(d, frame), frame, flags)
+		                        : arch_page_map(d->root, window_address(d, frame), frame, flags);
+		core_assert(result == 0);
+		for (u32 i = 0; i < pages; i++)
+			holder_set(frame + i, d->id);
+		done += pages;
+	}
+	spin_unlock(&d->lock);
+}
