@@ -65,7 +65,7 @@ struct fs_text;
 struct fs_type {
 	const char *name;
 	u64 magic;
-	bool needs_device;
+	bool fixed;                 /* programs can't make, remove or rename anything in it */
 	long (*mount)(const char *options, struct fs_super **super); /* an instance with a reference for the caller */
 	long (*remount)(struct fs_super *super, const char *options);
 	void (*statfs)(struct fs_super *super, struct fs_statfs *result);
@@ -107,6 +107,8 @@ void fs_place_hold(struct fs_place place);
 void fs_place_put(struct fs_place place);
 long fs_place_writable(struct fs_place place);  /* 0 or -EROFS */
 bool fs_place_below(struct fs_place place, struct fs_place top);  /* place is top or inside it */
+/* How /proc shows an open file: its path, "... (deleted)", "pipe:[5]", "/memfd:name (deleted)". buffer: FS_PATH_MAX. */
+long fs_place_show(struct fs_place place, struct fs_inode *inode, struct fs_place root, char *buffer, char **start) must_check;
 long fs_place_path(struct fs_place place, struct fs_place root, char *buffer, size_t capacity, char **start) must_check;
 
 /* ---- Names (name.c): the tree. A tmpfs directory is its names; procfs adds passing ones for processes --------------------------- */
@@ -156,6 +158,7 @@ struct fs_inode {
 	struct fs_gate io;          /* shared: reads; exclusive: writes, changes of size */
 	u32 mode, uid, gid, links;
 	i32 writers;                /* open for writing; below 0: being executed */
+	bool linkable;              /* made by O_TMPFILE: may be given a name */
 	u64 size;                   /* written with io exclusive and lock */
 	i64 accessed, modified, changed, created;  /* ns since 1970 */
 	u64 number, device;
@@ -163,7 +166,7 @@ struct fs_inode {
 	const struct fs_inode_ops *ops;
 	struct fs_locks *locks;     /* lock.c */
 	union {
-		struct { u64 object, pages, charged; u32 seals; } data;                     /* regular file; io */
+		struct { u64 object, pages, charged; u32 seals; char *name; } data;        /* regular file; io; name: of a memory file */
 		struct { struct fs_name *first, *last; u64 next_cookie; u64 count; } children; /* directory; fs_tree */
 		char *target;                                                              /* symbolic link */
 		struct fs_pipe_state *pipe;                                                /* FIFO; lock */
@@ -172,6 +175,7 @@ struct fs_inode {
 };
 struct fs_locks;
 void fs_locks_destroy(struct fs_locks *locks);
+void fs_locks_drop_file(struct fs_file *file);   /* of an open file that ends */
 struct fs_inode *fs_inode_create(struct fs_super *super, u32 mode) must_check;
 void fs_inode_hold(struct fs_inode *inode);
 void fs_inode_put(struct fs_inode *inode);
@@ -203,6 +207,7 @@ struct fs_segment { const char *rest; size_t left; };
 struct fs_walk {
 	struct fs_client *client;
 	const struct fs_identity *who;   /* valid while fs_tree is held */
+	const struct fs_identity *as;    /* other credentials than the client's, or NULL */
 	struct fs_file *base;            /* directory handle, or NULL: the working directory */
 	u32 flags;                       /* enum fs_walk_flags */
 	u32 resolve;
@@ -231,8 +236,8 @@ static inline u32 fs_walk_flags_of(u32 at_flags)
 /* path need not end in NUL: it ends at one, or at its size. */
 long fs_walk_begin(struct fs_walk *walk, const struct rt_request *rq, u64 client, u64 directory, u32 flags) must_check;
 long fs_walk_path(struct fs_walk *walk, const void *path, size_t size) must_check;
-long fs_walk_run(struct fs_walk *walk) must_check;   /* fs_tree held */
-void fs_walk_unlock(struct fs_walk *walk);           /* drops what it holds, then fs_tree */
+long fs_walk_run(struct fs_walk *walk) must_check;   /* fs_tree held; may be run again */
+void fs_walk_unlock(struct fs_walk *walk);           /* lets fs_tree go, and what only the walk held */
 void fs_walk_end(struct fs_walk *walk);
 long fs_link_text(const struct fs_client *client, struct fs_inode *inode, char *text, size_t capacity) must_check;
 
@@ -283,7 +288,9 @@ void fs_file_put(struct fs_file *file);
 void fs_file_destroy(struct fs_file *file);
 /* A new open file on a place (references are taken) or, with place.name NULL, on an inode alone. */
 long fs_file_create(const struct rt_request *rq, struct fs_place place, struct fs_inode *inode, u32 flags, struct fs_file **file) must_check;
-long fs_file_open(const struct rt_request *rq, const struct fs_walk *walk, struct fs_place place, u32 flags, struct fs_file **file) must_check;
+/* The same with all checks and effects of an open, but O_TRUNC. created: without permission checks. fs_tree is held. */
+struct fs_opening { const struct fs_identity *who; struct fs_place place; struct fs_inode *inode; u32 flags; bool created; };
+long fs_file_open(const struct rt_request *rq, const struct fs_opening *opening, struct fs_file **file) must_check;
 long fs_file_answer(const struct rt_request *rq, struct fs_file *file, u64 *handle, u64 *info, u64 *pollword);
 
 /* ---- readdir ------------------------------------------------------------------------------------------------------------------------ */
@@ -297,10 +304,20 @@ long fs_tmpfs_inode(struct fs_super *super, u32 mode, u64 device, struct fs_inod
 long fs_tmpfs_resize(struct fs_inode *inode, u64 size) must_check;             /* io held exclusive */
 long fs_tmpfs_write(struct fs_inode *inode, struct fs_transfer *transfer) must_check; /* io held exclusive */
 long fs_tmpfs_object(struct fs_inode *inode) must_check;                       /* makes the memory object; io held exclusive */
+/* io held exclusive: zeros within one page; holes in whole pages [first, last) and zeros in [from, first) and [last, to); pages. */
+long fs_tmpfs_zero(struct fs_inode *inode, u64 from, u64 to) must_check;
+long fs_tmpfs_punch(struct fs_inode *inode, u64 from, u64 first, u64 last, u64 to) must_check;
+long fs_tmpfs_reserve(struct fs_inode *inode, u64 from, u64 to) must_check;
 extern const struct fs_file_ops fs_data_ops;
+u64 fs_pipe_available(struct fs_file *file);
 extern const struct fs_inode_ops fs_fifo_ops, fs_device_ops, fs_socket_ops;
-long fs_create_node(struct fs_walk *walk, u32 mode, u64 device, const char *target, struct fs_name **made); /* the missing end of a walk */
+/* Makes the missing end of a walk; fs_tree is held exclusive. */
+struct fs_node { u32 mode; u64 device; const char *target; size_t target_size; };
+long fs_node_create(struct fs_walk *walk, const struct fs_node *node) must_check;
+long fs_node_inode(struct fs_walk *walk, struct fs_place directory, const struct fs_node *node, struct fs_inode **inode) must_check;
+#define FS_MEMORY_NAME_MAX 249
 struct fs_super *fs_memory_super(void);   /* of pipes and memory files: never mounted */
+long fs_memory_start(void) must_check;
 void fs_initial_unpack(void);
 void fs_devices_populate(struct fs_super *super);
 

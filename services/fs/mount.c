@@ -206,3 +206,24 @@ long fs_place_path(struct fs_place place, struct fs_place root, char *buffer, si
 	*start = at;
 	return end - at + 1;
 }
+
+long fs_place_show(struct fs_place place, struct fs_inode *inode, struct fs_place root, char *buffer, char **start)
+{
+	static const char deleted[] = " (deleted)";
+	long length;
+
+	if (!place.name) {
+		*start = buffer;
+		if (fs_inode_type(inode) == FS_IFREG)
+			return format_text(buffer, FS_PATH_MAX, "/memfd:%s (deleted)", inode->data.name) + 1;
+		return format_text(buffer, FS_PATH_MAX, "pipe:[%llu]", (unsigned long long)inode->number) + 1;
+	}
+	if (place.name->linked || place.name->passing || place.name->parent == place.name)
+		return fs_place_path(place, root, buffer, FS_PATH_MAX, start);
+	length = fs_place_path(place, root, buffer, FS_PATH_MAX - sizeof(deleted) + 1, start);
+	if (length > 0) {
+		memcpy(*start + length - 1, deleted, sizeof(deleted));
+		length += (long)sizeof(deleted) - 1;
+	}
+	return length;
+}

@@ -215,6 +215,44 @@ long fs_tmpfs_write(struct fs_inode *inode, struct fs_transfer *transfer)
 	return done ? (long)done : result;
 }
 
+long fs_tmpfs_zero(struct fs_inode *inode, u64 from, u64 to)
+{
+	page_zero(inode, from, to);
+	return 0;
+}
+
+long fs_tmpfs_punch(struct fs_inode *inode, u64 from, u64 first, u64 last, u64 to)
+{
+	long result = first < last ? mem_object_punch(inode->data.object, first / PAGE_SIZE, (last - first) / PAGE_SIZE) : 0;
+
+	if (result)
+		return result;
+	page_zero(inode, from, first);
+	page_zero(inode, last, to);
+	pages_recount(inode);
+	return 0;
+}
+
+long fs_tmpfs_reserve(struct fs_inode *inode, u64 from, u64 to)
+{
+	u64 index, frame = FRAME_NONE, before = inode->data.pages, end = (to + PAGE_SIZE - 1) / PAGE_SIZE;
+	long result = fs_tmpfs_object(inode);
+
+	if (!result && end > before)
+		result = object_fit(inode, to);
+	for (index = from / PAGE_SIZE; !result && index < end; index++) {
+		result = mem_object_page(inode->data.object, index, 0, &frame);
+		if (result < 0 || frame != FRAME_NONE)
+			continue;
+		result = pages_charge(inode, 1);
+		if (!result)
+			result = mem_object_page(inode->data.object, index, MEM_PAGE_CREATE, &frame);
+	}
+	if (result < 0 && end > before && object_fit(inode, inode->size) == 0)
+		pages_recount(inode);
+	return result < 0 ? result : 0;
+}
+
 static long data_write(struct fs_file *file, struct fs_transfer *transfer)
 {
 	struct fs_inode *inode = file->inode;

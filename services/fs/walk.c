@@ -277,13 +277,18 @@ static long walk_part(struct fs_walk *walk, const char *part, u32 length, bool e
 
 static void walk_start(struct fs_walk *walk)
 {
-	walk->who = walk->client->identity;
+	walk->who = walk->as ? walk->as : walk->client->identity;
 	walk->root = walk->client->directories->root;
 	walk->start = walk->base ? walk->base->place : walk->client->directories->working;
 	if (walk->resolve & FS_RESOLVE_IN_ROOT)
 		walk->root = walk->start;
 	walk->now = (struct fs_segment){ walk->path, walk->path_size };
+	walk->at = (struct fs_place){ NULL, NULL };
+	walk->depth = walk->links = 0;
 	walk->last_kind = FS_LAST_ROOT;
+	walk->last_slash = false;
+	walk->found = NULL;
+	walk->inode = NULL;
 }
 
 long fs_walk_run(struct fs_walk *walk)
@@ -326,19 +331,25 @@ long fs_walk_run(struct fs_walk *walk)
 	return 0;
 }
 
-void fs_walk_unlock(struct fs_walk *walk)
+/* Drops what only the walk held: outside fs_tree, which dropping a mount may need. */
+static void walk_drop(struct fs_walk *walk)
 {
-	fs_gate_release(&fs_tree);
 	if (walk->passing)
 		fs_name_put(walk->passing);
 	walk->passing = NULL;
-	/* Dropping a mount may need fs_tree. */
 	while (walk->magic_count)
 		fs_place_put(walk->magic[--walk->magic_count]);
 }
 
+void fs_walk_unlock(struct fs_walk *walk)
+{
+	fs_gate_release(&fs_tree);
+	walk_drop(walk);
+}
+
 void fs_walk_end(struct fs_walk *walk)
 {
+	walk_drop(walk);
 	heap_free(walk->stack);
 	heap_free(walk->scratch);
 	if (walk->base)

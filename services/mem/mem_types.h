@@ -8,6 +8,7 @@
 #include <tessera/types.h>
 
 /* Protection of a mapping: enum tk_prot without TK_PROT_COW, the same numbers as PROT_READ, PROT_WRITE and PROT_EXEC. */
+#define MEM_PROT_GROWSDOWN 0x01000000u /* protect: from the start of the stack that holds the address */
 
 /* Where, in Linux's words: mem picks an address unless FIXED. */
 enum mem_map_flags {

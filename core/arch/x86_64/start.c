@@ -18,6 +18,13 @@ u64 start_counter;
 
 static noreturn_fn void start_high(void);
 
+/* The early root serves the jump to the final addresses, on every processor. */
+static void kernel_slots_copy(const u64 *root)
+{
+	for (u32 slot = 256; slot < 512; slot++)
+		boot_root[slot] = root[slot];
+}
+
 /* The kernel slots of the top table: filled once, so that roots made later copy them and stay right. */
 static void slots_prepare(void)
 {
@@ -25,14 +32,13 @@ static void slots_prepare(void)
 
 	for (u32 i = 0; i < boot_manifest.unit_count; i++)
 		slots += boot_manifest.units[i].class == 1;
-	map_prepare_slot(ARCH_PHYSMAP);
 	map_prepare_slot(ARCH_RECORDS);
 	for (u32 slot = 0; slot < slots && slot < ARCH_UNITS_MAX; slot++) {
 		map_prepare_slot(ARCH_KERNEL_UNIT_PRIVATE(slot));
 		map_prepare_slot(ARCH_KERNEL_UNIT_WINDOW(slot));
 	}
 	map_prepare_slot(ARCH_ENTRY);
-	map_prepare_slot(ARCH_IMAGE);
+	kernel_slots_copy((const u64 *)(ARCH_PHYSMAP + arch_kernel_root));
 }
 
 static void image_part_map(const char *start, const char *end, u64 slide, u32 bits)
@@ -88,9 +94,7 @@ noreturn_fn __attribute__((no_stack_protector)) void start_early(const struct hv
 	arch_kernel_root = map_page_take();
 	image_map(slide);
 	physmap_map(info);
-	u64 *root = (u64 *)arch_kernel_root;
-	for (u32 slot = 256; slot < 512; slot++)
-		boot_root[slot] = root[slot];
+	kernel_slots_copy((const u64 *)arch_kernel_root);
 
 	/* The same place in the final mapping: the early root has it now, beside the identity map. */
 	u64 high = ARCH_IMAGE + slide + ((u64)start_high - (u64)image_start);
