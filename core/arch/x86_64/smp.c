@@ -4,7 +4,6 @@
 #include <arch/time.h>
 #include "acpi.h"
 #include "apic.h"
-#include "idt.h"
 #include "log.h"
 #include "processor.h"
 #include "smp_trampoline.h"

@@ -10,11 +10,11 @@
 #include "apic.h"
 #include "assert.h"
 #include "features.h"
-#include "idt.h"
 #include "processor.h"
 #include "startup.h"
 
 u64 start_counter;
+static arch_core_readonly u8 interrupt_table[PAGE_SIZE];
 
 static noreturn_fn void start_high(void);
 
@@ -112,7 +112,8 @@ static noreturn_fn void start_high(void)
 	struct cpu *cpu = percpu_create(0);
 	percpu_load(cpu);
 	arch_cpu_features_init();
-	idt_init();
+	idt_init(interrupt_table);
+	idt_load();
 	start_leave(arch_kernel_root, cpu->arch.core_stack, core_main);
 }
 

@@ -59,6 +59,10 @@ volatile void *map_device(paddr_t physical, u64 size);
 void map_stage_high(void);                        /* from now on tables are reached through the final map */
 void map_stage_frames(void);                      /* from now on pages come from frame_boot_alloc */
 
+/* idt.c: the interrupt descriptor table, the same for every processor. page: zeroed, key CORE_RO */
+void idt_init(void *page);
+void idt_load(void);                              /* on each processor */
+
 /* percpu.c */
 struct cpu *percpu_create(u32 id);                /* maps the entry area of processor id and fills GDT and TSS */
 void percpu_map_unit_stacks(void);                /* entry stacks of every IC1 unit, for the processors on line */
