@@ -132,7 +132,7 @@ class Refuse(Case):
         text = GENERAL.replace('["fs", "mem", "proc"]', '["fs", "proc"]').replace('["tty"]', '["tty", "mem"]')
         self.refused(text, "p.toml:9: undeclared call cycle tty -> system -> tty")
         self.write("services/mem/service.toml", SERVICES["mem"] + 'uses = ["fs"]\n')
-        self.refused(GENERAL, "p.toml:1: undeclared call cycle fs -> mem -> fs")
+        self.refused(GENERAL, "p.toml:1: undeclared call cycle mem -> fs -> mem")
 
     def test_too_many_protection_keys(self):
         text = GENERAL
