@@ -42,13 +42,13 @@ static const struct call path_calls[] = {
 	READS(utimes, BAD, 0), READS(futimesat, AT, BAD, 0), READS(statfs, BAD, PATH), READS(execve, BAD, 0, 0),
 	READS(execveat, AT, BAD, 0, 0, 0), READS(umount2, BAD, 0), READS(swapon, BAD, 0), READS(statx, AT, BAD, 0, 0, PATH),
 	READS(getxattr, BAD, PATH, PATH, 0), READS(listxattr, BAD, PATH, 0), READS(removexattr, BAD, PATH),
-	READS(inotify_add_watch, EVENT_FD, BAD, 1), READS(mount, 0, BAD, PATH, 0, 0), READS(memfd_create, BAD, 0),
+	READS(mount, 0, BAD, PATH, 0, 0), READS(memfd_create, BAD, 0),
 };
 
 static const struct call buffer_calls[] = {
 	WRITES(read, PIPE_READ, BAD, 8), READS(write, PIPE_WRITE, BAD, 8), WRITES(pread64, FILE_FD, BAD, 8, 0),
 	READS(pwrite64, FILE_FD, BAD, 8, 0), READS(readv, PIPE_READ, BAD, 1), READS(writev, PIPE_WRITE, BAD, 1),
-	READS(preadv, FILE_FD, BAD, 1, 0), READS(pwritev, FILE_FD, BAD, 1, 0), WRITES(read, EVENT_FD, BAD, 8),
+	READS(preadv, FILE_FD, BAD, 1, 0), READS(pwritev, FILE_FD, BAD, 1, 0),
 	READS(write, EVENT_FD, BAD, 8), WRITES(getdents64, DIRECTORY_FD, BAD, 512), WRITES(getcwd, BAD, 512),
 	WRITES(readlink, (long)"link", BAD, 10), WRITES(getrandom, BAD, 8, 0), WRITES(stat, PATH, BAD),
 	WRITES(lstat, PATH, BAD), WRITES(fstat, FILE_FD, BAD), WRITES(newfstatat, AT, PATH, BAD, 0),

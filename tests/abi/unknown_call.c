@@ -5,7 +5,9 @@
 
 static void unknown_numbers(void)
 {
-	static const long numbers[] = { 336, 400, 423, 463, 500, 511, 512, 547, 548, 999, 1L << 20, 0x3fffffff, -1, -1000, INT64_MIN, INT64_MAX };
+	static const long numbers[] = {
+		336, 400, 423, 463, 500, 511, 512, 547, 548, 999, 1L << 20, 0x3fffffff, -1, -1000, INT32_MIN, INT64_MAX,
+	};
 
 	for (size_t i = 0; i < COUNT(numbers); i++) {
 		errno = 0;
