@@ -17,6 +17,18 @@ static frame_t free_blocks[MEM_ORDER_MAX + 1];
 static u64 free_frames, offline_frames;
 static frame_t cache[CACHE_FRAMES];
 static u32 cache_count;
+static u64 used_frames[MEM_FRAME_UNIT + 1];       /* frames of each use; changed atomically */
+
+static void used_change(u8 state, i64 change)
+{
+	/* Relaxed: a statistic. */
+	__atomic_add_fetch(&used_frames[state < MEM_FRAME_UNIT ? state : (u8)MEM_FRAME_UNIT], (u64)change, __ATOMIC_RELAXED);
+}
+
+u64 mem_frames_used(enum mem_frame_state state)
+{
+	return used_frames[state];
+}
 
 static u8 *state_of(frame_t frame)
 {
@@ -39,7 +51,21 @@ void mem_frame_state_set(frame_t frame, u8 state)
 	u8 *to = state_of(frame);
 
 	rt_assert(to);
+	used_change(*to, -1);
+	used_change(state, 1);
 	*to = state;
+}
+
+bool mem_frame_state_change(frame_t frame, u8 from, u8 to)
+{
+	u8 *state = state_of(frame), expected = from;
+
+	/* Acquire and release: whoever makes the change owns the frame from there on. */
+	if (!state || !__atomic_compare_exchange_n(state, &expected, to, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return false;
+	used_change(from, -1);
+	used_change(to, 1);
+	return true;
 }
 
 void mem_frame_zero(frame_t frame)
@@ -210,6 +236,8 @@ frame_t mem_frames_take(u32 order, u8 state)
 	for (u32 i = 0; first && i < 1u << order; i++)
 		*state_of(first + i) = state;
 	lock_release(&frames_lock);
+	if (first)
+		used_change(state, 1 << order);
 	return first;
 }
 
@@ -229,6 +257,7 @@ void mem_frames_put(frame_t first, u32 order)
 		u8 *state = state_of(first + i);
 
 		rt_assert(state && *state > MEM_FRAME_IDLE && *state < MEM_FRAME_FREE);
+		used_change(*state, -1);
 		*state = MEM_FRAME_IDLE;
 	}
 	if (order == 0) {

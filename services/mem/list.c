@@ -109,21 +109,17 @@ long mem_op_space_info(const struct rt_request *rq, u64 space, struct mem_space_
 
 long mem_op_information(const struct rt_request *rq, struct mem_information *info)
 {
-	u64 used;
+	u64 free = mem_frames_free() + mem_pool_held();
 
 	(void)rq;
-	*info = (struct mem_information){ .total = rt_boot->memory_frames, .objects = mem_object_frames(false),
-	                                  .shared = mem_object_frames(true), .page_tables = mem_reserve_given(),
-	                                  .units = mem_unit_frames(), .faults = mem_fault_count + mem_pool_faults(),
+	*info = (struct mem_information){ .total = rt_boot->memory_frames, .shared = mem_object_frames_shared(),
+	                                  .page_tables = mem_reserve_given(), .units = mem_frames_used(MEM_FRAME_UNIT),
+	                                  .committed = mem_committed(), .faults = mem_fault_count + mem_pool_faults(),
 	                                  .faults_major = mem_fault_major_count };
-	info->free = mem_frames_free() + mem_pool_held();
-	if (info->free > info->total)
-		info->free = info->total;
+	info->free = free < info->total ? free : info->total;
 	info->available = info->free;
-	used = info->free + info->objects + info->page_tables + info->units;
-	info->anonymous = mem_frames_anonymous() - mem_pool_held();
-	if (info->anonymous > info->total - (used < info->total ? used : info->total))
-		info->anonymous = info->total - (used < info->total ? used : info->total);
-	info->committed = info->anonymous;
+	info->objects = mem_frames_used(MEM_FRAME_OBJECT) + mem_frames_used(MEM_FRAME_LENT);
+	info->anonymous = mem_frames_used(MEM_FRAME_ANONYMOUS) - mem_pool_held();
+	info->units += mem_frames_used(MEM_FRAME_OWN);
 	return 0;
 }

@@ -6,7 +6,7 @@
 #define MEM_H
 
 #include <runtime.h>
-#include "mem_types.h"
+#include <mem/mem_types.h>
 
 #define MEM_STACK_GUARD (256 * PAGE_SIZE) /* distance that a growing stack keeps from the mapping below */
 #define MEM_REGIONS_MAX 65530             /* regions of one address space, Linux's vm.max_map_count */
@@ -30,6 +30,7 @@ enum mem_frame_state {
 	MEM_FRAME_FREE = 0x40, /* first frame of a free block; | order */
 };
 #define MEM_ORDER_MAX 10
+#define MEM_ORDER_INNER 0x1f /* with MEM_FRAME_UNIT: not the first frame of its block */
 
 void mem_frames_init(void);
 frame_t mem_frames_take(u32 order, u8 state) must_check;    /* content undefined; FRAME_NONE when there are none */
@@ -37,6 +38,8 @@ frame_t mem_frame_take_zeroed(u8 state) must_check;
 void mem_frames_put(frame_t first, u32 order);
 u8 mem_frame_state(frame_t frame);                          /* MEM_FRAME_ABSENT for any number that is not mem's */
 void mem_frame_state_set(frame_t frame, u8 state);
+bool mem_frame_state_change(frame_t frame, u8 from, u8 to) must_check; /* atomically; false: it was not `from` */
+u64 mem_frames_used(enum mem_frame_state state);            /* how many have that state */
 u64 mem_frames_free(void);                                  /* frames that could be had, those off line included */
 static inline void *mem_frame_address(frame_t frame)
 {
@@ -110,8 +113,8 @@ void mem_object_drop(struct mem_object *object);
 frame_t mem_object_frame_locked(struct mem_object *object, u64 index, bool create); /* object lock; FRAME_NONE: hole or no memory */
 void mem_object_remove(struct mem_object *object, u64 first, u64 end);              /* no lock: unmaps and frees pages: a hole */
 void mem_object_size_set(struct mem_object *object, u64 pages);                     /* no lock */
-void mem_object_recall(struct mem_object *object);                                  /* no lock: takes lent frames back from the maker */
-u64 mem_object_frames(bool shared_only);                                            /* frames in all objects */
+bool mem_object_recall(struct mem_object *object) must_check;                       /* no lock: takes lent frames back from the maker, once */
+u64 mem_object_frames_shared(void);                                                 /* frames of shared anonymous memory */
 
 struct mem_mapping *mem_mapping_create(struct mem_object *object, struct mem_space *space, const struct tk_region *region,
                                        u32 notes) must_check;
@@ -174,6 +177,7 @@ void mem_regions_delete(struct mem_space *space, u32 first, u32 last);   /* entr
 void mem_regions_merge(struct mem_space *space, u32 first, u32 last);    /* each of [first, last] with the one before it */
 void mem_region_count(struct mem_space *space, const struct tk_region *region, u32 notes, bool add);
 bool mem_region_is_data(u8 prot, u32 notes);
+u64 mem_committed(void);                                                 /* pages of private writable memory in all spaces */
 static inline u64 mem_region_pages(const struct tk_region *region) { return (region->end - region->start) >> PAGE_SHIFT; }
 
 /* pages.c: loops around the core's calls; all want the space's lock */

@@ -4,18 +4,17 @@
  */
 #include "mem.h"
 
-static volatile u64 frames_in_objects, frames_shared;
+static u64 frames_shared; /* changed atomically */
 
-u64 mem_object_frames(bool shared_only)
+u64 mem_object_frames_shared(void)
 {
-	return shared_only ? frames_shared : frames_in_objects;
+	return frames_shared;
 }
 
 static void frames_account(const struct mem_object *object, i64 change)
 {
-	__atomic_add_fetch(&frames_in_objects, (u64)change, __ATOMIC_RELAXED); /* relaxed: statistics */
 	if (!object->maker)
-		__atomic_add_fetch(&frames_shared, (u64)change, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&frames_shared, (u64)change, __ATOMIC_RELAXED); /* relaxed: a statistic */
 }
 
 struct mem_object *mem_object_make(u64 pages, u32 maker, u64 cookie)
@@ -199,10 +198,11 @@ void mem_object_size_set(struct mem_object *object, u64 pages)
 	lock_release(&object->lock);
 }
 
-void mem_object_recall(struct mem_object *object)
+bool mem_object_recall(struct mem_object *object)
 {
 	u64 at = 0;
 	frame_t frame;
+	bool first;
 
 	lock_acquire(&object->lock);
 	for (; mem_index_next(&object->index, &at, &frame); at++) {
@@ -211,6 +211,8 @@ void mem_object_recall(struct mem_object *object)
 		(void)tk_revoke(token_of_frame(frame), TK_EVERYONE);
 		mem_frame_state_set(frame, MEM_FRAME_OBJECT);
 	}
+	first = !object->maker_gone;
 	object->maker_gone = true;
 	lock_release(&object->lock);
+	return first;
 }

@@ -6,6 +6,8 @@
 
 #define TABLE_ORDER_MAX MEM_ORDER_MAX
 
+static u64 committed; /* changed atomically */
+
 static u32 table_capacity(u32 order)
 {
 	return (u32)(((PAGE_SIZE << order) - offsetof(struct tk_region_table, regions)) / sizeof(struct tk_region));
@@ -89,6 +91,11 @@ long mem_regions_reserve(struct mem_space *space, u32 extra)
 	return order <= TABLE_ORDER_MAX && table_capacity(order) >= wanted ? table_grow(space, order) : -ENOMEM;
 }
 
+u64 mem_committed(void)
+{
+	return committed;
+}
+
 bool mem_region_is_data(u8 prot, u32 notes)
 {
 	return (prot & TK_PROT_WRITE) && !(notes & (MEM_NOTE_SHARED | MEM_NOTE_GROWSDOWN));
@@ -107,8 +114,10 @@ void mem_region_count(struct mem_space *space, const struct tk_region *region, u
 		space->stack += change;
 	else if ((region->prot & (TK_PROT_WRITE | TK_PROT_EXECUTE)) == TK_PROT_EXECUTE)
 		space->executable += change;
-	else if (mem_region_is_data(region->prot, notes))
+	if (mem_region_is_data(region->prot, notes)) {
 		space->data += change;
+		__atomic_add_fetch(&committed, change, __ATOMIC_RELAXED); /* relaxed: a statistic */
+	}
 	if (space->total > space->total_peak)
 		space->total_peak = space->total;
 }

@@ -1,0 +1,111 @@
+/* Memory for the services themselves: heaps of units, and frames for the objects that they make. Start of the service. */
+#include "mem.h"
+#include <mem_server.h>
+
+#define HEAP_FRAMES_AT_ONCE 64u
+
+static u8 unit_state(u32 domain)
+{
+	return domain == rt_boot->domain ? (u8)MEM_FRAME_OWN : (u8)MEM_FRAME_UNIT;
+}
+
+/* Maps up to HEAP_FRAMES_AT_ONCE pages; how many, or an error. */
+static long heap_extend(u32 domain, u64 page, u32 pages)
+{
+	frame_t frames[HEAP_FRAMES_AT_ONCE];
+	u32 count = 0;
+	long result;
+
+	while (count < pages && count < HEAP_FRAMES_AT_ONCE) {
+		frame_t frame = mem_frame_take_zeroed(unit_state(domain));
+
+		if (!frame)
+			break;
+		frames[count++] = frame;
+	}
+	if (!count)
+		return -ENOMEM;
+	result = tk_heap_map(domain, page, frames, count);
+	if (result == -ENOMEM && mem_reserve_refill() == 0)
+		result = tk_heap_map(domain, page, frames, count);
+	if (!mem_is_error(result))
+		return count;
+	for (u32 i = 0; i < count; i++)
+		mem_frames_put(frames[i], 0);
+	return result == -ENOMEM ? -ENOMEM : -EINVAL;
+}
+
+/* Called with the runtime's heap lock held when the caller is mem itself: nothing below may need the heap. */
+long mem_op_heap_grow(const struct rt_request *rq, u64 mapped, u32 pages)
+{
+	u32 done = 0;
+
+	if (!pages || mapped > rt_boot->heap_limit || pages > rt_boot->heap_limit - mapped)
+		return -EINVAL;
+	while (done < pages) {
+		long result = heap_extend(rq->caller, mapped + done, pages - done);
+
+		if (result < 0)
+			return done ? (long)done : result;
+		done += (u32)result;
+	}
+	return (long)done;
+}
+
+long mem_op_frames_alloc(const struct rt_request *rq, u32 order, u64 *frame)
+{
+	u32 count = 1u << (order & 31);
+	frame_t first;
+
+	if (order > MEM_ORDER_MAX)
+		return -EINVAL;
+	first = mem_frames_take(order, MEM_FRAME_UNIT | MEM_ORDER_INNER);
+	if (!first)
+		return -ENOMEM;
+	for (u32 i = 0; i < count; i++)
+		mem_frame_zero(first + i);
+	mem_frame_state_set(first, (u8)(MEM_FRAME_UNIT | order));
+	if (rq->caller != rt_boot->domain) {
+		long result = tk_frames_give(first, count, rq->caller);
+
+		if (result == -ENOMEM && mem_reserve_refill() == 0)
+			result = tk_frames_give(first, count, rq->caller);
+		if (mem_is_error(result)) {
+			mem_frames_put(first, order);
+			return -ENOMEM;
+		}
+	}
+	*frame = first;
+	return 0;
+}
+
+/* That mem owns a frame again is for the core to say: revoking what is not one's own is refused. */
+long mem_op_frames_free(const struct rt_request *rq, u64 frame, u32 order)
+{
+	frame_t first = (frame_t)frame;
+	bool owned = true;
+
+	(void)rq;
+	if (order > MEM_ORDER_MAX || frame != first || !mem_frame_state_change(first, (u8)(MEM_FRAME_UNIT | order), MEM_FRAME_OWN))
+		return -EINVAL;
+	for (u32 i = 0; i < 1u << order && owned; i++)
+		owned = !mem_is_error(tk_revoke(token_of_frame(first + i), TK_EVERYONE));
+	if (!owned) {
+		mem_frame_state_set(first, (u8)(MEM_FRAME_UNIT | order));
+		return -EINVAL;
+	}
+	mem_frames_put(first, order);
+	return 0;
+}
+
+void mem_init(void)
+{
+	mem_frames_init();
+	mem_pool_init();
+}
+
+void mem_main(u32 index)
+{
+	(void)index;
+	mem_pool_serve();
+}
