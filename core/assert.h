@@ -7,8 +7,8 @@
 
 #include <tessera/types.h>
 
-noreturn_fn void core_panic(const char *file, int line, const char *what);
-#define core_assert(condition) (likely(condition) ? (void)0 : core_panic(__FILE__, __LINE__, #condition))
-#define core_fail(what) core_panic(__FILE__, __LINE__, what)
+noreturn_fn void core_panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define core_assert(condition) (likely(condition) ? (void)0 : core_panic("%s:%d: %s", __FILE__, __LINE__, #condition))
+#define core_fail(what) core_panic("%s:%d: %s", __FILE__, __LINE__, what)
 
 #endif

@@ -1,6 +1,8 @@
 /* Features of the processor: found by CPUID, switched on alike on every processor. */
+#include <arch/context.h>
 #include <arch/cpu.h>
 #include <arch/selectors.h>
+#include "assert.h"
 #include "cpu.h"
 #include "features.h"
 #include "log.h"
@@ -24,6 +26,7 @@
 #define CR4_SMAP (1ull << 21)
 #define CR4_PKS (1ull << 24)
 
+#define VECTOR_LEAF 13
 #define EFER_SYSCALL 0x1ull
 
 #define XCR0_LEGACY 0x3ull      /* x87 and SSE */
@@ -49,13 +52,13 @@ static void features_find(void)
 	if (leaves >= 7)
 		seven = cpuid_read(7, 0);
 	if (leaves >= 13)
-		thirteen = cpuid_read(13, 0);
+		thirteen = cpuid_read(VECTOR_LEAF, 0);
 	if (extended >= 0x80000007)
 		power = cpuid_read(0x80000007, 0);
-	features.xsave = one.ecx >> 26 & 1;
 	features.x2apic = one.ecx >> 21 & 1;
 	features.deadline_timer = one.ecx >> 24 & 1;
-	features.fsgsbase = seven.ebx & 1;
+	if (!(one.ecx >> 26 & 1) || !(seven.ebx & 1))
+		core_fail("the processor lacks XSAVE or FSGSBASE (x86-64 of 2013 and later has both)");
 	features.smep = seven.ebx >> 7 & 1;
 	features.smap = seven.ebx >> 20 & 1;
 	features.umip = seven.ecx >> 2 & 1;
@@ -63,9 +66,8 @@ static void features_find(void)
 	features.fast_short_move = seven.edx >> 4 & 1;
 	features.counter_constant = power.edx >> 8 & 1;
 	features.hypervisor = one.ecx >> 31 & 1;
-	if (features.xsave)
-		features.vector_state = thirteen.eax & XCR0_LEGACY;
-	if (features.xsave && thirteen.eax & XCR0_AVX)
+	features.vector_state = XCR0_LEGACY;
+	if (thirteen.eax & XCR0_AVX)
 		features.vector_state |= XCR0_AVX;
 	if (features.vector_state & XCR0_AVX && (thirteen.eax & XCR0_AVX512) == XCR0_AVX512)
 		features.vector_state |= XCR0_AVX512;
@@ -74,14 +76,10 @@ static void features_find(void)
 
 static u64 cr4_wanted(void)
 {
-	u64 v = CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+	u64 v = CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_OSXSAVE;
 
 	if (features.umip)
 		v |= CR4_UMIP;
-	if (features.fsgsbase)
-		v |= CR4_FSGSBASE;
-	if (features.xsave)
-		v |= CR4_OSXSAVE;
 	if (features.smep)
 		v |= CR4_SMEP;
 	if (features.smap)
@@ -103,8 +101,9 @@ void arch_cpu_features_init(void)
 		features_find();
 	cr0_write((cr0_read() & ~CR0_EMULATION) | CR0_MONITOR | CR0_NUMERIC | CR0_WRITE_PROTECT);
 	cr4_write(cr4_wanted());
-	if (features.xsave)
-		xcr0_write(features.vector_state);
+	xcr0_write(features.vector_state);
+	arch_vector_features = features.vector_state;
+	arch_vector_size = cpuid_read(VECTOR_LEAF, 0).ebx; /* with these components on */
 	if (features.keys)
 		msr_write(MSR_PKRS, 0);
 	msr_write(MSR_PAT, PAT_VALUE);
@@ -118,7 +117,7 @@ void arch_cpu_features_init(void)
 
 void features_report(void)
 {
-	core_log("processor:%s%s%s%s%s%s%s, vector state %lx", features.keys ? " keys" : " no-keys", features.smep ? " smep" : "",
-		features.smap ? " smap" : "", features.umip ? " umip" : "", features.fsgsbase ? " fsgsbase" : "",
+	core_log("processor:%s%s%s%s%s%s, vector state %lx", features.keys ? " keys" : " no-keys", features.smep ? " smep" : "",
+		features.smap ? " smap" : "", features.umip ? " umip" : "",
 		features.x2apic ? " x2apic" : "", features.deadline_timer ? " deadline-timer" : "", features.vector_state);
 }

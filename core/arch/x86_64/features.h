@@ -1,4 +1,4 @@
-/* What the processor has. Filled on the boot processor before anything else runs; the others are taken to be alike. */
+/* What the processor has beside what is required: XSAVE and FSGSBASE. Filled on the boot processor before anything else runs; the others are taken to be alike. */
 #ifndef X86_64_FEATURES_H
 #define X86_64_FEATURES_H
 
@@ -7,8 +7,6 @@
 struct features {
 	bool keys;              /* supervisor protection keys */
 	bool smep, smap, umip;
-	bool fsgsbase;          /* without it bases are moved by MSR */
-	bool xsave;             /* without it: FXSAVE, x87 and SSE only */
 	bool x2apic, deadline_timer;
 	bool fast_short_move;   /* FSRM: `rep movsb` is the best copy */
 	bool counter_constant;  /* the time counter runs at one rate in all states */

@@ -8,6 +8,7 @@
 #include "processor.h"
 #include "smp_trampoline.h"
 #include "startup.h"
+#include "trap.h"
 
 #define INIT_NANOS 10000ull          /* old boards want 10 ms; processors of this architecture's age want none */
 #define STARTUP_NANOS 200000ull      /* then STARTUP is sent again */
@@ -48,6 +49,19 @@ static bool processor_start(u32 apic_id)
 		return true;
 	apic_command_send(apic_id, APIC_STARTUP | SMP_TRAMPOLINE >> PAGE_SHIFT);
 	return wait_online(cpu, ONLINE_NANOS);
+}
+
+void ipi_arrived(void)
+{
+	/* Acquire: what the senders wrote before is seen. */
+	u32 reasons = __atomic_exchange_n(&arch_cpu()->arch.ipi, 0, __ATOMIC_ACQUIRE);
+
+	if (reasons & ARCH_IPI_STOP)
+		arch_cpu_halt();
+	if (reasons & ARCH_IPI_TLB)
+		arch_tlb_serve();
+	if (reasons & ARCH_IPI_RESCHEDULE)
+		arch_cpu()->reschedule = true;
 }
 
 noreturn_fn __attribute__((no_stack_protector)) void start_secondary(struct cpu *cpu)
