@@ -9,6 +9,7 @@
 #define RSDP_SEARCH_START 0xe0000
 #define RSDP_SEARCH_END 0x100000
 #define TABLE_SIZE_MAX 0x100000
+#define SLEEP_PACKAGE_MIN 11     /* name, package, two elements */
 #define SPACE_MEMORY 0
 #define SPACE_IO 1
 
@@ -152,7 +153,7 @@ static void sleep_find(const struct acpi_table *dsdt)
 {
 	const u8 *start = (const u8 *)dsdt, *end = start + dsdt->length;
 
-	for (const u8 *p = start + sizeof(*dsdt); p + 16 <= end; p++) {
+	for (const u8 *p = start + sizeof(*dsdt); p + SLEEP_PACKAGE_MIN <= end; p++) {
 		if (__builtin_memcmp(p, "_S5_\x12", 5))
 			continue;
 		const u8 *at = p + 5;

@@ -46,15 +46,13 @@ extern char syscall_entry[];
 
 static void features_find(void)
 {
-	struct cpuid one = cpuid_read(1, 0), seven = { 0 }, thirteen = { 0 }, power = { 0 };
-	u32 leaves = cpuid_read(0, 0).eax, extended = cpuid_read(0x80000000, 0).eax;
+	struct cpuid one = cpuid_read(1, 0), seven = { 0 }, thirteen = { 0 };
+	u32 leaves = cpuid_read(0, 0).eax;
 
 	if (leaves >= 7)
 		seven = cpuid_read(7, 0);
 	if (leaves >= 13)
 		thirteen = cpuid_read(VECTOR_LEAF, 0);
-	if (extended >= 0x80000007)
-		power = cpuid_read(0x80000007, 0);
 	features.x2apic = one.ecx >> 21 & 1;
 	features.deadline_timer = one.ecx >> 24 & 1;
 	if (!(one.ecx >> 26 & 1) || !(seven.ebx & 1))
@@ -64,7 +62,6 @@ static void features_find(void)
 	features.umip = seven.ecx >> 2 & 1;
 	features.keys = seven.ecx >> 31 & 1;
 	features.fast_short_move = seven.edx >> 4 & 1;
-	features.counter_constant = power.edx >> 8 & 1;
 	features.hypervisor = one.ecx >> 31 & 1;
 	features.vector_state = XCR0_LEGACY;
 	if (thirteen.eax & XCR0_AVX)

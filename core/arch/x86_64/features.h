@@ -9,7 +9,6 @@ struct features {
 	bool smep, smap, umip;
 	bool x2apic, deadline_timer;
 	bool fast_short_move;   /* FSRM: `rep movsb` is the best copy */
-	bool counter_constant;  /* the time counter runs at one rate in all states */
 	bool hypervisor;
 	u64 vector_state;       /* XCR0 */
 };

@@ -53,5 +53,9 @@ static inline u32 port_read32(u16 port) { u32 v; __asm__ volatile("inl %1, %0" :
 static inline void port_write8(u16 port, u8 v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
 static inline void port_write16(u16 port, u16 v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
 static inline void port_write32(u16 port, u32 v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
+static inline void port_write_string(u16 port, const void *from, size_t count)
+{
+	__asm__ volatile("rep outsb" : "+S"(from), "+c"(count) : "d"(port) : "memory");
+}
 
 #endif

@@ -42,13 +42,12 @@ void arch_console_write(const char *text, size_t length)
 {
 	if (!console_found)
 		console_find();
-	for (size_t i = 0; i < length; i++) {
-		if (report_present)
-			port_write8(REPORT_PORT, (u8)text[i]);
-		if (uart_present && text[i] == '\n')
+	if (report_present)
+		port_write_string(REPORT_PORT, text, length);
+	for (size_t i = 0; uart_present && i < length; i++) {
+		if (text[i] == '\n')
 			uart_write('\r');
-		if (uart_present)
-			uart_write(text[i]);
+		uart_write(text[i]);
 	}
 }
 

@@ -144,8 +144,6 @@ void arch_time_init(void)
 	timer_per_nano = (timer_hertz << FRACTION_BITS) / NANOS_PER_SECOND;
 	counter_per_nano = (arch_counter_hertz << FRACTION_BITS) / NANOS_PER_SECOND;
 	scale_set();
-	if (!features.counter_constant && !features.hypervisor)
-		core_log("time: the counter is not stated to run at a constant rate");
 	core_log("time: counter %lu kHz%s, timer %lu kHz", arch_counter_hertz / 1000, stated ? " (stated)" : "", timer_hertz / 1000);
 }
 
