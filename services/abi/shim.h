@@ -29,19 +29,24 @@ struct shim_thread {
 	bool saved_mask_valid;
 	struct { nanos_t deadline; u64 args[6]; long (*call)(struct shim_thread *, const u64 *); } restart;
 	bool exiting;
+	struct { vaddr_t base; u64 size; u32 flags; } altstack; /* of signal handlers */
+	struct { u64 trap, error, address; } fault;              /* the last exception, for signal frames */
 	struct watch_set *watches;  /* for poll and select of more than one word; made at the first use */
 };
 
 struct shim_process {
 	struct rt_lock lock;        /* guards the pointers and counts below */
 	u32 threads;
+	u32 running;                /* threads that have not begun to end */
 	i32 pid;
 	u64 space;                  /* mem's handle of the address space */
 	vaddr_t space_token;        /* core token of it, for tk_client_set */
+	volatile u32 *space_users;  /* processes that share the space (CLONE_VM) */
+	struct shim_program *program; /* process.h: the file that it runs */
+	u32 personality;
 	u64 fs_client;              /* fs's handle: cwd, root, umask, credentials (shared under CLONE_FS) */
 	struct shim_fd_table *files;
 	volatile u32 files_limit;   /* RLIMIT_NOFILE's soft limit: whoever changes it by setrlimit or prlimit writes it here too */
-	struct shim_process *vfork_parent_waits; /* unused unless vfork */
 };
 
 /* One open file description. Created with one reference; operations are called without any lock held. */

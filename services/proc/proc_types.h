@@ -141,7 +141,7 @@ struct proc_create {
 	frame_t space_frame; /* core object of its address space */
 	u32 reserved;
 	u64 space;           /* mem's handle, for procfs */
-	u64 stack;           /* reserved, 0 */
+	u64 fs_client;       /* of a new process, for procfs */
 	i32 set_tid;         /* wanted id, 0 any */
 	u32 reserved2;
 };

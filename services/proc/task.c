@@ -221,6 +221,7 @@ static long task_create_locked(struct proc_task *maker, const struct proc_create
 		process_inherit(process, maker->process);
 		error = process_dispositions(process, maker->process, request->flags);
 		process->image.space = request->space;
+		process->fs_client = request->fs_client;
 		child_enter(process, maker, request);
 	}
 	task_inherit(task, maker);
