@@ -108,7 +108,7 @@ def _kvm_boots(image, report):
 
 
 def accel_choose(wanted, image, build):
-    """tcg or kvm; auto takes kvm only where a probe boot of this image has shown that it works."""
+    """tcg or kvm; auto takes kvm only where a probe boot has shown that it works (kept until the host boots again)."""
     if wanted == "tcg":
         return "tcg"
     usable = os.access("/dev/kvm", os.R_OK | os.W_OK)
@@ -119,7 +119,8 @@ def accel_choose(wanted, image, build):
     if not usable:
         return "tcg"
     memory = os.path.join(build, "accel-probe")
-    key = f"{image} {os.stat(image).st_mtime_ns} "
+    with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as source:
+        key = source.read().strip() + " "
     try:
         with open(memory, encoding="utf-8") as source:
             known = source.read()

@@ -1,0 +1,49 @@
+"""The launcher with a program: arguments, output, exit statuses, time limits."""
+
+import os
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# name, program with arguments, expected status, text in the output
+PROGRAMS = (
+    ("output_comes_through", ["/bin/echo", "hello"], 0, b"hello"),
+    ("path_is_searched", ["echo", "found"], 0, b"found"),
+    ("arguments_keep_their_characters", ["printf", "<%s>", "a b", "%41", "", "\"'$x;\\", "ü"], 0, "<a b><%41><><\"'$x;\\><ü>".encode()),
+    ("status_is_the_programs", ["sh", "-c", "exit 42"], 42, b""),
+    ("killed_program_is_128_and_signal", ["sh", "-c", "kill -9 $$"], 137, b""),
+    ("missing_program_fails", ["/no/such/program"], None, b""),
+)
+
+
+def launch(options, program, timeout):
+    command = [sys.executable, os.path.join(TOP, "tessera"), "run"] + options + (["--"] + program if program else [])
+    try:
+        run = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, check=False)
+        return run.returncode, run.stdout, run.stderr
+    except subprocess.TimeoutExpired as expired:
+        return "hung", expired.stdout or b"", expired.stderr or b""
+
+
+def _case(options, case, limit):
+    name, program, expected, wanted = case
+    status, output, errors = launch(options + ["--timeout", str(limit)], program, limit + 30)
+    if (expected is None and status in (0, 124, "hung")) or (expected is not None and status != expected):
+        return name, f"exit status {status}, output {output[-200:]!r}, errors {errors[-200:]!r}"
+    if wanted not in output:
+        return name, f"output {output[-200:]!r}"
+    return name, None
+
+
+def run(options, limit):
+    """(name, what went wrong or None) of each case."""
+    results = [_case(options, case, limit) for case in PROGRAMS]
+    status, _, _ = launch(options + ["--timeout", "5"], ["sleep", "1000"], 60)
+    results.append(("time_limit_is_status_124", None if status == 124 else f"exit status {status}"))
+    for name, wrong in (("unknown_option_is_refused", ["--nonsense"]), ("unknown_profile_is_refused", ["--profile", "nope"]),
+                        ("missing_root_is_refused", ["--root", "/no/such/root"])):
+        status, _, errors = launch(options + wrong, [], 60)
+        good = status == 2 and errors.count(b"\n") == 1
+        results.append((name, None if good else f"exit status {status}, errors {errors!r}"))
+    return results

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""Tests Tessera: on the host, then machines in several compositions, by a stated tier.
+
+CI runs the tier `ci`; `long` runs everything in every composition. Configurations are profile, processors and protection keys.
+"""
+
+import argparse
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(HERE)
+sys.path[:0] = [os.path.join(TOP, "tools"), HERE]
+
+import tap  # noqa: E402
+from launcher import cases as launcher_cases  # noqa: E402
+from shell import session as shell_session  # noqa: E402
+from tesseratools import machine, root  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Configuration:
+    profile: str
+    smp: int
+    pks: bool = True
+
+    def __str__(self):
+        return f"{self.profile}/{self.smp}{'' if self.pks else '/nopks'}"
+
+    @property
+    def cpu(self):
+        return "max" if self.pks else "max,-pks"
+
+
+@dataclass(frozen=True)
+class Tier:
+    abi: tuple          # configurations that run the programs of tests/abi
+    shell: tuple        # ... a session with the shell
+    launcher: tuple     # ... the launcher's cases
+    processes: int      # fork and exec in a session
+    limit: int          # seconds until a machine counts as hung
+
+
+EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
+                   for smp in (1, 2, 4))
+TIERS = {
+    "ci": Tier(abi=(Configuration("general", 2), Configuration("general", 1, False), Configuration("tee", 2), Configuration("fast", 2)),
+               shell=(Configuration("general", 2), Configuration("tee", 1), Configuration("fast", 1)),
+               launcher=(Configuration("general", 2),), processes=200, limit=240),
+    "long": Tier(abi=EVERYWHERE, shell=EVERYWHERE, launcher=EVERYWHERE, processes=1000, limit=900),
+}
+
+
+class Tally:
+    """Prints results as they come and counts them."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def add(self, suite, name, trouble=None, note=""):
+        self.passed += trouble is None
+        self.failed += trouble is not None
+        note = trouble if trouble is not None else note
+        note = f" # {note}".replace("\n", " ") if note else ""
+        print(f"{'ok' if trouble is None else 'not ok'} {self.passed + self.failed} - {suite}: {name}{note}", flush=True)
+
+
+def linux_runner():
+    """tests/linux/run.py as a module: the same images run on both systems."""
+    spec = importlib.util.spec_from_file_location("linux_run", os.path.join(HERE, "linux", "run.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def image_path(profile):
+    return os.path.join(TOP, "build", profile, "tessera.elf")
+
+
+def build(tally, profiles):
+    """Builds the profiles and the programs; the profiles that can be run."""
+    built = set()
+    for profile in sorted(profiles):
+        run = subprocess.run([os.path.join(TOP, "tools", "compose"), profile], cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             check=False)
+        if run.returncode:
+            print("".join(f"# {line}\n" for line in run.stdout.decode("utf-8", "replace").splitlines()[-30:]), end="")
+            tally.add("build", profile, f"exit status {run.returncode}")
+        else:
+            tally.add("build", profile)
+            built.add(profile)
+    return built
+
+
+def abi_run(tally, configuration, limit, image, programs):
+    """Boots the programs of tests/abi in one configuration; a program that the console does not show in full has failed."""
+    report = os.path.join(TOP, "build", configuration.profile, f"report-{os.getpid()}.log")
+    described = machine.Machine(image_path(configuration.profile), image, report, smp=configuration.smp, memory="512M",
+                                cpu=configuration.cpu, append="init=/init", serial="stdio")
+    started = time.monotonic()
+    try:
+        run = subprocess.run(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             timeout=limit, check=False)
+        console, hung = run.stdout, ""
+    except subprocess.TimeoutExpired as expired:
+        console, hung = expired.stdout or b"", ", hung"
+    console = console.decode("utf-8", "replace")
+    suite = f"abi {configuration}"
+    print(f"# {suite}: {time.monotonic() - started:.1f} s{hung}", flush=True)
+    failed = tally.failed
+    for program in tap.add_missing(tap.parse(console), programs):
+        for result in program.verdict():
+            tally.add(suite, f"{program.name}: {result.name}", None if result.passed else result.note or "failed", result.note)
+    if tally.failed > failed:
+        kept = os.path.join(TOP, "build", configuration.profile, f"console-{configuration.smp}{'' if configuration.pks else '-nopks'}.txt")
+        with open(kept, "w", encoding="utf-8") as output:
+            output.write(console + "\n=== report channel ===\n" + "\n".join(machine.report_tail(report, 10000)))
+        print(f"# console and log: {os.path.relpath(kept, TOP)}")
+        print("".join(f"# log: {line}\n" for line in machine.report_tail(report)), end="")
+    if os.path.exists(report):
+        os.unlink(report)
+
+
+def abi_suites(tally, configurations, limit, wanted):
+    linux = linux_runner()
+    if subprocess.run(["make", "-s", "-C", os.path.join(HERE, "abi")], check=False).returncode:
+        tally.add("build", "tests/abi", "make failed")
+        return
+    try:
+        programs = linux.programs_select(wanted)
+    except linux.UsageError as error:
+        tally.add("abi", "programs", str(error))
+        return
+    image = linux.image_build(programs)
+    try:
+        for configuration in configurations:
+            abi_run(tally, configuration, limit, image, programs)
+    finally:
+        os.unlink(image)
+
+
+def launch_options(configuration):
+    return ["--profile", configuration.profile, "--smp", str(configuration.smp), "--cpu", configuration.cpu, "--accel", "tcg"]
+
+
+def shell_suites(tally, configurations, tier):
+    for configuration in configurations:
+        console = os.path.join(TOP, "build", configuration.profile, "shell-console.txt")
+        for name, trouble in shell_session.run(launch_options(configuration), tier.processes, 30, console):
+            tally.add(f"shell {configuration}", name, trouble)
+
+
+def launcher_suites(tally, configurations):
+    for configuration in configurations:
+        for name, trouble in launcher_cases.run(launch_options(configuration), 120):
+            tally.add(f"launcher {configuration}", name, trouble)
+
+
+def unit_suites(tally):
+    """The host's tests, whose own closing line is counted in."""
+    run = subprocess.run([os.path.join(HERE, "unit", "run.py")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    lines = run.stdout.decode("utf-8", "replace").splitlines()
+    words = lines[-1].split() if lines else []
+    print("\n".join(line for line in lines[:-1] if not line.startswith("ok ")))
+    if len(words) == 4 and words[1] == "passed," and words[3] == "failed":
+        tally.passed += int(words[0])
+        tally.failed += int(words[2])
+    else:
+        tally.add("unit", "program", f"exit status {run.returncode}")
+
+
+def options_read():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tier", default="ci", choices=TIERS)
+    parser.add_argument("--suite", action="append", choices=("unit", "abi", "shell", "launcher"), help="only these (default: all)")
+    parser.add_argument("--profile", help="only configurations of this profile")
+    parser.add_argument("--smp", type=int, help="only configurations with this many processors")
+    parser.add_argument("programs", nargs="*", metavar="PROGRAM", help="only these programs of tests/abi")
+    options = parser.parse_args()
+    options.suite = options.suite or (["abi"] if options.programs else ["unit", "abi", "shell", "launcher"])
+    return options
+
+
+def main():
+    options = options_read()
+    tier, tally = TIERS[options.tier], Tally()
+    if "unit" in options.suite:
+        unit_suites(tally)
+    chosen = {suite: [c for c in getattr(tier, suite) if options.profile in (None, c.profile) and options.smp in (None, c.smp)]
+              for suite in ("abi", "shell", "launcher") if suite in options.suite}
+    built = build(tally, {c.profile for configurations in chosen.values() for c in configurations})
+    runnable = {suite: [c for c in configurations if c.profile in built] for suite, configurations in chosen.items()}
+    if any(runnable.values()):
+        root.default(os.path.join(TOP, "build"))
+    if runnable.get("abi"):
+        abi_suites(tally, runnable["abi"], tier.limit, options.programs)
+    shell_suites(tally, runnable.get("shell", []), tier)
+    launcher_suites(tally, runnable.get("launcher", []))
+    print(f"{tally.passed} passed, {tally.failed} failed")
+    return 0 if tally.passed and not tally.failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
