@@ -4,7 +4,6 @@
  */
 #include "vspace.h"
 #include "token.h"
-#include <arch/context.h>
 #include <arch/page.h>
 #include <tessera/arch.h>
 
@@ -54,7 +53,7 @@ static enum fault_outcome copy_serve(struct vspace *space, vaddr_t page, arch_en
 	arch_entry_exchange(entry, anonymous_entry(to, r->prot));
 	vspace_flush(space, page, 1);
 	pool_log(space->pool, space->id, page | 1, to);
-	if (frame_unmap_count(from) && !arch_entry_copy(old) && frame_held_only_by(frame_record(from), space->pool->owner))
+	if (frame_unmap_count(from) && !arch_entry_copy(old) && frame_claim(from, space->pool->owner))
 		pool_stash(space->pool, from); /* the others left while it was copied */
 	return FAULT_SERVED;
 }
@@ -97,9 +96,9 @@ enum fault_outcome vspace_fault(struct vspace *space, vaddr_t address, u32 acces
 	/* Acquire: a table that mem edits or replaces after this look is followed by its unmapping, which waits for the lock. */
 	if (likely(__atomic_load_n(&space->table->generation, __ATOMIC_ACQUIRE) == generation))
 		outcome = fault_commit(space, round_down(address, PAGE_SIZE), access, &region);
-	struct pool *pool = space->pool;
+	struct pool *low = outcome == FAULT_SERVED ? pool_low_hold(space->pool) : NULL;
 	spin_unlock(&space->lock);
-	if (likely(outcome == FAULT_SERVED))
-		pool_tend(pool);
+	if (unlikely(low))
+		pool_low_tell(low);
 	return outcome;
 }

@@ -7,7 +7,6 @@
 #include "domain.h"
 #include "assert.h"
 #include <arch/boot.h>
-#include <arch/context.h>
 #include <arch/page.h>
 
 #define BOOT_RAM_WANTED (112ull << 20) /* bytes in sections on line at boot, if there are so many */

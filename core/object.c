@@ -8,7 +8,6 @@
 #include "vspace.h"
 #include "wait.h"
 #include "assert.h"
-#include <arch/context.h>
 #include <arch/page.h>
 
 static long watches_create(u32 caller, const struct tk_object_create *request)

@@ -5,7 +5,7 @@
 #include "vspace.h"
 #include "token.h"
 #include "wait.h"
-#include <arch/context.h>
+#include <arch/page.h>
 
 #define TRIES 4u          /* bad entries skipped before a fault goes to mem */
 #define RESERVE_LOW 32u   /* page tables left when mem is told */
@@ -39,14 +39,15 @@ static bool entry_take(frame_t frame, u32 owner)
 	return good;
 }
 
-/* A frame which a copy left behind: it never went back to mem and is still of the type it was. */
+/* A frame which a copy left behind: claimed since, so that it is still what it was. */
 static frame_t stash_take(struct pool *pool)
 {
 	frame_t frame = pool->stash;
 
 	pool->stash = frame_record(frame)->link;
 	arch_page_zero(frame_address(frame));
-	return entry_take(frame, pool->owner) ? frame : FRAME_NONE;
+	frame_retype(frame, FRAME_USER, pool->owner, 1);
+	return frame;
 }
 
 static frame_t ring_take(struct pool *pool)
@@ -131,7 +132,7 @@ void pool_stash(struct pool *pool, frame_t frame)
 	spin_unlock(&pool->lock);
 }
 
-void pool_tend(struct pool *pool)
+struct pool *pool_low_hold(struct pool *pool)
 {
 	struct tk_pool_page *page = pool->page;
 	/* Relaxed: hints of mem. */
@@ -140,8 +141,17 @@ void pool_tend(struct pool *pool)
 
 	/* Not at every fault: mem has been told at the ones before. */
 	if (likely(left >= low && reserve_count() > RESERVE_LOW) || left & 15)
-		return;
+		return NULL;
+	/* Relaxed: the space's reference keeps the pool until this one counts. */
+	__atomic_add_fetch(&pool->references, 1, __ATOMIC_RELAXED);
+	return pool;
+}
+
+void pool_low_tell(struct pool *pool)
+{
 	/* Relaxed: the wake orders it. */
-	__atomic_add_fetch(&page->low_word, 1, __ATOMIC_RELAXED);
-	wait_wake_object(pool->id, offsetof(struct tk_pool_page, low_word), 1);
+	__atomic_add_fetch(&pool->page->low_word, 1, __ATOMIC_RELAXED);
+	wait_wake_key(wait_key_of_object(pool->id, offsetof(struct tk_pool_page, low_word)), 1, ~0u);
+	/* Release: this processor is done with it. */
+	__atomic_sub_fetch(&pool->references, 1, __ATOMIC_RELEASE);
 }

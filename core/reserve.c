@@ -5,7 +5,6 @@
 #include "frame.h"
 #include "token.h"
 #include "domain.h"
-#include <arch/context.h>
 #include <arch/page.h>
 
 #define FILL_MAX 256u

@@ -56,10 +56,10 @@ long vspace_create(u32 caller, const struct tk_object_create *request)
 	return 0;
 }
 
-static void table_unpin(frame_t first, u32 count)
+static void table_release(frame_t first, u32 count)
 {
 	for (u32 i = 0; i < count; i++)
-		frame_unpin(first + i);
+		frame_unclaim(first + i);
 }
 
 long vspace_destroy(struct vspace *space, u32 caller)
@@ -77,7 +77,7 @@ long vspace_destroy(struct vspace *space, u32 caller)
 	reserve_return_chain(chain);
 	if (busy)
 		return -EBUSY;
-	table_unpin(space->table_first, space->table_frames);
+	table_release(space->table_first, space->table_frames);
 	if (space->pool)
 		/* Release: this space is done with it. */
 		__atomic_sub_fetch(&space->pool->references, 1, __ATOMIC_RELEASE);
@@ -107,23 +107,15 @@ static long pool_set(struct vspace *space, u32 caller, vaddr_t token)
 	return 0;
 }
 
-/* Pins contiguous user frames of the caller, which it holds: as many as are good from the first on. */
-static u32 table_pin(u32 caller, frame_t first, u32 count)
+/* Claims contiguous frames of the caller: nobody else can map them or make them something else while they hold regions. */
+static bool table_claim(u32 caller, frame_t first, u32 count)
 {
-	u32 done = 0;
-
-	for (; done < count && first + done < frame_count && first + done > first - 1; done++) {
-		struct frame_record *record = frame_record(first + done);
-		spin_lock(frame_lock(first + done));
-		bool good = record->type == FRAME_USER && record->owner == caller && frame_held_by(record, caller) &&
-		            !(record->flags & FRAME_CLAIMED) && record->pins < 0xff00;
-		if (good)
-			frame_pin(first + done);
-		spin_unlock(frame_lock(first + done));
-		if (!good)
-			break;
-	}
-	return done;
+	for (u32 i = 0; i < count; i++)
+		if (!frame_claim(first + i, caller)) {
+			table_release(first, i);
+			return false;
+		}
+	return true;
 }
 
 static long table_set(struct vspace *space, u32 caller, u64 value)
@@ -132,13 +124,10 @@ static long table_set(struct vspace *space, u32 caller, u64 value)
 	u64 order = value >> 32;
 
 	if (first != FRAME_NONE) {
-		if (order > TABLE_ORDER_MAX)
+		if (order > TABLE_ORDER_MAX || first > ~0u - (1u << order))
 			return -EINVAL;
-		u32 pinned = table_pin(caller, first, 1u << order);
-		if (pinned < 1u << order) {
-			table_unpin(first, pinned);
+		if (!table_claim(caller, first, 1u << order))
 			return -EPERM;
-		}
 	}
 	/* Commit. */
 	spin_lock(&space->lock);
@@ -152,7 +141,7 @@ static long table_set(struct vspace *space, u32 caller, u64 value)
 	space->hint = 0;
 	vspace_count(space, 0);
 	spin_unlock(&space->lock);
-	table_unpin(old_first, old_count);
+	table_release(old_first, old_count);
 	return 0;
 }
 

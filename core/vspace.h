@@ -66,10 +66,12 @@ frame_t pool_take(struct pool *pool);
 void pool_log(struct pool *pool, u32 space, vaddr_t address, frame_t frame);
 /* Both at once, for the common fault. */
 frame_t pool_serve(struct pool *pool, u32 space, vaddr_t address);
-/* An anonymous frame that a copy left with no mapping. */
+/* An anonymous frame that a copy left with no mapping, claimed. */
 void pool_stash(struct pool *pool, frame_t frame);
-/* Wakes mem's refill thread when the pool is low; no locks held. */
-void pool_tend(struct pool *pool);
+/* When the pool is low: the pool with a reference, so that pool_low_tell can wake mem's refill thread once the space is unlocked (waiting
+ * comes before spaces in the order of locks). NULL: nothing to tell. */
+struct pool *pool_low_hold(struct pool *pool);
+void pool_low_tell(struct pool *pool);
 
 /* ---- for the files of vspace --------------------------------------------------------------------------------------------------------- */
 #define VSPACE_BATCH 512     /* pages changed by one call */

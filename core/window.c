@@ -79,8 +79,7 @@ bool window_writable(struct domain *d, frame_t frame)
 
 	spin_lock(&d->lock);
 	const arch_entry_t *entry = arch_page_walk(d->root, window_address(d, frame), false, &large);
-	/* Large pages of a window are frames of its owner. */
-	bool writable = large || (entry && arch_entry_present(*entry) && arch_entry_writable(*entry));
+	bool writable = entry && arch_entry_present(*entry) && arch_entry_writable(*entry);
 	spin_unlock(&d->lock);
 	return writable;
 }

@@ -56,8 +56,10 @@ arch_entry_t *arch_page_walk(paddr_t root, vaddr_t address, bool create, bool *l
 			*entry = made;
 			entry_count(entry, 1);
 		} else if (unlikely(*entry & X86_LARGE)) {
-			if (large_out)
+			if (!create && large_out) {
 				*large_out = true;
+				return entry;
+			}
 			if (!create || level != 1 || !entry_split(entry, address))
 				return NULL;
 		}

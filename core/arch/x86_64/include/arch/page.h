@@ -49,7 +49,7 @@ typedef u64 arch_entry_t;
 extern paddr_t arch_kernel_root __attribute__((visibility("hidden")));
 
 /* The leaf entry of address, or NULL when a level is missing (create false) or no table could be had (create true). Large pages on the
- * way are split when create is true, else end the walk: *large_out (may be NULL) tells. */
+ * way are split when create is true. Else they end the walk: with large_out the result is their entry and *large_out is true, without NULL. */
 arch_entry_t *arch_page_walk(paddr_t root, vaddr_t address, bool create, bool *large_out);
 arch_entry_t arch_page_entry(frame_t frame, u32 flags);
 u32 arch_entry_flags(arch_entry_t e);
@@ -100,6 +100,10 @@ void arch_root_init(paddr_t root);
 void arch_root_init_unit(paddr_t root, u32 slot);
 /* Takes out tables for [start, end) that are empty and links them by their records into *chain: reserve_return_chain after a flush. */
 void arch_root_trim(paddr_t root, vaddr_t start, vaddr_t end, frame_t *chain);
+
+/* Copy of one page of memory, clearing of one. */
+void arch_page_copy(void *to, const void *from);
+void arch_page_zero(void *to);
 
 /* TLB: all processors in `cpu_mask` (bit per cpu id), this one included: returns when each has flushed. address/pages: what changed. */
 void arch_tlb_flush(u64 cpu_mask, vaddr_t address, u64 pages);

@@ -1,0 +1,166 @@
+/* Sharing mappings between address spaces (fork) and moving them within one (mremap). Leaf tables that are missing are skipped at once. */
+#include "vspace.h"
+#include "token.h"
+#include "wait.h"
+#include <arch/page.h>
+
+/* Two spaces are locked in order of address. */
+static void spaces_lock(struct vspace *a, struct vspace *b)
+{
+	spin_lock(a < b ? &a->lock : &b->lock);
+	if (a != b)
+		spin_lock(a < b ? &b->lock : &a->lock);
+}
+
+static void spaces_unlock(struct vspace *a, struct vspace *b)
+{
+	spin_unlock(&a->lock);
+	if (a != b)
+		spin_unlock(&b->lock);
+}
+
+/* How far a sharing came. */
+struct sharing {
+	vaddr_t at, end;
+	u32 pages;      /* shared */
+	bool stale;     /* `from` lost write permission somewhere */
+	bool stopped;   /* no page table could be had */
+};
+
+/* One page: the other space gets a mapping of its own. The source's lock keeps the frame mapped, so its count only grows. */
+static void page_share(struct sharing *s, arch_entry_t *from, arch_entry_t *to, bool cow)
+{
+	arch_entry_t entry = *from;
+	u32 flags = arch_entry_flags(entry) & ~(u32)(ARCH_PAGE_DIRTY | ARCH_PAGE_ACCESSED);
+
+	if (cow) {
+		while (!arch_entry_cow(entry)) {
+			arch_entry_t shared = entry;
+			u32 prot = (arch_entry_flags(entry) & ARCH_PAGE_EXECUTE ? TK_PROT_EXECUTE : 0) |
+			           (arch_entry_flags(entry) & ARCH_PAGE_NONE ? 0 : TK_PROT_READ);
+			shared = arch_entry_protected(shared, prot & TK_PROT_READ ? prot : 0, true);
+			s->stale |= arch_entry_present(entry) && arch_entry_writable(entry);
+			/* Relaxed: against the processor's marks only. */
+			if (__atomic_compare_exchange_n(from, &entry, shared, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+				break;
+		}
+		flags = (flags & ~(u32)ARCH_PAGE_WRITE) | ARCH_PAGE_COW;
+	}
+	/* Relaxed: the frame has a mapping, which the lock keeps. */
+	__atomic_add_fetch(&frame_record(arch_entry_frame(entry))->map_count, 1, __ATOMIC_RELAXED);
+	*to = arch_page_entry(arch_entry_frame(entry), flags);
+	arch_table_count(to, 1);
+	s->pages++;
+}
+
+/* The pages of one leaf table of `from`. */
+static void table_share(struct sharing *s, struct vspace *from, struct vspace *to, bool cow)
+{
+	arch_entry_t *source = arch_page_walk(from->root, s->at, false, NULL), *target = NULL;
+	vaddr_t stop = vspace_table_end(s->at, s->end);
+
+	for (; s->at < stop && s->pages < VSPACE_BATCH; s->at += PAGE_SIZE, source++, target = target ? target + 1 : NULL) {
+		if (!*source)
+			continue;
+		if (!target)
+			target = arch_page_walk(to->root, s->at, true, NULL);
+		if (!target) {
+			s->stopped = true;
+			return;
+		}
+		if (!*target)
+			page_share(s, source, target, cow);
+	}
+}
+
+long vspace_share(u32 caller, const struct tk_share *request)
+{
+	struct sharing s = { request->address, request->address + request->pages * PAGE_SIZE, 0, false, false };
+	long result = -EINVAL;
+
+	if (!vspace_range_valid(request->address, request->pages) || request->from == request->to)
+		return -EINVAL;
+	struct vspace *from = vspace_hold(caller, request->from);
+	if (!from)
+		return -EINVAL;
+	struct vspace *to = vspace_hold(caller, request->to);
+	if (!to)
+		goto release;
+	/* Commit. */
+	spaces_lock(from, to);
+	for (u32 tables = 0; tables < VSPACE_TABLES && s.pages < VSPACE_BATCH && !s.stopped; tables++) {
+		s.at = arch_page_next(from->root, s.at, s.end);
+		if (s.at >= s.end)
+			break;
+		table_share(&s, from, to, request->cow);
+	}
+	vspace_count(to, s.pages);
+	if (s.stale)
+		vspace_flush(from, request->address, (s.at - request->address) / PAGE_SIZE);
+	spaces_unlock(from, to);
+	result = s.stopped && s.at == request->address ? -ENOMEM : (long)((s.at - request->address) / PAGE_SIZE);
+	vspace_release(caller, request->to);
+release:
+	vspace_release(caller, request->from);
+	return result;
+}
+
+/* Moves one page; false when there is something at its new place or no table can be had. */
+static bool page_move(struct vspace *space, arch_entry_t *source, vaddr_t to, long *error)
+{
+	arch_entry_t *target = arch_page_walk(space->root, to, true, NULL);
+
+	*error = !target ? -ENOMEM : *target ? -EEXIST : 0;
+	if (*error)
+		return false;
+	*target = arch_entry_exchange(source, 0);
+	arch_table_count(source, -1);
+	arch_table_count(target, 1);
+	return true;
+}
+
+static bool ranges_overlap(vaddr_t a, vaddr_t b, u64 size)
+{
+	return a < b + size && b < a + size;
+}
+
+long vspace_move(u32 caller, const struct tk_move *request)
+{
+	u64 size = request->pages * PAGE_SIZE;
+	u32 moved = 0;
+	long error = 0;
+	frame_t chain = FRAME_NONE;
+
+	if (!vspace_range_valid(request->from, request->pages) || !vspace_range_valid(request->to, request->pages) ||
+	    ranges_overlap(request->from, request->to, size))
+		return -EINVAL;
+	struct vspace *space = vspace_hold(caller, request->vspace);
+	if (!space)
+		return -EINVAL;
+	/* Commit, page by page. */
+	vaddr_t at = request->from, end = at + size;
+	spin_lock(&space->lock);
+	for (u32 tables = 0; tables < VSPACE_TABLES && moved < VSPACE_BATCH && !error; tables++) {
+		at = arch_page_next(space->root, at, end);
+		if (at >= end)
+			break;
+		arch_entry_t *source = arch_page_walk(space->root, at, false, NULL);
+		vaddr_t stop = vspace_table_end(at, end);
+		for (; at < stop && moved < VSPACE_BATCH; at += PAGE_SIZE, source++) {
+			if (!*source)
+				continue;
+			if (!page_move(space, source, at - request->from + request->to, &error))
+				break;
+			moved++;
+		}
+	}
+	arch_root_trim(space->root, request->from, at, &chain);
+	if (moved || chain != FRAME_NONE)
+		vspace_flush(space, request->from, (at - request->from) / PAGE_SIZE);
+	spin_unlock(&space->lock);
+	reserve_return_chain(chain);
+	if (moved)
+		wait_cancel_range(space->id, request->from, at - request->from);
+	vspace_release(caller, request->vspace);
+	return error && at == request->from ? error : (long)((at - request->from) / PAGE_SIZE);
+}

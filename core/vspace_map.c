@@ -1,0 +1,232 @@
+/* Mapping, unmapping and protecting pages of an address space. Every call changes a bounded number of pages and says how far it came. */
+#include "vspace.h"
+#include "token.h"
+#include "wait.h"
+#include <arch/page.h>
+#include <tessera/arch.h>
+
+#define PROT_ALL (TK_PROT_READ | TK_PROT_WRITE | TK_PROT_EXECUTE | TK_PROT_COW)
+
+/* The entry of a page mapped by tk_map: with COW the frame is a memory object's, and a write always copies. */
+static arch_entry_t entry_of(frame_t frame, u32 prot)
+{
+	arch_entry_t e = arch_page_entry(frame, ARCH_PAGE_USER | (prot & TK_PROT_COW ? ARCH_PAGE_COPY : 0));
+
+	return arch_entry_protected(e, prot, prot & TK_PROT_COW);
+}
+
+/* Maps frames in one leaf table: how many entries it went through. *result: an error that ended it. */
+static u32 map_pages(struct vspace *space, vaddr_t address, const frame_t *frames, u32 count, u32 prot, long *result)
+{
+	arch_entry_t *entry = arch_page_walk(space->root, address, true, NULL);
+	u32 done = 0;
+
+	*result = 0;
+	if (!entry)
+		*result = -ENOMEM;
+	for (; done < count && !*result; done++, entry++) {
+		if (frames[done] == FRAME_NONE || *entry)
+			continue;
+		if (!frame_map_count(frames[done], space->owner)) {
+			*result = -EPERM;
+			break;
+		}
+		*entry = entry_of(frames[done], prot);
+		arch_table_count(entry, 1);
+		vspace_count(space, 1);
+	}
+	return done;
+}
+
+long vspace_map(u32 caller, const struct tk_map *request)
+{
+	frame_t frames[VSPACE_BATCH];
+	u32 done = 0, prot = request->prot;
+	long result = 0;
+
+	if (!vspace_range_valid(request->address, request->count) || request->count > VSPACE_BATCH || prot & ~(u32)PROT_ALL)
+		return -EINVAL;
+	if (domain_copy_in(&domains[caller], frames, (vaddr_t)request->frames, request->count * sizeof(frame_t)))
+		return -EFAULT;
+	struct vspace *space = vspace_hold(caller, request->vspace);
+	if (!space)
+		return -EINVAL;
+	/* Commit, page by page. */
+	spin_lock(&space->lock);
+	vaddr_t at = request->address, end = at + (u64)request->count * PAGE_SIZE;
+	while (at < end && !result) {
+		u32 count = (u32)((vspace_table_end(at, end) - at) / PAGE_SIZE);
+		u32 mapped = map_pages(space, at, frames + done, count, prot, &result);
+		done += mapped;
+		at += mapped * PAGE_SIZE;
+	}
+	spin_unlock(&space->lock);
+	vspace_release(caller, request->vspace);
+	return done || result != -EPERM ? (long)done : result;
+}
+
+/* What an unmapping has taken out: frames, in order, and the range they were in. */
+struct removed {
+	frame_t frames[VSPACE_BATCH];
+	u32 count;
+	vaddr_t first, last;
+};
+
+/* Clears up to `limit` pages from *at on; *at is then where it came to. */
+static void pages_remove(struct vspace *space, vaddr_t *at, vaddr_t end, u32 limit, struct removed *out)
+{
+	vaddr_t address = *at;
+
+	for (u32 tables = 0; tables < VSPACE_TABLES && out->count < limit; tables++) {
+		address = arch_page_next(space->root, address, end);
+		if (address >= end)
+			break;
+		arch_entry_t *entry = arch_page_walk(space->root, address, false, NULL);
+		vaddr_t stop = vspace_table_end(address, end);
+		for (; address < stop && out->count < limit; address += PAGE_SIZE, entry++) {
+			if (!*entry)
+				continue;
+			if (!out->count)
+				out->first = address;
+			out->last = address;
+			out->frames[out->count++] = arch_entry_frame(arch_entry_exchange(entry, 0));
+			arch_table_count(entry, -1);
+		}
+	}
+	*at = address;
+}
+
+long vspace_unmap(u32 caller, struct tk_unmap *request)
+{
+	struct domain *d = &domains[caller];
+	struct removed out = { .count = 0 };
+	u32 limit = request->capacity < VSPACE_BATCH ? request->capacity : VSPACE_BATCH, freed = 0;
+	frame_t chain = FRAME_NONE;
+
+	if (!vspace_range_valid(request->address, request->pages) || !limit)
+		return -EINVAL;
+	if (!domain_owns_range(d, (vaddr_t)request->freed, limit * sizeof(frame_t)))
+		return -EFAULT;
+	struct vspace *space = vspace_hold(caller, request->vspace);
+	if (!space)
+		return -EINVAL;
+	/* Commit. */
+	vaddr_t at = request->address, end = at + request->pages * PAGE_SIZE;
+	spin_lock(&space->lock);
+	pages_remove(space, &at, end, limit, &out);
+	arch_root_trim(space->root, request->address, at, &chain);
+	vspace_count(space, -(i64)out.count);
+	if (out.count || chain != FRAME_NONE)
+		vspace_flush(space, out.first, out.count ? (out.last - out.first) / PAGE_SIZE + 1 : 1);
+	spin_unlock(&space->lock);
+	reserve_return_chain(chain);
+	/* Counted down after the flush: a frame without mappings is in no processor's buffer. */
+	for (u32 i = 0; i < out.count; i++)
+		if (frame_unmap_count(out.frames[i]))
+			out.frames[freed++] = out.frames[i];
+	if (out.count)
+		wait_cancel_range(space->id, out.first, out.last - out.first + PAGE_SIZE);
+	vspace_release(caller, request->vspace);
+	request->freed_count = freed;
+	request->done = (at - request->address) / PAGE_SIZE;
+	return domain_copy_out(d, (vaddr_t)request->freed, out.frames, freed * sizeof(frame_t));
+}
+
+static bool protect_entry(arch_entry_t *entry, u32 prot)
+{
+	bool shared = prot & TK_PROT_COW && __atomic_load_n(&frame_record(arch_entry_frame(*entry))->map_count, __ATOMIC_RELAXED) > 1;
+
+	for (;;) {
+		arch_entry_t old = *entry;
+		/* What was copy on write stays so, whatever the protection: its frame is shared or an object's. */
+		arch_entry_t new = arch_entry_protected(old, prot, arch_entry_cow(old) || arch_entry_copy(old) || shared);
+		/* Relaxed: against the processor's marks only. */
+		if (new == old || __atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			return new != old && arch_entry_present(old);
+	}
+}
+
+long vspace_protect(u32 caller, vaddr_t token, vaddr_t address, u64 pages, u32 prot)
+{
+	vaddr_t at = address, end = address + pages * PAGE_SIZE, first = 0, last = 0;
+	u32 changed = 0;
+
+	if (!vspace_range_valid(address, pages) || prot & ~(u32)PROT_ALL)
+		return -EINVAL;
+	struct vspace *space = vspace_hold(caller, token);
+	if (!space)
+		return -EINVAL;
+	/* Commit. */
+	spin_lock(&space->lock);
+	for (u32 tables = 0; tables < VSPACE_TABLES && changed < VSPACE_BATCH; tables++) {
+		at = arch_page_next(space->root, at, end);
+		if (at >= end)
+			break;
+		arch_entry_t *entry = arch_page_walk(space->root, at, false, NULL);
+		vaddr_t stop = vspace_table_end(at, end);
+		for (; at < stop && changed < VSPACE_BATCH; at += PAGE_SIZE, entry++) {
+			if (!*entry || !protect_entry(entry, prot))
+				continue;
+			first = changed++ ? first : at;
+			last = at;
+		}
+	}
+	if (changed)
+		vspace_flush(space, first, (last - first) / PAGE_SIZE + 1);
+	spin_unlock(&space->lock);
+	vspace_release(caller, token);
+	return (long)((at - address) / PAGE_SIZE);
+}
+
+static u32 prot_of(u32 flags)
+{
+	u32 prot = flags & ARCH_PAGE_NONE ? 0 : TK_PROT_READ;
+
+	prot |= flags & ARCH_PAGE_WRITE ? TK_PROT_WRITE : 0;
+	prot |= flags & ARCH_PAGE_EXECUTE && prot ? TK_PROT_EXECUTE : 0;
+	return prot | (flags & ARCH_PAGE_COW ? TK_PROT_COW : 0);
+}
+
+long vspace_query(u32 caller, vaddr_t token, vaddr_t address)
+{
+	long result = -ENOENT;
+
+	if (!vspace_range_valid(address, 1))
+		return -EINVAL;
+	struct vspace *space = vspace_hold(caller, token);
+	if (!space)
+		return -EINVAL;
+	spin_lock(&space->lock);
+	const arch_entry_t *entry = arch_page_walk(space->root, address, false, NULL);
+	if (entry && *entry) {
+		u32 flags = arch_entry_flags(*entry);
+		result = (long)(arch_entry_frame(*entry) | (u64)prot_of(flags) << 32 | (u64)!!(flags & ARCH_PAGE_DIRTY) << 40 |
+		                (u64)!!(flags & ARCH_PAGE_ACCESSED) << 41);
+	}
+	spin_unlock(&space->lock);
+	vspace_release(caller, token);
+	return result;
+}
+
+void *vspace_pin(struct vspace *space, vaddr_t address, u32 access, frame_t *frame)
+{
+	void *found = NULL;
+
+	if (address >= ARCH_USER_LIMIT)
+		return NULL;
+	spin_lock(&space->lock);
+	arch_entry_t *entry = arch_page_walk(space->root, address, false, NULL);
+	if (entry && arch_entry_allows(*entry, access)) {
+		*frame = arch_entry_frame(*entry);
+		arch_entry_mark(entry, access & TK_ACCESS_WRITE);
+		frame_pin(*frame);
+		found = (char *)frame_address(*frame) + (address & PAGE_MASK);
+	}
+	spin_unlock(&space->lock);
+	return found;
+}
+
+void vspace_unpin(frame_t frame)
+{
+	frame_unpin(frame);
+}
