@@ -60,6 +60,9 @@ struct shim_file_ops {
 	const volatile u32 *(*event_word)(struct shim_file *);                 /* instead of file->pollword's sequence; both NULL: always ready */
 	u32 (*ready)(struct shim_thread *, struct shim_file *);                /* POLL bits now; NULL: the level of the poll word */
 	void (*flush)(struct shim_file *, struct shim_fd_table *);             /* a descriptor of this table was closed: record locks */
+	/* mmap: mem's object behind the file, held for the caller; *object 0: private memory of zeros. write: shared and writable.
+	 * NULL: -ENODEV. */
+	long (*map)(struct shim_thread *, struct shim_file *, bool write, u64 *object);
 	void (*close)(struct shim_file *);                                     /* last reference gone */
 };
 /* A NULL operation means: read, write, ioctl -EINVAL, -EINVAL, -ENOTTY; seek -ESPIPE. close must be there; stat NULL: a file without
@@ -104,6 +107,12 @@ void fd_table_hold(struct shim_fd_table *table);               /* CLONE_FILES */
 long fd_table_unshare(struct shim_thread *t) must_check;       /* unshare(CLONE_FILES), and exec before fd_table_close_on_exec */
 /* The first open descriptor at or above `from`, or -1: for listing (/proc/PID/fd). */
 i32 fd_next(struct shim_fd_table *table, i32 from);
+
+/* memory.c: `map` of the file system's files. */
+long file_map_fs(struct shim_thread *t, struct shim_file *file, bool write, u64 *object);
+
+/* futex.c: what a thread leaves in its address space when it ends or executes another program: robust locks, clear_child_tid. */
+void shim_futex_exit(struct shim_thread *t);
 
 /* epoll.c: the last reference of a file is gone: it leaves every epoll set. */
 void epoll_file_closed(struct shim_file *file);
