@@ -3,6 +3,11 @@
 
 void echo_raw(struct terminal *t, u8 c)
 {
+	if (c == 0xff) { /* Linux's escape in its buffer of echoes: shown as it is, whatever OPOST says */
+		output_put(t, c);
+		t->column++;
+		return;
+	}
 	if (output_flag(t, OPOST))
 		(void)output_character(t, c, OUTPUT_SIZE - output_count(t)); /* an echo that finds no room is lost */
 	else
@@ -105,12 +110,9 @@ static void echo_erase(struct terminal *t, u32 length, bool single)
 	}
 }
 
-/* Letters and digits as Linux's table for Latin-1 has them. */
 static bool character_in_word(u8 c)
 {
-	if (c >= 0xc0)
-		return c != 0xd7 && c != 0xf7;
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+	return (c >= '0' && c <= '9') || character_is_upper(c) || character_is_lower(c) || c == '_';
 }
 
 /* KILL without the flags that let the line be rubbed out: true if that is all. */

@@ -57,9 +57,10 @@ static void input_put_marked(struct terminal *t, u8 c)
 /* Ends the line with c; a line that EOF ended carries a 0 which readers don't see. */
 static void line_end(struct terminal *t, u8 c)
 {
-	u32 position = t->input_head % INPUT_SIZE;
+	u32 position;
 
 	input_put(t, c);
+	position = (t->input_head - 1) % INPUT_SIZE;
 	t->line_ends[position / 64] |= 1ull << position % 64;
 	t->line_head = t->input_head;
 }
@@ -67,8 +68,11 @@ static void line_end(struct terminal *t, u8 c)
 static void signal_note(struct terminal *t, u32 signal)
 {
 	t->signals |= 1u << signal;
-	if (!local_flag(t, NOFLSH))
-		terminal_flush(t, true, true);
+	if (local_flag(t, NOFLSH))
+		return;
+	terminal_flush(t, true, true);
+	t->column = t->column_sent; /* echoes that never left moved no cursor */
+	t->line_column = t->line_column_sent;
 }
 
 static void signal_character(struct terminal *t, u32 signal, u8 c)
@@ -85,6 +89,8 @@ static bool receive_control(struct terminal *t, u8 c)
 {
 	if (input_flag(t, IXON)) {
 		if (control_character(t, VSTART, c)) {
+			t->column_sent = t->column; /* it lets echoes go, even when nothing was stopped */
+			t->line_column_sent = t->line_column;
 			output_start(t);
 			return true;
 		}
@@ -158,12 +164,12 @@ static bool receive_canonical(struct terminal *t, u8 c)
 	return true;
 }
 
-/* A character that only is itself. */
-static void receive_plain(struct terminal *t, u8 c)
+/* A character that only is itself; newline: one that ICRNL made, which shows as such. */
+static void receive_plain(struct terminal *t, u8 c, bool newline)
 {
 	if (local_flag(t, ECHO)) {
 		echo_erasing_end(t);
-		if (c == '\n' && !t->literal_next) {
+		if (newline) {
 			echo_raw(t, '\n');
 		} else {
 			echo_line_begin(t);
@@ -178,8 +184,8 @@ static u8 character_strip(const struct terminal *t, u8 c)
 {
 	if (input_flag(t, ISTRIP))
 		c &= 0x7f;
-	if (input_flag(t, IUCLC) && local_flag(t, IEXTEN) && c >= 'A' && c <= 'Z')
-		c = (u8)(c - 'A' + 'a');
+	if (input_flag(t, IUCLC) && local_flag(t, IEXTEN) && character_is_upper(c))
+		c += 'a' - 'A';
 	return c;
 }
 
@@ -191,12 +197,16 @@ static void output_start_any(struct terminal *t)
 
 bool input_receive(struct terminal *t, u8 c)
 {
+	bool newline = false;
+
 	if (input_room(t) == 0)
 		return false;
+	if (input_count(t) >= INPUT_SIZE)
+		t->input_head--; /* line_overflows */
 	c = character_strip(t, c);
 	if (t->literal_next) {
 		output_start_any(t);
-		receive_plain(t, c);
+		receive_plain(t, c, false);
 		t->literal_next = false;
 		return true;
 	}
@@ -210,13 +220,14 @@ bool input_receive(struct terminal *t, u8 c)
 	if (c == '\r') {
 		if (input_flag(t, IGNCR))
 			return true;
-		if (input_flag(t, ICRNL))
+		newline = input_flag(t, ICRNL);
+		if (newline)
 			c = '\n';
 	} else if (c == '\n' && input_flag(t, INLCR)) {
 		c = '\r';
 	}
 	if (!canonical(t) || !receive_canonical(t, c))
-		receive_plain(t, c);
+		receive_plain(t, c, newline);
 	return true;
 }
 

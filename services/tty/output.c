@@ -86,8 +86,8 @@ bool output_character(struct terminal *t, u8 c, u32 room)
 	default:
 		if (character_is_control(c))
 			break;
-		if (output_flag(t, OLCUC) && c >= 'a' && c <= 'z')
-			c = (u8)(c - 'a' + 'A');
+		if (output_flag(t, OLCUC) && character_is_lower(c))
+			c -= 'a' - 'A';
 		if (!character_continues(t, c))
 			t->column++;
 		break;

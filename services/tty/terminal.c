@@ -79,6 +79,8 @@ void terminal_transmit(struct terminal *t)
 {
 	bool drained;
 
+	t->column_sent = t->column;
+	t->line_column_sent = t->line_column;
 	t->driver->transmit(t);
 	drained = t->drain_waits && output_count(t) == 0 && t->driver->drained(t);
 	if (drained)

@@ -53,6 +53,7 @@ struct terminal {
 	/* Output. */
 	u32 output_head, output_tail;
 	u32 column, line_column;          /* of the cursor; where the line being typed began */
+	u32 column_sent, line_column_sent;/* the same when output was last handed to the driver */
 	bool stopped;                     /* by STOP or TCOOFF */
 	bool stopped_by_call;             /* TCOOFF: only TCOON starts again */
 	u8 output[OUTPUT_SIZE];
@@ -66,6 +67,9 @@ static inline bool canonical(const struct terminal *t) { return (t->termios.c_lf
 /* c is the control character `which`, which is not switched off. */
 static inline bool control_character(const struct terminal *t, u32 which, u8 c) { return c && t->termios.c_cc[which] == c; }
 static inline bool character_is_control(u8 c) { return c < 32 || c == 127; }
+/* Letters as Linux's table for Latin-1 has them. */
+static inline bool character_is_upper(u8 c) { return (c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7); }
+static inline bool character_is_lower(u8 c) { return (c >= 'a' && c <= 'z') || (c >= 0xdf && c != 0xf7); }
 static inline bool character_continues(const struct terminal *t, u8 c) { return input_flag(t, IUTF8) && (c & 0xc0) == 0x80; }
 
 /* terminal.c */
