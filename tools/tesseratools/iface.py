@@ -10,6 +10,7 @@ WORDS_MAX = 6
 BUFFERS_MAX = 4
 RANGES_MAX = 2
 OUTS_MAX = 3
+OUT_BUFFERS_MAX = 2   # what the core copies back
 OPS_MAX = 65536
 BULK_MAX = 4096
 
@@ -181,6 +182,7 @@ def _limits_check(tokens, op):
             (sum(p.words for p in op.parameters), WORDS_MAX, "words of parameters"),
             (len(op.marshalled), BUFFERS_MAX, "buffers and application ranges"),
             (sum(p.range for p in op.parameters), RANGES_MAX, "application ranges"),
+            (sum(p.kind in ("bytes_out", "struct_out") for p in op.parameters), OUT_BUFFERS_MAX, "buffers to copy back"),
             (len(op.outs), OUTS_MAX, "out words")):
         if count > limit:
             tokens.fail(f"{op.name}: {count} {what}, at most {limit}", op.line)

@@ -48,6 +48,10 @@ class Parse(unittest.TestCase):
     def test_refuses_too_many_ranges(self):
         self.refused("interface x;\nop f(a: app_in, b: app_in, c: app_out);", "x.iface:2: f: 3 application ranges, at most 2")
 
+    def test_refuses_too_many_buffers_to_copy_back(self):
+        self.refused("interface x;\nop f(a: struct_out<struct s>, b: struct_out<struct s>, c: struct_out<struct s>);",
+                     "x.iface:2: f: 3 buffers to copy back, at most 2")
+
     def test_refuses_too_many_outs(self):
         self.refused("interface x;\nop f() -> (a, b, c, d);", "x.iface:2: f: 4 out words, at most 3")
 
