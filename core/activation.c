@@ -8,8 +8,6 @@
 #include "assert.h"
 #include <tessera/errno.h>
 
-extern struct domain *abi_domain;
-
 static inline u32 activation_depth(const struct thread *t) { return (u32)(t->top + 1 - t->activations); }
 
 /* ---- Stacks ------------------------------------------------------------------------------------------------------------------ */
@@ -112,7 +110,8 @@ long activation_upcall(struct thread *t, struct domain *d, u32 kind, const struc
 	if (activation_depth(t) >= ACTIVATIONS_MAX)
 		return -ENOMEM;
 	if (d != abi_domain || t->stack_top == 0 || t->domain != NULL) {
-		int index = stack_take(d, t);
+		/* A new thread of a unit does not wait: its starter is told. */
+		int index = kind == ACTIVATION_MAIN ? stack_take_now(d, t) : stack_take(d, t);
 		if (index < 0)
 			return -EBUSY;
 		stack = (u32)index;
@@ -287,6 +286,11 @@ static void activation_pop(struct thread *t, const struct activation *a, bool gi
 	t->domain = a->caller;
 	if (give)
 		stack_give(a->domain, a->stack);
+}
+
+void activation_leave(struct thread *t)
+{
+	activation_pop(t, t->top, true);
 }
 
 static void reply_to_unit(struct thread *t, struct activation *a, u64 result, const u64 *outs)

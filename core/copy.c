@@ -9,7 +9,7 @@
 #include <tessera/errno.h>
 
 /* The core's address of a byte of a unit's memory, for at most *size bytes (to the end of its page): NULL if not mapped. */
-static void *unit_address(const struct domain *d, vaddr_t address, u64 *size, bool write)
+void *copy_unit_address(const struct domain *d, vaddr_t address, u64 *size, bool write)
 {
 	u64 offset = address & PAGE_MASK;
 	bool large = false;
@@ -31,8 +31,8 @@ long copy_unit_to_unit(struct domain *to_domain, vaddr_t to, struct domain *from
 {
 	while (size) {
 		u64 part = size;
-		void *source = unit_address(from_domain, from, &part, false);
-		void *target = unit_address(to_domain, to, &part, true);
+		void *source = copy_unit_address(from_domain, from, &part, false);
+		void *target = copy_unit_address(to_domain, to, &part, true);
 		if (source == NULL || target == NULL)
 			return -EFAULT;
 		__builtin_memcpy(target, source, part);

@@ -7,6 +7,9 @@
 struct domain;
 struct thread;
 
+/* The core's address of a byte of a unit's memory, for at most *size bytes (cut to the end of its page): NULL if not mapped so. */
+void *copy_unit_address(const struct domain *d, vaddr_t address, u64 *size, bool write);
+
 #define COPY_CLIENT_MAX (64 * 1024ul) /* bytes of one tk_copy_in or tk_copy_out */
 
 /* Both ranges belong to their units (checked by the caller for `from`'s or `to`'s owner); 0 or -EFAULT. */

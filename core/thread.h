@@ -83,9 +83,8 @@ struct thread {
 	frame_t frame;            /* exported page */
 	u32 owner;                /* domain */
 	bool application;
-	u32 creator;              /* domain that gave its frames */
-	u32 frame_count;
-	frame_t frames[TK_OBJECT_FRAMES_MAX];
+	bool parked;              /* its call parked it: the result comes with the wake, which may come before the call has ended */
+	u32 main_argument;        /* of a unit's own thread */
 	/* Scheduling: under the run queue's lock of `cpu`. */
 	u32 cpu;
 	u32 policy, priority, weight;
@@ -129,7 +128,8 @@ long thread_destroy(struct thread *t, u32 caller);
 long thread_start(struct thread *t);
 /* The current thread ends; sched_switch chooses another. exit_word was set by tk_thread_exit. */
 void thread_exit_current(struct thread *t);
-struct thread *thread_of_id(u32 id);   /* NULL: none. Stays valid only while the caller keeps it from being destroyed */
+/* Priority inheritance for whichever thread has this id; the id comes from a lock word, so it may be anything. */
+void thread_lend(u32 id, u32 priority);
 long thread_interrupt(struct thread *t, u32 bits);
 /* A thread of the core or of a unit, from boot memory. */
 struct thread *thread_create_boot(void);
@@ -143,6 +143,8 @@ long activation_upcall(struct thread *t, struct domain *domain, u32 kind, const 
 void activation_reply(struct thread *t, u64 result, const u64 *outs);
 /* Ends every activation above and including the deepest one in a failed generation; the caller of that one gets -EIO. */
 void activation_unwind(struct thread *t);
+/* The thread's base activation ends without a reply: it exits. */
+void activation_leave(struct thread *t);
 /* A gate call that the fast path of entry.S did not do: marshalled parameters, errors, waiting for a stack. */
 void gate_call_slow(struct thread *t, u32 number, const u64 *args);
 /* trap.c: the application's access failed for good: tells the shim. */

@@ -117,11 +117,10 @@ static bool interrupted(const struct thread *t, u32 flags)
 
 static void lend_to_owner(struct thread *t, u32 value)
 {
-	u32 priority = sched_priority(t);
-	struct thread *owner = priority ? thread_of_id(value & 0x3fffffff) : NULL;
+	u32 priority = sched_priority(t), owner = value & 0x3fffffff;
 
-	if (owner && owner != t)
-		sched_lend(owner, priority);
+	if (priority && owner != t->id)
+		thread_lend(owner, priority);
 }
 
 /* With the bucket locked: 0 when the thread stands in it. */
@@ -157,8 +156,12 @@ long wait_begin(struct thread *t, const struct wait_request *r)
 	if (error)
 		return error;
 	struct wait_bucket *b = wait_bucket_lock(key);
+	/* Sequentially consistent, against wait_wake_key: counted first, then the word is read; there the word is written, then the count
+	 * is read. One of the two sees the other. */
+	__atomic_fetch_add(&b->occupied, 1, __ATOMIC_SEQ_CST);
 	error = wait_enter(t, b, r);
 	if (error) {
+		__atomic_fetch_sub(&b->occupied, 1, __ATOMIC_RELAXED);
 		spin_unlock(&b->lock);
 		return error;
 	}
@@ -168,6 +171,7 @@ long wait_begin(struct thread *t, const struct wait_request *r)
 	t->wait.bitset = r->bitset;
 	t->wait.flags = r->flags;
 	t->wait.serial++;
+	t->parked = true;
 	t->state = THREAD_WAITING;
 	t->page->state = THREAD_WAITING;
 	list_push_back(&b->waiters, &t->wait.link);
@@ -184,6 +188,7 @@ long wait_begin(struct thread *t, const struct wait_request *r)
 static void wait_leave(struct thread *t, long result)
 {
 	list_remove(&t->wait.link);
+	__atomic_fetch_sub(&t->wait.bucket->occupied, 1, __ATOMIC_RELAXED); /* under the lock */
 	timer_disarm(t);
 	t->result = (u64)result;
 	__builtin_memset(t->outs, 0, sizeof(t->outs));
@@ -213,20 +218,26 @@ static long wake_locked(struct wait_bucket *b, struct wait_key key, u32 count, u
 	return woken;
 }
 
+long wait_wake_waiters(struct wait_key key, u32 count, u32 bitset)
+{
+	struct wait_bucket *b = wait_bucket_lock(key);
+	long woken = wake_locked(b, key, count, bitset);
+
+	spin_unlock(&b->lock);
+	return woken;
+}
+
 long wait_wake_key(struct wait_key key, u32 count, u32 bitset)
 {
 	struct wait_bucket *b = bucket_of(key);
+	long woken = 0;
 
-	/* Sequentially consistent: the caller wrote the word before; a waiter stands in the list before it reads the word. */
+	/* Sequentially consistent: the caller wrote the word before; see wait_begin. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (list_empty(&b->waiters) && list_empty(&b->watches))
-		return 0;
-	spin_lock(&b->lock);
-	long woken = wake_locked(b, key, count, bitset);
+	if (__atomic_load_n(&b->occupied, __ATOMIC_SEQ_CST))
+		woken = wait_wake_waiters(key, count, bitset);
 	if (!list_empty(&b->watches))
-		watch_fire(b, key);
-	spin_unlock(&b->lock);
-	watch_tell();
+		watch_wake(key, 1);
 	return woken;
 }
 
@@ -277,6 +288,8 @@ static long move_locked(struct wait_bucket *from, struct wait_key key, struct wa
 			continue;
 		list_remove(&t->wait.link);
 		list_push_back(&to->waiters, &t->wait.link);
+		__atomic_fetch_sub(&from->occupied, 1, __ATOMIC_RELAXED); /* under both locks */
+		__atomic_fetch_add(&to->occupied, 1, __ATOMIC_RELAXED);
 		__atomic_store_n(&t->wait.bucket, to, __ATOMIC_RELEASE);
 	}
 	return moved;

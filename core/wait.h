@@ -12,7 +12,8 @@ struct thread;
 
 struct wait_bucket {
 	struct spinlock lock;
-	struct list waiters;   /* in order of arrival */
+	volatile u32 occupied;      /* waiters that stand in it or are about to: a waker that sees 0 need not lock */
+	struct list waiters;        /* in order of arrival */
 	struct list watches;
 };
 
@@ -46,12 +47,12 @@ void timer_arm(struct thread *t, nanos_t deadline);
 void timer_disarm(struct thread *t);
 nanos_t timer_next(void);
 /* watch.c */
-struct watch_table;
 long watch_set(struct thread *t, vaddr_t table, u32 index, vaddr_t sequence, u64 cookie);
 long watch_clear(struct thread *t, vaddr_t table, u32 index);
-void watch_fire(struct wait_bucket *bucket, struct wait_key key); /* bucket locked */
-void watch_tell(void);          /* wakes the queues that watch_fire filled on this processor; no lock held */
-void watch_table_destroy(void *table);
+void watch_wake(struct wait_key key, u32 depth); /* puts the cookies of a word's watches into their queues; no lock held */
+long watch_table_create(void *object, u32 caller, frame_t exported) must_check;
+void watch_table_destroy(void *object);
+long wait_wake_waiters(struct wait_key key, u32 count, u32 bitset);
 struct wait_bucket *wait_bucket_lock(struct wait_key key);
 
 #endif

@@ -1,0 +1,237 @@
+/* Thread objects: creation from frames, start, interruption, end. Ids are dense indices of a table. */
+#include "thread.h"
+#include "assert.h"
+#include "cpu.h"
+#include "domain.h"
+#include "frame.h"
+#include "sched.h"
+#include "token.h"
+#include "vspace.h"
+#include "wait.h"
+#include <arch/context.h>
+#include <arch/page.h>
+#include <arch/time.h>
+#include <tessera/errno.h>
+
+static struct spinlock ids_lock;
+static struct thread *threads[THREADS_MAX]; /* by id; guarded by ids_lock */
+static u32 ids_next = 1;
+
+/* Stacks of applications' threads in the abi unit stand behind its pool's 64. */
+static vaddr_t stack_base(u32 id) { return abi_domain->stacks + (64 + (u64)id) * TK_STACK_STRIDE; }
+static vaddr_t stack_bottom(u32 id) { return stack_base(id) + TK_STACK_STRIDE - TK_STACK_SIZE; }
+#define STACK_FRAMES (TK_STACK_SIZE / PAGE_SIZE)
+
+static u32 id_take(struct thread *t)
+{
+	u32 id = 0;
+
+	spin_lock(&ids_lock);
+	for (u32 tried = 1; tried < THREADS_MAX && id == 0; tried++) {
+		if (threads[ids_next] == NULL)
+			id = ids_next;
+		ids_next = ids_next + 1 < THREADS_MAX ? ids_next + 1 : 1;
+	}
+	if (id)
+		threads[id] = t;
+	spin_unlock(&ids_lock);
+	return id;
+}
+
+static void id_return(u32 id)
+{
+	spin_lock(&ids_lock);
+	threads[id] = NULL;
+	spin_unlock(&ids_lock);
+}
+
+void thread_lend(u32 id, u32 priority)
+{
+	if (id >= THREADS_MAX)
+		return;
+	spin_lock(&ids_lock); /* the thread can't be destroyed meanwhile */
+	if (threads[id])
+		sched_lend(threads[id], priority);
+	spin_unlock(&ids_lock);
+}
+
+static void thread_init(struct thread *t, struct tk_thread_page *page, u8 *vector)
+{
+	arch_thread_init(t, vector);
+	t->page = page;
+	t->top = t->activations - 1;
+	t->state = THREAD_NEW;
+	t->policy = TK_POLICY_FAIR;
+	t->weight = 1024;
+	t->affinity = ~0ull;
+	t->client_root = arch_kernel_root;
+	t->cpu = arch_cpu()->id;
+	list_init(&t->domain_link);
+	list_init(&t->stack_link);
+}
+
+struct thread *thread_create_boot(void)
+{
+	struct thread *t = frame_address((frame_t)(frame_boot_alloc(1) >> PAGE_SHIFT));
+	frame_t frame = (frame_t)(frame_boot_alloc(1) >> PAGE_SHIFT);
+
+	thread_init(t, frame_address(frame), NULL);
+	t->frame = frame;
+	t->id = t->page->id = id_take(t);
+	return t;
+}
+
+/* ---- The stack in the shim ---------------------------------------------------------------------------------------------------------- */
+
+static void stack_unmap(u32 id, u32 count)
+{
+	spin_lock(&abi_domain->lock);
+	for (u32 i = 0; i < count; i++)
+		arch_page_unmap(abi_domain->root, stack_bottom(id) + i * PAGE_SIZE);
+	spin_unlock(&abi_domain->lock);
+	arch_tlb_flush(ARCH_TLB_EVERYONE, stack_bottom(id), count);
+}
+
+static long stack_map(u32 id, const frame_t *frames)
+{
+	u32 flags = ARCH_PAGE_WRITE | (abi_domain->class == 2 ? ARCH_PAGE_USER : ARCH_PAGE_KEY(abi_domain->arch.key) | ARCH_PAGE_GLOBAL);
+	u32 done = 0;
+	long error = 0;
+
+	spin_lock(&abi_domain->lock);
+	for (; done < STACK_FRAMES && error == 0; done++)
+		error = arch_page_map(abi_domain->root, stack_bottom(id) + done * PAGE_SIZE, frames[done], flags);
+	spin_unlock(&abi_domain->lock);
+	if (error)
+		stack_unmap(id, done - 1);
+	return error;
+}
+
+/* ---- Creation and end ------------------------------------------------------------------------------------------------------------------ */
+
+static u32 vector_frames(void) { return (u32)((arch_vector_size + PAGE_SIZE - 1) / PAGE_SIZE); }
+
+static long application_init(struct thread *t, u32 caller, const struct tk_object_create *r)
+{
+	if (r->frame_count != 2 + vector_frames() + STACK_FRAMES)
+		return -EINVAL;
+	struct vspace *space = token_pin(&domains[caller], r->vspace, TK_OBJECT_VSPACE);
+	if (space == NULL)
+		return -EINVAL;
+	long error = stack_map(t->id, &r->frames[2 + vector_frames()]);
+	if (error == 0) {
+		t->vspace = space;
+		t->client_root = space->root;
+		t->stack_top = stack_base(t->id) + TK_STACK_STRIDE;
+		t->application = true;
+		__atomic_fetch_add(&space->references, 1, __ATOMIC_RELAXED); /* pinned meanwhile */
+	}
+	token_unpin(&domains[caller], r->vspace);
+	return error;
+}
+
+long thread_create(u32 caller, const struct tk_object_create *r)
+{
+	struct thread *t = frame_address(r->frames[1]);
+	u8 *vector = r->vspace ? frame_address(r->frames[2]) : NULL;
+	long error = 0;
+
+	if (vector_frames() != 1 || r->argument > 0xffffffff)
+		return -EINVAL;
+	thread_init(t, frame_address(r->frames[0]), vector);
+	t->frame = r->frames[0];
+	t->owner = caller;
+	t->main_argument = (u32)r->argument;
+	t->id = id_take(t);
+	if (t->id == 0)
+		return -EAGAIN;
+	if (r->vspace)
+		error = application_init(t, caller, r);
+	else if (r->frame_count != 2)
+		error = -EINVAL;
+	if (error) {
+		id_return(t->id);
+		return error;
+	}
+	t->page->id = t->id;
+	return 0;
+}
+
+long thread_destroy(struct thread *t, u32 caller)
+{
+	(void)caller;
+	if (t->state != THREAD_EXITED && t->state != THREAD_NEW)
+		return -EBUSY;
+	/* Its processor is between marking it and leaving it: a few hundred instructions with interrupts off. */
+	while (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE))
+		arch_tlb_serve();
+	if (t->application) {
+		stack_unmap(t->id, STACK_FRAMES);
+		if (t->vspace)
+			__atomic_fetch_sub(&t->vspace->references, 1, __ATOMIC_RELEASE);
+	}
+	id_return(t->id);
+	return 0;
+}
+
+long thread_start(struct thread *t)
+{
+	u32 expected = THREAD_NEW;
+
+	/* One starter wins. */
+	if (!__atomic_compare_exchange_n(&t->state, &expected, THREAD_WAITING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return -EBUSY;
+	if (t->application) {
+		t->resume = RESUME_USER;
+		t->attention &= ~(u32)ATTENTION_RESULT;
+	} else {
+		struct tk_request request = { .args = { t->main_argument }, .interface = TK_INTERFACE_CORE, .op = TK_UPCALL_MAIN,
+			.thread = t->id };
+		long error = activation_upcall(t, &domains[t->owner], ACTIVATION_MAIN, &request);
+		if (error) {
+			__atomic_store_n(&t->state, THREAD_NEW, __ATOMIC_RELEASE);
+			return error;
+		}
+	}
+	t->accounted = arch_nanos();
+	sched_wake(t);
+	return 0;
+}
+
+void thread_exit_current(struct thread *t)
+{
+	t->state = THREAD_EXITED;
+	arch_cpu()->reschedule = true;
+}
+
+void thread_left(struct thread *t)
+{
+	bool ended = t->state == THREAD_EXITED;
+	bool moves = t->state == THREAD_RUNNABLE && !t->queued && t != arch_cpu()->idle;
+	struct wait_key own = wait_key_of_object(t->frame, offsetof(struct tk_thread_page, state));
+	struct wait_key word = { t->exit_space, t->exit_address };
+
+	if (ended)
+		t->page->state = THREAD_EXITED;
+	/* Release: its state is in memory for the next processor, or for its destruction: not touched after this when it ended. */
+	__atomic_store_n(&t->on_cpu, 0, __ATOMIC_RELEASE);
+	if (ended) {
+		wait_wake_key(own, ~0u, ~0u);
+		if (word.space)
+			wait_wake_key(word, ~0u, ~0u);
+	} else if (moves) {
+		sched_wake(t);
+	}
+}
+
+long thread_interrupt(struct thread *t, u32 bits)
+{
+	if (bits & ~(u32)(TK_INTERRUPT_SIGNAL | TK_INTERRUPT_KILL | TK_INTERRUPT_STOP))
+		return -EINVAL;
+	/* Sequentially consistent, against wait_enter: see there. */
+	__atomic_fetch_or(&t->page->interrupt, bits, __ATOMIC_SEQ_CST);
+	wait_cancel(t, 0, -EINTR);
+	if (__atomic_load_n(&t->on_cpu, __ATOMIC_SEQ_CST) && t->cpu != arch_cpu()->id)
+		arch_ipi_send(t->cpu, ARCH_IPI_RESCHEDULE); /* on its way back to user mode it looks at the word */
+	return 0;
+}
