@@ -1,6 +1,6 @@
 /* Attributes of files by name or open file: stat, access, chmod, chown, utimes, links' texts, statfs. */
 #include "fs.h"
-#include "fs_server.h"
+#include <fs_server.h>
 
 #define NANOS_MAX INT64_MAX
 

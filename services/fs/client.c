@@ -1,6 +1,6 @@
 /* Clients: working directory, root and umask (shared by CLONE_FS), and the credentials that permission checks use. */
 #include "fs.h"
-#include "fs_server.h"
+#include <fs_server.h>
 
 static void identity_put(struct fs_identity *who)
 {

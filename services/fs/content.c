@@ -1,8 +1,8 @@
 /* Size and content of open files beyond reading and writing: truncation, allocation, holes, objects, memory files. */
 #include "fs.h"
-#include "fs_server.h"
-#include "mem_client.h"
-#include "mem_types.h"
+#include <fs_server.h>
+#include <mem_client.h>
+#include <mem/mem_types.h>
 
 /* An open regular file of tmpfs that may be written, or the error for it. */
 static long writable_get(const struct rt_request *rq, u64 handle, struct fs_file **file)
@@ -49,14 +49,12 @@ long fs_op_truncate(const struct rt_request *rq, u64 handle, u64 size)
 	file = fs_file_get(rq, handle);
 	if (!file)
 		return -EBADF;
-	fs_file_put(file);
-	/* Not for writing is EINVAL here, as ftruncate(2) has it. */
 	if (file->kind == FS_KIND_PATH)
-		return -EBADF;
-	result = writable_get(rq, handle, &file);
-	if (result)
-		return -EINVAL;
-	result = is_data(file) ? inode_resize(file->inode, size) : -EINVAL;
+		result = -EBADF;
+	else if (!is_data(file) || (file->flags & FS_O_ACCMODE) == FS_O_RDONLY)
+		result = -EINVAL; /* not open for writing, as ftruncate(2) has it */
+	else
+		result = inode_resize(file->inode, size);
 	if (!result && !file->keeps_privileges)
 		fs_inode_drop_privileges(file->inode);
 	fs_file_put(file);
@@ -123,14 +121,18 @@ static long range_punch(struct fs_inode *inode, u64 from, u64 to)
 static long allocate_locked(struct fs_inode *inode, u32 mode, u64 offset, u64 length)
 {
 	u64 end = offset + length;
-	long result;
+	long result = 0;
 
 	if (mode & FS_ALLOCATE_PUNCH_HOLE)
 		return inode->data.seals & (FS_SEAL_WRITE | FS_SEAL_FUTURE_WRITE) ? -EPERM : range_punch(inode, offset, end);
 	if (end > inode->size && (inode->data.seals & FS_SEAL_GROW))
 		return -EPERM;
-	result = fs_tmpfs_reserve(inode, offset, end);
-	if (!result && end > inode->size && !(mode & FS_ALLOCATE_KEEP_SIZE))
+	/* Pages behind the end are not kept in reserve: a mapping would reach them. */
+	if (mode & FS_ALLOCATE_KEEP_SIZE)
+		end = end < inode->size ? end : inode->size;
+	if (offset < end)
+		result = fs_tmpfs_reserve(inode, offset, end);
+	if (!result && end > inode->size)
 		result = fs_tmpfs_resize(inode, end);
 	return result;
 }

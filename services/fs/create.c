@@ -1,6 +1,6 @@
 /* Making and removing names. */
 #include "fs.h"
-#include "fs_server.h"
+#include <fs_server.h>
 
 long fs_node_inode(struct fs_walk *walk, struct fs_place directory, const struct fs_node *node, struct fs_inode **inode)
 {
@@ -182,27 +182,30 @@ static long link_commit(struct fs_walk *walk, struct fs_place source, struct fs_
 long fs_op_link(const struct rt_request *rq, const struct fs_pair *request, const void *from, size_t from_size, const void *to, size_t to_size)
 {
 	struct fs_at at = { .client = request->client, .directory = request->to_directory };
-	struct fs_walk source, walk;
 	u32 follow = request->flags & FS_AT_SYMLINK_FOLLOW ? FS_WALK_FOLLOW : 0;
-	long result = fs_walk_begin(&source, rq, request->client, request->from_directory, follow | fs_walk_flags_of(request->flags));
+	struct fs_walk *source = heap_alloc(sizeof(*source)), walk;
+	long result = -ENOMEM;
 
-	if (result)
-		return result;
-	result = fs_walk_path(&source, from, from_size);
-	if (!result)
-		result = walk_to_make(&walk, rq, &at, to, to_size);
+	if (source)
+		result = fs_walk_begin(source, rq, request->client, request->from_directory, follow | fs_walk_flags_of(request->flags));
 	if (result) {
-		fs_walk_end(&source);
+		heap_free(source);
 		return result;
 	}
-	result = fs_walk_run(&source);
-	if (!result && !source.found)
-		result = -EXDEV; /* a pipe */
+	result = fs_walk_path(source, from, from_size);
 	if (!result)
-		result = link_commit(&walk, source.at, source.inode);
-	fs_walk_unlock(&walk);
-	fs_walk_end(&walk);
-	fs_walk_end(&source);
+		result = walk_to_make(&walk, rq, &at, to, to_size);
+	if (!result) {
+		result = fs_walk_run(source);
+		if (!result && !source->found)
+			result = -EXDEV; /* a pipe */
+		if (!result)
+			result = link_commit(&walk, source->at, source->inode);
+		fs_walk_unlock(&walk);
+		fs_walk_end(&walk);
+	}
+	fs_walk_end(source);
+	heap_free(source);
 	return result;
 }
 

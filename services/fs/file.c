@@ -1,6 +1,6 @@
 /* Open files: their life, reading and writing. */
 #include "fs.h"
-#include "fs_server.h"
+#include <fs_server.h>
 
 #define TRANSFER_MAX 0x7ffff000ull  /* of one call, as in Linux */
 

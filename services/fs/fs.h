@@ -7,7 +7,7 @@
 #define FS_H
 
 #include <runtime.h>
-#include "fs_types.h"
+#include <fs/fs_types.h>
 
 struct fs_inode;
 struct fs_name;
@@ -85,7 +85,6 @@ struct fs_mounted {
 	volatile u32 references;    /* places, and one while it is attached */
 	u32 id;
 	u32 flags;                  /* enum fs_mount_flags; these and all below: fs_tree */
-	bool attached;
 	struct fs_super *super;
 	struct fs_name *root;
 	struct fs_mounted *parent;  /* NULL: the first mount, or detached */
@@ -227,6 +226,8 @@ struct fs_walk {
 	struct fs_inode *inode;          /* of found, or of the pipe */
 	const char *path;
 	size_t path_size;
+	struct fs_super *unused;         /* mount: dropped by the operation once fs_tree is free, */
+	struct fs_place moved;           /* and this too */
 };
 /* How FS_AT_EMPTY_PATH and FS_AT_OPEN_FILE say it to a walk. */
 static inline u32 fs_walk_flags_of(u32 at_flags)
@@ -299,7 +300,7 @@ struct fs_listing { u8 *buffer; size_t capacity, used; u32 format; u64 next; boo
 bool fs_listing_add(struct fs_listing *listing, u64 inode, u32 mode, const char *text, u32 length, u64 position);
 
 /* ---- tmpfs, devices, pipes, procfs ------------------------------------------------------------------------------------------------------ */
-extern const struct fs_type fs_tmpfs_type, fs_devtmpfs_type, fs_proc_type, fs_sysfs_type, fs_ramfs_type;
+extern const struct fs_type fs_tmpfs_type, fs_devtmpfs_type, fs_proc_type, fs_sysfs_type, fs_ramfs_type, fs_rootfs_type;
 long fs_tmpfs_inode(struct fs_super *super, u32 mode, u64 device, struct fs_inode **inode) must_check;
 long fs_tmpfs_resize(struct fs_inode *inode, u64 size) must_check;             /* io held exclusive */
 long fs_tmpfs_write(struct fs_inode *inode, struct fs_transfer *transfer) must_check; /* io held exclusive */

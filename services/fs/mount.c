@@ -81,7 +81,6 @@ long fs_mount_attach(struct fs_super *super, struct fs_name *root, struct fs_pla
 	mount->references = 1;
 	mount->id = __atomic_add_fetch(&last_mount_id, 1, __ATOMIC_RELAXED); /* a number by itself */
 	mount->flags = flags;
-	mount->attached = true;
 	mount->super = super;
 	__atomic_add_fetch(&super->references, 1, __ATOMIC_RELAXED); /* the caller has one */
 	mount->root = root;

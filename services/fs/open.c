@@ -1,6 +1,6 @@
 /* Opening: checks, creation, truncation. */
 #include "fs.h"
-#include "fs_server.h"
+#include <fs_server.h>
 
 /* What an open for these flags has to be allowed. */
 static u32 access_wanted(u32 flags)

@@ -3,7 +3,7 @@
  * each other: the writer fills pages behind `tail`, the reader empties those before it. A write of up to PIPE_BUF bytes is one piece.
  */
 #include "fs.h"
-#include "fs_server.h"
+#include <fs_server.h>
 
 #define PIPE_PAGES 16u
 #define PIPE_PAGES_MAX 256u          /* pipe-max-size, 1 MiB */

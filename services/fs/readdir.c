@@ -1,6 +1,6 @@
 /* Listing directories in the records of getdents64 and getdents. Positions are cookies: they stay good while names come and go. */
 #include "fs.h"
-#include "fs_server.h"
+#include <fs_server.h>
 
 #define BUFFER_SIZE 4096u
 #define POSITION_DOT 1u

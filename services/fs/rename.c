@@ -1,6 +1,6 @@
 /* rename: moves or exchanges names. Everything is checked and all memory is there before the first change. */
 #include "fs.h"
-#include "fs_server.h"
+#include <fs_server.h>
 
 struct renaming {
 	struct fs_walk from, to;

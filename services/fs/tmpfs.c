@@ -1,6 +1,6 @@
 /* tmpfs: instances, options and inodes. A directory is its names (name.c), a file's pages are a memory object (tmpfs_data.c). */
 #include "fs.h"
-#include "mem_client.h"
+#include <mem_client.h>
 
 #define TMPFS_MAGIC 0x01021994ull
 #define RAMFS_MAGIC 0x858458f6ull
@@ -180,6 +180,14 @@ static long tmpfs_mount(const char *text, struct fs_super **super)
 	return result ? result : super_make(&fs_tmpfs_type, &options, super);
 }
 
+static long rootfs_mount(const char *text, struct fs_super **super)
+{
+	struct tmpfs_options options = { rt_boot->memory_frames / 2, rt_boot->memory_frames / 2, 0, 0755, 0, 0 };
+
+	(void)text; /* mounted once, at the start */
+	return super_make(&fs_rootfs_type, &options, super);
+}
+
 static long tmpfs_remount(struct fs_super *super, const char *text)
 {
 	struct tmpfs_options options = { super->pages_limit, super->inodes_limit, super->shown_size, 0, 0, 0 };
@@ -252,5 +260,6 @@ static long devtmpfs_mount(const char *text, struct fs_super **super)
 const struct fs_type fs_tmpfs_type = {
 	"tmpfs", TMPFS_MAGIC, false, tmpfs_mount, tmpfs_remount, tmpfs_statfs, tmpfs_options_show
 };
+const struct fs_type fs_rootfs_type = { "rootfs", TMPFS_MAGIC, false, rootfs_mount, tmpfs_remount, tmpfs_statfs, NULL };
 const struct fs_type fs_ramfs_type = { "ramfs", RAMFS_MAGIC, false, ramfs_mount, NULL, NULL, NULL };
 const struct fs_type fs_devtmpfs_type = { "devtmpfs", TMPFS_MAGIC, false, devtmpfs_mount, NULL, tmpfs_statfs, tmpfs_options_show };

@@ -3,8 +3,8 @@
  * in place while they are copied: whoever frees pages holds it exclusive.
  */
 #include "fs.h"
-#include "mem_client.h"
-#include "mem_types.h"
+#include <mem_client.h>
+#include <mem/mem_types.h>
 
 #define BATCH 32u   /* pages asked for at once */
 
