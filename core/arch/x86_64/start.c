@@ -67,8 +67,9 @@ static void physmap_map(const struct hvm_start_info *info)
 		if (end > PHYSMAP_LIMIT)
 			end = PHYSMAP_LIMIT;
 		while (at < end) {
-			u64 size = at % HUGE_SIZE == 0 && end - at >= HUGE_SIZE ? HUGE_SIZE : LARGE_SIZE;
-			if (!map_present(ARCH_PHYSMAP + at))
+			bool present = map_present(ARCH_PHYSMAP + at);
+			u64 size = !present && at % HUGE_SIZE == 0 && end - at >= HUGE_SIZE ? HUGE_SIZE : LARGE_SIZE;
+			if (!present)
 				map_range(ARCH_PHYSMAP + at, at, size, MAP_WRITE | MAP_KEY(ARCH_KEY_CORE));
 			at += size;
 		}
