@@ -49,8 +49,6 @@ static int stack_take(struct domain *d, struct thread *t)
 	return index;
 }
 
-/* A stack of d became free while threads wait: the first of them tries again. Also called by entry code. */
-void stack_waiter_wake(struct domain *d);
 void stack_waiter_wake(struct domain *d)
 {
 	struct thread *t = NULL;

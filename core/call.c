@@ -227,7 +227,7 @@ static long call_domain_restart(struct thread *t, const u64 *a)
 	if (!(t->domain->rights & TK_RIGHT_DOMAINS))
 		return -EPERM;
 	struct domain *d = token_resolve(t->domain, a[0], TK_OBJECT_DOMAIN);
-	return d ? domain_restart(d) : -EINVAL;
+	return d ? domain_restart(t, d) : -EINVAL;
 }
 #define LOG_MAX 256
 static long call_log(struct thread *t, const u64 *a)
@@ -301,6 +301,8 @@ void resume_prepare(void)
 			activation_unwind(t);
 		else if (t->resume == RESUME_RETRY)
 			gate_call_slow(t, t->pending_number, t->pending);
+		else if (t->resume == RESUME_BOOT)
+			start_step(t);
 		else
 			return;
 	}

@@ -22,6 +22,9 @@ struct gate {
 };
 extern struct gate gates[TK_GATES_MAX];
 
+#define UNIT_SEGMENTS_MAX 6
+struct unit_segment { vaddr_t start; frame_t frame; u32 pages; };
+
 struct domain {
 	struct arch_domain arch;    /* first: entry code knows its offsets */
 	u32 id;
@@ -44,6 +47,10 @@ struct domain {
 	struct spinlock lock;       /* guards what follows, and its page tables */
 	struct list stack_waiters;
 	u64 heap_pages;             /* mapped */
+	struct unit_segment segments[UNIT_SEGMENTS_MAX]; /* of its image, for restarts */
+	u32 segment_count;
+	frame_t boot_frame;         /* its boot page */
+	u32 restarts;
 	struct list threads;   /* own threads */
 	struct tk_domain_page *page;/* exported page, core's address */
 	frame_t frame;
@@ -60,12 +67,22 @@ bool domain_owns_range(const struct domain *d, vaddr_t address, u64 size);
 long domain_copy_in(const struct domain *d, void *to, vaddr_t from, size_t size) must_check;
 long domain_copy_out(const struct domain *d, vaddr_t to, const void *from, size_t size) must_check;
 
-/* unit.c: boot and restart */
+/* domain.c: boot */
 void domain_load_all(void);
-long domain_restart(struct domain *d);
-/* The start of a unit ended with a result: the next one starts, or its gates open again. */
-void domain_started(struct thread *t, struct domain *d, long result);
 extern struct domain *abi_domain;   /* serves applications' system calls */
+/* start.c: first entries of units, at boot in level order, later for a restart by the calling thread */
+void start_prepare(void);           /* objects of boot memory, before it is sealed */
+noreturn_fn void start_run(void);
+long domain_restart(struct thread *t, struct domain *d);
+void domain_started(struct thread *t, struct domain *d, long result);
+void start_step(struct thread *t);  /* the boot thread's next step */
+void start_super_failed(void);
+/* unit.c: image, stacks and heap of an IC1 or IC2 unit */
+void unit_load(struct domain *d);
+void unit_reload(struct domain *d); /* pristine content of everything that it could write */
+void unit_map_memory(struct domain *d); /* stacks and heap, of every class */
+u32 domain_page_flags(const struct domain *d, bool write, bool execute);
+
 /* failure.c: ends a domain: its activations return errors to their callers, its gates answer -EAGAIN. */
 void domain_fail(struct domain *d, u32 vector, u32 code, vaddr_t address, vaddr_t ip);
 

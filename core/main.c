@@ -42,7 +42,7 @@ noreturn_fn void core_main(void)
 	arch_smp_start();
 	core_log("processors: %u", cpu_count);
 	domain_load_all();
-	arch_resume();
+	start_run();
 }
 
 noreturn_fn void core_main_secondary(void)

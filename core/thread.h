@@ -54,6 +54,7 @@ enum thread_resume {
 	RESUME_SERVICE,       /* preempted unit: arch.service */
 	RESUME_CALL,          /* a unit that waits for a core call or a reply: resume_ip, resume_sp, results */
 	RESUME_IDLE,
+	RESUME_BOOT,          /* the boot thread, between two units */
 	RESUME_RETRY,         /* a gate call that waited for a stack: pending_number, pending */
 };
 enum thread_attention {
@@ -145,6 +146,8 @@ void activation_reply(struct thread *t, u64 result, const u64 *outs);
 void activation_unwind(struct thread *t);
 /* The thread's base activation ends without a reply: it exits. */
 void activation_leave(struct thread *t);
+/* A stack of d became free, or d failed, while threads wait for one: the first of them tries again. */
+void stack_waiter_wake(struct domain *d);
 /* A gate call that the fast path of entry.S did not do: marshalled parameters, errors, waiting for a stack. */
 void gate_call_slow(struct thread *t, u32 number, const u64 *args);
 /* trap.c: the application's access failed for good: tells the shim. */

@@ -4,6 +4,7 @@
 #include "domain.h"
 #include "thread.h"
 #include "token.h"
+#include <arch/time.h>
 #include "vspace.h"
 #include <tessera/errno.h>
 
@@ -146,6 +147,20 @@ static long wait_enter(struct thread *t, struct wait_bucket *b, const struct wai
 	return 0;
 }
 
+/* The thread stands in the bucket, which is locked, and stops running. */
+static void wait_stand(struct thread *t, struct wait_bucket *b, struct wait_key key, u32 bitset)
+{
+	t->wait.space = key.space;
+	t->wait.address = key.address;
+	t->wait.bitset = bitset;
+	t->wait.serial++;
+	t->parked = true;
+	t->state = THREAD_WAITING;
+	t->page->state = THREAD_WAITING;
+	list_push_back(&b->waiters, &t->wait.link);
+	arch_cpu()->reschedule = true;
+}
+
 long wait_begin(struct thread *t, const struct wait_request *r)
 {
 	struct wait_key key;
@@ -166,20 +181,30 @@ long wait_begin(struct thread *t, const struct wait_request *r)
 		return error;
 	}
 	/* Commit. */
-	t->wait.space = key.space;
-	t->wait.address = key.address;
-	t->wait.bitset = r->bitset;
 	t->wait.flags = r->flags;
-	t->wait.serial++;
-	t->parked = true;
-	t->state = THREAD_WAITING;
-	t->page->state = THREAD_WAITING;
-	list_push_back(&b->waiters, &t->wait.link);
+	wait_stand(t, b, key, r->bitset);
 	if (r->deadline != NANOS_NEVER)
 		timer_arm(t, r->deadline);
 	spin_unlock(&b->lock);
-	arch_cpu()->reschedule = true;
 	return 0;
+}
+
+bool wait_park(struct thread *t, struct wait_key key, const volatile u32 *word, u32 expected)
+{
+	struct wait_bucket *b = wait_bucket_lock(key);
+
+	__atomic_fetch_add(&b->occupied, 1, __ATOMIC_SEQ_CST); /* as in wait_begin */
+	bool parks = __atomic_load_n(word, __ATOMIC_SEQ_CST) == expected;
+	if (parks) {
+		__atomic_store_n(&t->wait.bucket, b, __ATOMIC_SEQ_CST);
+		t->wait.flags = TK_WAIT_NEVER_INTERRUPTED;
+		wait_stand(t, b, key, ~0u);
+		t->parked = false; /* no call to finish */
+	} else {
+		__atomic_fetch_sub(&b->occupied, 1, __ATOMIC_RELAXED);
+	}
+	spin_unlock(&b->lock);
+	return parks;
 }
 
 /* ---- Wake --------------------------------------------------------------------------------------------------------------------------- */

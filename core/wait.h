@@ -25,6 +25,8 @@ struct wait_key { u64 space, address; };
 
 void wait_init(void);
 /* The current thread; on 0 it is parked and the result comes with the wake (thread.result). Other results: not parked. */
+/* Parks the current thread under a key while *word == expected (a word of the core): false when it differs. */
+bool wait_park(struct thread *t, struct wait_key key, const volatile u32 *word, u32 expected);
 struct wait_request { vaddr_t word; u32 expected, flags; nanos_t deadline; u32 bitset; };
 long wait_begin(struct thread *t, const struct wait_request *request);
 long wait_wake(struct thread *t, vaddr_t word, u32 count, u32 flags, u32 bitset);

@@ -8,6 +8,7 @@
 #include "../../cpu.h"
 #include "../../thread.h"
 #include "../../domain.h"
+#include "trap.h"
 #include "../../vspace.h"
 
 #define SAME(constant, type, member) _Static_assert((constant) == offsetof(type, member), #member)

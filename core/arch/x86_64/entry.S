@@ -480,6 +480,8 @@ return_to_user_slow:
 	call resume_user_prepare            /* may start an upcall, choose another thread */
 	testq %rax, %rax
 	jz arch_resume
+	cmpl $0, THREAD_ATTENTION(%rbx)
+	je return_to_user_now
 	jmp return_to_user_attention
 
 /* ---- Leaves the core to the current thread, whatever it was doing ---------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "../../cpu.h"
 #include "../../thread.h"
 #include "../../domain.h"
+#include "trap.h"
 
 u32 arch_vector_size;
 u64 arch_vector_features;

@@ -1,0 +1,223 @@
+/* Domains of the manifest: made once at boot, with their areas, windows, boot pages and first tokens. */
+#include "domain.h"
+#include "assert.h"
+#include "cpu.h"
+#include "frame.h"
+#include "irq.h"
+#include "thread.h"
+#include "token.h"
+#include <arch/boot.h>
+#include <arch/context.h>
+#include <arch/cpu.h>
+#include <arch/page.h>
+#include <arch/time.h>
+#include <tessera/arch.h>
+
+struct domain domains[TK_DOMAINS_MAX];
+struct gate gates[TK_GATES_MAX];
+u32 domain_count = 1;
+struct domain *abi_domain;
+static frame_t clock_frame;
+static u32 ports_count;
+
+static struct tk_boot_info *boot_page(const struct domain *d) { return frame_address(d->boot_frame); }
+
+static frame_t boot_frame(void) { return (frame_t)(frame_boot_alloc(1) >> PAGE_SHIFT); }
+
+/* ---- Protection -------------------------------------------------------------------------------------------------------------------------- */
+
+/* IA32_PKRS of an IC1 unit: its own key open, core-ro readable, all else closed (two bits a key: 1 no access, 2 no write). */
+static u32 key_rights_of(u32 key)
+{
+	u32 rights = 0x55555555;
+
+	rights &= ~(3u << (2 * key));
+	rights &= ~(3u << (2 * ARCH_KEY_CORE_RO));
+	return rights | 2u << (2 * ARCH_KEY_CORE_RO);
+}
+
+static paddr_t root_new(void) { return frame_boot_alloc(1); }
+
+static void protection_init(struct domain *d, const struct tk_manifest_unit *unit)
+{
+	u32 slot = d->class == 1 ? unit->key + 1u : 0;
+
+	d->root = arch_kernel_root;
+	if (d->class == 2) {
+		d->root = d->arch.root = root_new();
+		arch_root_init(d->root);
+		d->private = ARCH_IC2_PRIVATE;
+		d->window = ARCH_IC2_WINDOW;
+		return;
+	}
+	core_assert(slot < ARCH_UNITS_MAX - 2);
+	d->arch.slot = slot;
+	d->private = ARCH_KERNEL_UNIT_PRIVATE(slot);
+	d->window = ARCH_KERNEL_UNIT_WINDOW(slot);
+	d->private_size = 2 * (ARCH_KERNEL_UNIT_WINDOW(0) - ARCH_KERNEL_UNIT_PRIVATE(0));
+	if (d->class == 0)
+		return;
+	d->arch.origin = slot;
+	if (arch_has_keys) {
+		d->arch.key = ARCH_KEY_UNIT(slot);
+		d->arch.key_rights = key_rights_of(d->arch.key);
+	} else {
+		d->arch.root = root_new();
+	}
+}
+
+/* ---- What a unit is told ------------------------------------------------------------------------------------------------------------------ */
+
+static void boot_token_add(struct domain *d, u32 type, u32 data, frame_t frame, bool write)
+{
+	struct tk_boot_info *info = boot_page(d);
+
+	core_assert(info->token_count < TK_BOOT_TOKENS_MAX);
+	core_assert(window_map(d, frame, write) == 0);
+	info->tokens[info->token_count++] = (struct tk_boot_token){ type, data, d->window + (u64)frame * PAGE_SIZE };
+}
+
+static void devices_add(struct domain *d)
+{
+	for (u32 i = 0; i < d->unit->port_count; i++) {
+		const struct tk_manifest_ports *p = &d->unit->ports[i];
+		core_assert(ports_count < PORTS_MAX);
+		struct ports_object *ports = &ports_objects[ports_count++];
+		frame_t frame = boot_frame();
+		*ports = (struct ports_object){ p->first, p->count };
+		object_adopt(frame, ports, TK_OBJECT_PORTS, d->id);
+		boot_token_add(d, TK_OBJECT_PORTS, p->first, frame, false);
+	}
+	for (u32 i = 0; i < d->unit->irq_count; i++) {
+		u32 line = d->unit->irqs[i];
+		core_assert(line < IRQ_LINES && irq_objects[line].line == 0);
+		frame_t frame = boot_frame();
+		irq_objects[line].line = line;
+		object_adopt(frame, &irq_objects[line], TK_OBJECT_IRQ, d->id);
+		boot_token_add(d, TK_OBJECT_IRQ, line, frame, false);
+	}
+}
+
+static void boot_page_fill(struct domain *d)
+{
+	const struct tk_manifest *m = &boot_manifest;
+	struct tk_boot_info *info = boot_page(d);
+
+	info->magic = TK_BOOT_MAGIC;
+	info->domain = d->id;
+	info->processors = cpu_count;
+	info->window = d->window;
+	info->heap = d->private + ARCH_UNIT_HEAP;
+	info->heap_pages = d->heap_pages;
+	info->heap_limit = ARCH_UNIT_HEAP_PAGES;
+	info->clock = d->private + ARCH_UNIT_CLOCK;
+	info->clock_frame = clock_frame;
+	info->mem_domain = m->mem_domain;
+	info->fs_domain = m->fs_domain;
+	info->abi_domain = m->abi_domain;
+	info->super_domain = m->super_domain;
+	info->vector_frames = (arch_vector_size + PAGE_SIZE - 1) / PAGE_SIZE;
+	info->vector_size = arch_vector_size;
+	info->vector_features = arch_vector_features;
+	for (u32 i = 0; i < boot_facts.ram_count; i++)
+		info->memory_frames += boot_facts.ram[i].size / PAGE_SIZE;
+	info->user_limit = ARCH_USER_LIMIT;
+	for (u32 i = 0; i < sizeof(info->seed); i += 8) {
+		u64 random = arch_entropy();
+		__builtin_memcpy(info->seed + i, &random, 8);
+	}
+	__builtin_memcpy(info->command_line, boot_facts.command_line, sizeof(info->command_line));
+}
+
+static void clock_init(void)
+{
+	clock_frame = boot_frame();
+	struct tk_clock_page *clock = frame_address(clock_frame);
+	*clock = (struct tk_clock_page){
+		.counter_base = arch_counter_base, .multiplier = arch_counter_multiplier, .shift = arch_counter_shift,
+		.counter_hertz = arch_counter_hertz,
+	};
+}
+
+/* ---- One domain --------------------------------------------------------------------------------------------------------------------------------- */
+
+static void domain_init(const struct tk_manifest_unit *unit)
+{
+	struct domain *d = &domains[unit->domain];
+
+	core_assert(unit->domain > 0 && unit->domain < TK_DOMAINS_MAX && d->unit == NULL);
+	d->unit = unit;
+	d->id = unit->domain;
+	d->class = unit->class;
+	d->rights = unit->rights;
+	d->level = unit->level;
+	d->generation = 1;
+	list_init(&d->stack_waiters);
+	list_init(&d->threads);
+	__builtin_memcpy(d->gates_allowed, unit->gates_allowed, sizeof(d->gates_allowed));
+	protection_init(d, unit);
+	if (d->class == 0)
+		d->entry = (vaddr_t)unit->entry;
+	else
+		unit_load(d);
+	unit_map_memory(d);
+	d->boot_frame = boot_frame();
+	u32 flags = domain_page_flags(d, false, false);
+	core_assert(arch_page_map(d->root, d->private + ARCH_UNIT_BOOT, d->boot_frame, flags) == 0);
+	core_assert(arch_page_map(d->root, d->private + ARCH_UNIT_CLOCK, clock_frame, flags) == 0);
+	d->frame = boot_frame();
+	d->page = frame_address(d->frame);
+	*d->page = (struct tk_domain_page){ .state = TK_DOMAIN_RESTARTING, .generation = 1, .id = d->id, .class = d->class };
+	for (u32 i = 0; unit->name[i] && i < sizeof(d->page->name) - 1; i++)
+		d->page->name[i] = unit->name[i];
+	d->state = TK_DOMAIN_RESTARTING;
+	for (u32 i = 0; i < unit->interface_count; i++) {
+		const struct tk_manifest_interface *in = &unit->interfaces[i];
+		core_assert(in->gate < TK_GATES_MAX && gates[in->gate].domain == NULL);
+		gates[in->gate] = (struct gate){ d, in->ops, in->op_count, i };
+	}
+	if (domain_count <= d->id)
+		domain_count = d->id + 1;
+}
+
+/* What needs all domains: tokens of each other, roots without keys (they map the entry stacks of all processors). */
+static void domain_connect(struct domain *d)
+{
+	u32 super = boot_manifest.super_domain;
+
+	if (d->class == 1 && !arch_has_keys)
+		arch_root_init_unit(d->arch.root, d->arch.slot);
+	boot_page_fill(d);
+	devices_add(d);
+	object_adopt(d->frame, d, TK_OBJECT_DOMAIN, 0);
+	if (super)
+		boot_token_add(&domains[super], TK_OBJECT_DOMAIN, d->id, d->frame, false);
+}
+
+static void archive_give(void)
+{
+	struct tk_boot_info *info = boot_page(&domains[boot_manifest.fs_domain]);
+	u64 pages = round_up(boot_facts.archive_size, PAGE_SIZE) / PAGE_SIZE;
+
+	if (boot_facts.archive_size == 0)
+		return;
+	frame_boot_give(boot_facts.archive, pages, boot_manifest.fs_domain);
+	info->initial = (struct tk_boot_range){ boot_facts.archive >> PAGE_SHIFT, pages };
+	info->initial_size = boot_facts.archive_size;
+}
+
+void domain_load_all(void)
+{
+	const struct tk_manifest *m = &boot_manifest;
+
+	clock_init();
+	for (u32 i = 0; i < m->unit_count; i++)
+		domain_init(&m->units[i]);
+	abi_domain = &domains[m->abi_domain];
+	for (u32 i = 1; i < domain_count; i++)
+		domain_connect(&domains[i]);
+	core_assert(window_map(abi_domain, clock_frame, true) == 0);
+	archive_give();
+	start_prepare();
+	frame_boot_seal(m->mem_domain, boot_page(&domains[m->mem_domain]));
+}

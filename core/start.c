@@ -1,0 +1,157 @@
+/*
+ * First entries of units. At boot the boot thread enters each unit in order of level and then starts the units' own threads; later it
+ * waits for the one unit that nobody else can restart, super. Other units are restarted by the thread of super that asks for it.
+ */
+#include "assert.h"
+#include "cpu.h"
+#include "domain.h"
+#include "frame.h"
+#include "log.h"
+#include "sched.h"
+#include "thread.h"
+#include "wait.h"
+#include <arch/context.h>
+#include <arch/page.h>
+#include <arch/time.h>
+#include <tessera/arch.h>
+#include <tessera/errno.h>
+
+#define START_OP (~0u)
+#define UNIT_THREADS_MAX 32
+
+static struct thread *boot_thread;
+static u32 next_level, next_domain = 1; /* the boot thread's place */
+static volatile u32 super_failed;
+static struct { struct thread *thread; u32 domain; } unit_threads[UNIT_THREADS_MAX];
+static u32 unit_thread_count;
+
+/* Objects of boot memory, before it is sealed. */
+void start_prepare(void)
+{
+	boot_thread = thread_create_boot();
+	for (u32 d = 1; d < domain_count; d++)
+		for (u32 i = 0; i < domains[d].unit->threads; i++) {
+			core_assert(unit_thread_count < UNIT_THREADS_MAX);
+			struct thread *t = thread_create_boot();
+			t->owner = d;
+			t->main_argument = i;
+			unit_threads[unit_thread_count].thread = t;
+			unit_threads[unit_thread_count++].domain = d;
+		}
+}
+
+static void threads_start(u32 domain)
+{
+	for (u32 i = 0; i < unit_thread_count; i++) {
+		struct thread *t = unit_threads[i].thread;
+		if (unit_threads[i].domain != domain)
+			continue;
+		if (t->state == THREAD_EXITED)
+			t->state = THREAD_NEW;
+		if (thread_start(t))
+			core_log("unit %s: its thread %u could not be started", domains[domain].page->name, i);
+	}
+}
+
+static void domain_set_state(struct domain *d, u32 state)
+{
+	/* Release: what was prepared for the state is seen by whoever sees it. */
+	__atomic_store_n(&d->state, state, __ATOMIC_RELEASE);
+	d->page->state = state;
+	wait_wake_key(wait_key_of_object(d->frame, offsetof(struct tk_domain_page, state)), ~0u, ~0u);
+}
+
+static void enter_start(struct thread *t, struct domain *d)
+{
+	struct tk_request request = { .args = { d->private + ARCH_UNIT_BOOT }, .interface = TK_INTERFACE_CORE, .op = START_OP,
+		.thread = t->id };
+	core_assert(activation_upcall(t, d, ACTIVATION_START, &request) == 0);
+}
+
+/* The domain behind the boot thread's place, NULL when all were started. */
+static struct domain *next_to_start(void)
+{
+	for (; next_level < 16; next_level++, next_domain = 1)
+		for (; next_domain < domain_count; next_domain++)
+			if (domains[next_domain].level == next_level)
+				return &domains[next_domain++];
+	return NULL;
+}
+
+void start_step(struct thread *t)
+{
+	static bool started;
+	struct domain *d = next_to_start();
+
+	if (d == NULL && !started) {
+		started = true;
+		for (u32 i = 1; i < domain_count; i++)
+			threads_start(i);
+	}
+	if (d == NULL && __atomic_exchange_n(&super_failed, 0, __ATOMIC_SEQ_CST)) {
+		d = &domains[boot_manifest.super_domain];
+		unit_reload(d);
+		d->stacks_free = d->stack_count == 64 ? ~0ull : (1ull << d->stack_count) - 1;
+	}
+	if (d) {
+		enter_start(t, d);
+		return;
+	}
+	t->resume = RESUME_BOOT;
+	struct wait_key key = wait_key_of_object(t->frame, 0);
+	if (wait_park(t, key, &super_failed, 0))
+		return;
+}
+
+void start_super_failed(void)
+{
+	__atomic_store_n(&super_failed, 1, __ATOMIC_SEQ_CST);
+	wait_wake_key(wait_key_of_object(boot_thread->frame, 0), 1, ~0u);
+}
+
+void domain_started(struct thread *t, struct domain *d, long result)
+{
+	bool boot = t == boot_thread;
+
+	if (result < 0)
+		core_log("unit %s: its start failed (%ld)", d->page->name, result);
+	domain_set_state(d, result < 0 ? TK_DOMAIN_STOPPED : TK_DOMAIN_RUNNING);
+	if (!boot || next_level >= 16)
+		threads_start(d->id);
+	if (boot) {
+		core_assert(result == 0 || d->restarts);
+		t->resume = RESUME_BOOT;
+	}
+}
+
+long domain_restart(struct thread *t, struct domain *d)
+{
+	u32 failed = TK_DOMAIN_FAILED;
+
+	if (d->class == 0)
+		return -EINVAL;
+	/* One restarter wins. */
+	if (!__atomic_compare_exchange_n(&d->state, &failed, TK_DOMAIN_RESTARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return -EBUSY;
+	/* Commit. Every processor has left the domain: domain_fail interrupted them all and this one waits for their answers. */
+	arch_tlb_flush(ARCH_TLB_EVERYONE, 0, ARCH_TLB_ALL_PAGES);
+	d->page->state = TK_DOMAIN_RESTARTING;
+	d->restarts++;
+	unit_reload(d);
+	d->stacks_free = d->stack_count == 64 ? ~0ull : (1ull << d->stack_count) - 1;
+	enter_start(t, d);
+	arch_cpu()->reschedule = true;
+	return 0;
+}
+
+noreturn_fn void start_run(void)
+{
+	struct cpu *cpu = arch_cpu();
+
+	boot_thread->resume = RESUME_BOOT;
+	boot_thread->state = THREAD_NEW;
+	boot_thread->accounted = arch_nanos();
+	sched_wake(boot_thread);
+	cpu->reschedule = true;
+	arch_resume();
+}

@@ -1,0 +1,164 @@
+/*
+ * Images of IC1 and IC2 units: static PIE ELF files embedded in the core's image, loaded at a random place of the unit's area.
+ * They are trusted (part of the image): checks here are assertions that the composer did its work. ELF-64 Object File Format.
+ */
+#include "assert.h"
+#include "copy.h"
+#include "domain.h"
+#include "frame.h"
+#include <arch/cpu.h>
+#include <arch/page.h>
+#include <tessera/arch.h>
+
+struct elf_header {
+	u8 identification[16];
+	u16 type, machine;
+	u32 version;
+	u64 entry, program_offset, section_offset;
+	u32 flags;
+	u16 header_size, program_size, program_count, section_size, section_count, section_names;
+};
+struct elf_program { u32 type, flags; u64 offset, address, physical, file_size, memory_size, alignment; };
+struct elf_dynamic { u64 tag, value; };
+struct elf_relocation { u64 offset, info, addend; };
+enum { ELF_LOAD = 1, ELF_DYNAMIC = 2, ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_TAG_RELA = 7, ELF_TAG_RELA_SIZE = 8 };
+#define IMAGE_RANDOM_PAGES 0x40000ul /* 1 GiB of places */
+
+u32 domain_page_flags(const struct domain *d, bool write, bool execute)
+{
+	u32 flags = (write ? ARCH_PAGE_WRITE : 0) | (execute ? ARCH_PAGE_EXECUTE : 0);
+	return flags | (d->class == 2 ? ARCH_PAGE_USER : ARCH_PAGE_KEY(d->arch.key) | ARCH_PAGE_GLOBAL);
+}
+
+static void map_pages(struct domain *d, vaddr_t start, frame_t frame, u64 pages, u32 flags)
+{
+	for (u64 i = 0; i < pages; i++)
+		core_assert(arch_page_map(d->root, start + i * PAGE_SIZE, frame + (frame_t)i, flags) == 0);
+}
+
+static const struct elf_program *programs_of(const struct domain *d, u32 *count)
+{
+	const struct elf_header *h = d->unit->image;
+
+	core_assert(d->unit->image_size >= sizeof(*h) && __builtin_memcmp(h->identification, "\177ELF\2\1\1", 7) == 0);
+	*count = h->program_count;
+	return (const void *)((const char *)d->unit->image + h->program_offset);
+}
+
+static void segment_fill(const struct domain *d, const struct elf_program *p, const struct unit_segment *s)
+{
+	char *to = frame_address(s->frame);
+	u64 skip = p->address & PAGE_MASK;
+
+	__builtin_memset(to, 0, skip);
+	__builtin_memcpy(to + skip, (const char *)d->unit->image + p->offset, p->file_size);
+	__builtin_memset(to + skip + p->file_size, 0, s->pages * PAGE_SIZE - skip - p->file_size);
+}
+
+/* The core's address of a place in the image, by its link address. */
+static void *image_place(const struct domain *d, u64 base, u64 address)
+{
+	for (u32 i = 0; i < d->segment_count; i++) {
+		const struct unit_segment *s = &d->segments[i];
+		u64 offset = base + address - s->start;
+		if (base + address >= s->start && offset < s->pages * PAGE_SIZE)
+			return (char *)frame_address(s->frame) + offset;
+	}
+	core_fail("a unit's image points outside itself");
+}
+
+static void relocate(const struct domain *d, u64 base, const struct elf_program *dynamic)
+{
+	u64 table = 0, size = 0;
+
+	for (const struct elf_dynamic *e = image_place(d, base, dynamic->address); e->tag; e++) {
+		if (e->tag == ELF_TAG_RELA)
+			table = e->value;
+		else if (e->tag == ELF_TAG_RELA_SIZE)
+			size = e->value;
+	}
+	for (u64 at = 0; at < size; at += sizeof(struct elf_relocation)) {
+		const struct elf_relocation *r = image_place(d, base, table + at);
+		core_assert((u32)r->info == 8); /* R_X86_64_RELATIVE */
+		*(u64 *)image_place(d, base, r->offset) = base + r->addend;
+	}
+}
+
+static void image_fill(struct domain *d, u64 base)
+{
+	const struct elf_program *dynamic = NULL;
+	u32 count, segment = 0;
+	const struct elf_program *p = programs_of(d, &count);
+
+	for (u32 i = 0; i < count; i++)
+		if (p[i].type == ELF_LOAD)
+			segment_fill(d, &p[i], &d->segments[segment++]);
+		else if (p[i].type == ELF_DYNAMIC)
+			dynamic = &p[i];
+	if (dynamic)
+		relocate(d, base, dynamic);
+}
+
+static u64 image_base(const struct domain *d)
+{
+	return d->entry - ((const struct elf_header *)d->unit->image)->entry;
+}
+
+void unit_load(struct domain *d)
+{
+	u64 base = (d->class == 2 ? ARCH_IC2_IMAGE_BASE : d->private + ARCH_UNIT_IMAGE) + arch_entropy() % IMAGE_RANDOM_PAGES * PAGE_SIZE;
+	u32 count;
+	const struct elf_program *p = programs_of(d, &count);
+
+	for (u32 i = 0; i < count; i++) {
+		if (p[i].type != ELF_LOAD)
+			continue;
+		core_assert(d->segment_count < UNIT_SEGMENTS_MAX);
+		struct unit_segment *s = &d->segments[d->segment_count++];
+		s->start = round_down(base + p[i].address, PAGE_SIZE);
+		s->pages = (u32)((round_up(base + p[i].address + p[i].memory_size, PAGE_SIZE) - s->start) / PAGE_SIZE);
+		s->frame = (frame_t)(frame_boot_alloc(s->pages) >> PAGE_SHIFT);
+		bool write = p[i].flags & ELF_WRITE, execute = p[i].flags & ELF_EXECUTE;
+		core_assert(!(write && execute));
+		map_pages(d, s->start, s->frame, s->pages, domain_page_flags(d, write, execute));
+	}
+	d->entry = base + ((const struct elf_header *)d->unit->image)->entry;
+	image_fill(d, base);
+}
+
+void unit_map_memory(struct domain *d)
+{
+	u64 stack_pages = TK_STACK_SIZE / PAGE_SIZE;
+
+	d->stacks = d->private + ARCH_UNIT_STACKS;
+	for (u32 i = 0; i < d->unit->stacks; i++)
+		map_pages(d, d->stacks + (i + 1) * TK_STACK_STRIDE - TK_STACK_SIZE, (frame_t)(frame_boot_alloc(stack_pages) >> PAGE_SHIFT),
+			stack_pages, domain_page_flags(d, true, false));
+	d->stack_count = d->unit->stacks;
+	d->stacks_free = d->stack_count == 64 ? ~0ull : (1ull << d->stack_count) - 1;
+	if (d->unit->heap_pages)
+		map_pages(d, d->private + ARCH_UNIT_HEAP, (frame_t)(frame_boot_alloc(d->unit->heap_pages) >> PAGE_SHIFT),
+			d->unit->heap_pages, domain_page_flags(d, true, false));
+	d->heap_pages = d->unit->heap_pages;
+}
+
+/* Writable pages of an area that are mapped are cleared; there are no holes below the first missing page. */
+static void area_clear(struct domain *d, vaddr_t start, u64 pages)
+{
+	for (u64 i = 0; i < pages; i++) {
+		u64 size = PAGE_SIZE;
+		void *page = copy_unit_address(d, start + i * PAGE_SIZE, &size, true);
+		if (page)
+			arch_page_zero(page);
+	}
+}
+
+void unit_reload(struct domain *d)
+{
+	u64 stack_pages = TK_STACK_SIZE / PAGE_SIZE;
+
+	image_fill(d, image_base(d));
+	for (u32 i = 0; i < d->stack_count; i++)
+		area_clear(d, d->stacks + (i + 1) * TK_STACK_STRIDE - TK_STACK_SIZE, stack_pages);
+	area_clear(d, d->private + ARCH_UNIT_HEAP, d->heap_pages);
+}
