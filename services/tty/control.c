@@ -177,11 +177,14 @@ static long discipline_set(const struct ioctl_request *r)
 
 static long controlling_set(const struct terminal_open *open, const struct ioctl_request *r)
 {
-	bool steal = r->argument == 1;
+	long result;
 
 	if (open->master)
 		return -EIO;
-	return proc_terminal_attach(open->terminal->device, steal, 0);
+	result = proc_terminal_attach(open->terminal->device, r->argument == 1, 0);
+	if (result >= 0)
+		terminal_attached(open->terminal);
+	return result;
 }
 
 static long hang_up(struct terminal *t)
@@ -190,7 +193,7 @@ static long hang_up(struct terminal *t)
 
 	if (result < 0)
 		return result;
-	terminal_hangup(t);
+	terminal_hangup(t, false);
 	return 0;
 }
 

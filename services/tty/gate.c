@@ -43,7 +43,6 @@ static long open_begin(const struct rt_request *rq, u64 handle, struct terminal_
 	if (open) {
 		*copy = *open;
 		open->terminal->holds++;
-		__atomic_fetch_add(&open->event->references, 1, __ATOMIC_RELAXED); /* held by the open, under the lock */
 	}
 	lock_release(&opens_lock);
 	return open ? 0 : -EBADF;
@@ -51,7 +50,6 @@ static long open_begin(const struct rt_request *rq, u64 handle, struct terminal_
 
 static void open_end(struct terminal_open *copy)
 {
-	event_put(copy->event);
 	terminal_unhold(copy->terminal);
 }
 
@@ -80,7 +78,6 @@ static struct terminal_open *open_entry(void)
 /* Enters an open of a terminal that the caller of this holds; the hold becomes the open's. 0: out of memory. */
 static u64 open_insert(const struct rt_request *rq, struct terminal *t, bool master, bool console)
 {
-	struct terminal_event *event;
 	struct terminal_open *open;
 	u64 handle = 0;
 
@@ -88,9 +85,7 @@ static u64 open_insert(const struct rt_request *rq, struct terminal *t, bool mas
 	open = open_entry();
 	if (open) {
 		/* commit */
-		event = master ? pair_master_event(t) : t->event;
-		*open = (struct terminal_open){ ++generations, rq->caller, t, event, master, console, false };
-		__atomic_fetch_add(&event->references, 1, __ATOMIC_RELAXED); /* the terminal's own reference keeps it */
+		*open = (struct terminal_open){ ++generations, rq->caller, t, master, console, false };
 		if (master)
 			t->master_opens++;
 		else
@@ -117,24 +112,11 @@ static struct terminal *device_terminal(u32 device)
 		return pair_create();
 	if (device >= TTY_DEVICE_PTS && device < TTY_DEVICE_PTS + TTY_PAIRS_MAX)
 		return pair_find(device);
-	if ((device == TTY_DEVICE_CONSOLE || device == TTY_DEVICE_SERIAL) && serial_terminal.event)
+	if ((device == TTY_DEVICE_CONSOLE || device == TTY_DEVICE_SERIAL) && serial_terminal.word)
 		t = &serial_terminal;
 	if (t)
 		terminal_hold(t);
 	return t;
-}
-
-/* Handle of an open's poll word for the caller; 0: out of memory. */
-static u64 open_pollword(const struct rt_request *rq, u64 handle)
-{
-	struct terminal_open open;
-	u64 word;
-
-	if (open_begin(rq, handle, &open) < 0)
-		return 0;
-	word = pollword_handle(open.event->word, rq);
-	open_end(&open);
-	return word;
 }
 
 long tty_op_open(const struct rt_request *rq, u32 device, u32 flags, u64 *terminal, u64 *pollword, u64 *opened)
@@ -161,21 +143,18 @@ long tty_op_open(const struct rt_request *rq, u32 device, u32 flags, u64 *termin
 			return -EBUSY;
 		}
 	}
-	*terminal = open_insert(rq, t, master, console);
+	*pollword = pollword_handle(master ? pair_master_word(t) : t->word, rq);
+	*terminal = *pollword ? open_insert(rq, t, master, console) : 0;
 	if (!*terminal) {
 		terminal_unhold(t);
 		return -ENOMEM;
 	}
-	*pollword = open_pollword(rq, *terminal);
-	if (!*pollword) {
-		(void)tty_op_close(rq, *terminal);
-		return -ENOMEM;
-	}
-	*opened = master ? TTY_DEVICE_PTMX : t->device;
+	*opened = master ? TTY_OPENED(TTY_DEVICE_PTMX, t->device - TTY_DEVICE_PTS) : t->device;
 	if (!master)
 		pair_opened(t);
 	if (!(flags & TTY_OPEN_NOCTTY) && !current && !console && !master)
 		(void)proc_terminal_attach(t->device, 0, 1); /* when it can't, the open is good all the same */
+	terminal_attached(t);
 	return 0;
 }
 
@@ -248,27 +227,68 @@ long tty_op_ioctl(const struct rt_request *rq, u64 terminal, u32 command, u64 ar
 	return result;
 }
 
-void terminal_hangup(struct terminal *t)
+long tty_op_settings_get(const struct rt_request *rq, u64 terminal, struct tty_settings *settings)
 {
-	struct terminal_event *fresh = event_create(), *old;
+	struct terminal_open open;
+	long result = open_begin(rq, terminal, &open);
 
-	if (!fresh)
-		return; /* it stays connected: the next try may have the memory */
+	if (result < 0)
+		return result;
+	lock_acquire(&open.terminal->lock);
+	*settings = (struct tty_settings){ open.terminal->termios, open.terminal->size };
+	lock_release(&open.terminal->lock);
+	open_end(&open);
+	return 0;
+}
+
+long tty_op_settings_put(const struct rt_request *rq, u64 terminal, const struct tty_settings *settings)
+{
+	struct terminal_open open;
+	long result = open_begin(rq, terminal, &open);
+
+	if (result < 0)
+		return result;
+	lock_acquire(&open.terminal->lock);
+	open.terminal->size = settings->size;
+	termios_apply(open.terminal, &settings->termios);
+	lock_release(&open.terminal->lock);
+	open_end(&open);
+	return 0;
+}
+
+void terminal_attached(struct terminal *t)
+{
+	u64 session, group;
+
+	if (proc_terminal_query(t->device, &session, &group) >= 0)
+		t->session = (i32)session;
+}
+
+void terminal_hangup(struct terminal *t, bool for_good)
+{
 	lock_acquire(&opens_lock);
 	for (u32 i = 0; i < open_count; i++)
-		if (opens[i].terminal == t && !opens[i].master)
+		if (opens[i].terminal == t && !opens[i].master && !opens[i].console)
 			opens[i].hung = true;
 	lock_acquire(&t->lock);
-	old = t->event;
-	t->event = fresh;
+	t->gone = t->gone || for_good;
 	terminal_flush(t, true, true);
 	t->driver->input_room(t);
-	terminal_update(t, false);
+	terminal_update(t, true); /* whoever waits finds out */
 	lock_release(&t->lock);
 	lock_release(&opens_lock);
-	pollword_event(old->word, POLL_READABLE | POLL_WRITABLE | POLLERR | POLLHUP);
-	event_put(old);
 	(void)proc_terminal_hangup(t->device); /* no session, nobody to tell */
+}
+
+/* A real line is hung up when the session that it belonged to ends; what proc had to tell is told already. */
+long tty_op_session_end(const struct rt_request *rq, i32 session)
+{
+	(void)rq;
+	if (session <= 0 || serial_terminal.session != session)
+		return 0;
+	serial_terminal.session = 0;
+	terminal_hangup(&serial_terminal, false);
+	return 0;
 }
 
 void tty_init(void)
@@ -279,7 +299,7 @@ void tty_init(void)
 
 void tty_main(u32 index)
 {
-	if (index == 0 && serial_terminal.event)
+	if (index == 0 && serial_terminal.word)
 		serial_serve();
 	tk_thread_exit(NULL);
 }

@@ -6,7 +6,7 @@
 
 struct pair {
 	struct terminal terminal;              /* the slave */
-	struct terminal_event *master_event;
+	struct tk_pollword *master_word;
 	u32 number;
 	bool locked;                           /* until TIOCSPTLCK 0 the slave can't be opened */
 	bool slave_seen;                       /* it has been open */
@@ -33,9 +33,9 @@ static void master_update(struct pair *p, bool happened)
 	if (p->slave_seen && !p->slave_open)
 		level |= POLLHUP;
 	if (happened)
-		pollword_event(p->master_event->word, level);
+		pollword_event(p->master_word, level);
 	else
-		pollword_set(p->master_event->word, level);
+		pollword_set(p->master_word, level);
 }
 
 static void pair_transmit(struct terminal *t)
@@ -73,9 +73,9 @@ struct terminal *pair_create(void)
 
 	if (!p)
 		return NULL;
-	p->master_event = event_create();
-	if (!p->master_event)
-		goto no_event;
+	p->master_word = pollword_alloc();
+	if (!p->master_word)
+		goto no_word;
 	lock_acquire(&pairs_lock);
 	while (number < TTY_PAIRS_MAX && pairs[number])
 		number++;
@@ -96,8 +96,8 @@ no_terminal:
 	pairs[number] = NULL;
 	lock_release(&pairs_lock);
 no_number:
-	event_put(p->master_event);
-no_event:
+	pollword_free(p->master_word);
+no_word:
 	heap_free(p);
 	return NULL;
 }
@@ -109,16 +109,16 @@ struct terminal *pair_find(u32 device)
 
 	lock_acquire(&pairs_lock);
 	p = pairs[device - TTY_DEVICE_PTS];
-	usable = p && !p->locked && p->master_open && p->terminal.event;
+	usable = p && !p->locked && p->master_open && p->terminal.word;
 	if (usable)
 		terminal_hold(&p->terminal);
 	lock_release(&pairs_lock);
 	return usable ? &p->terminal : NULL;
 }
 
-struct terminal_event *pair_master_event(struct terminal *t)
+struct tk_pollword *pair_master_word(struct terminal *t)
 {
-	return pair_of(t)->master_event;
+	return pair_of(t)->master_word;
 }
 
 void pair_opened(struct terminal *t)
@@ -147,7 +147,7 @@ void pair_closed(struct terminal *t, bool master, bool last)
 	lock_acquire(&pairs_lock);
 	p->master_open = false;
 	lock_release(&pairs_lock);
-	terminal_hangup(t);
+	terminal_hangup(t, true);
 }
 
 void pair_release(struct terminal *t)
@@ -157,8 +157,8 @@ void pair_release(struct terminal *t)
 	lock_acquire(&pairs_lock);
 	pairs[p->number] = NULL;
 	lock_release(&pairs_lock);
-	event_put(t->event);
-	event_put(p->master_event);
+	pollword_free(t->word);
+	pollword_free(p->master_word);
 	heap_free(p);
 }
 

@@ -15,43 +15,20 @@ static const struct linux_termios2 termios_initial = {
 	.c_ospeed = 38400,
 };
 
-struct terminal_event *event_create(void)
-{
-	struct terminal_event *event = heap_alloc(sizeof(*event));
-
-	if (!event)
-		return NULL;
-	event->references = 1;
-	event->word = pollword_alloc();
-	if (event->word)
-		return event;
-	heap_free(event);
-	return NULL;
-}
-
-void event_put(struct terminal_event *event)
-{
-	/* The last to leave frees: every use before is seen by it. */
-	if (__atomic_sub_fetch(&event->references, 1, __ATOMIC_ACQ_REL) != 0)
-		return;
-	pollword_free(event->word);
-	heap_free(event);
-}
-
 bool terminal_init(struct terminal *t, u32 device, const struct terminal_driver *driver)
 {
 	t->device = device;
 	t->driver = driver;
 	t->termios = termios_initial;
-	t->event = event_create();
-	if (t->event)
+	t->word = pollword_alloc();
+	if (t->word)
 		terminal_update(t, false);
-	return t->event != NULL;
+	return t->word != NULL;
 }
 
 u32 terminal_level(struct terminal *t)
 {
-	u32 level = 0;
+	u32 level = t->gone ? POLL_READABLE | POLL_WRITABLE | POLLERR | POLLHUP : 0;
 
 	if (input_ready(t, true))
 		level |= POLL_READABLE;
@@ -65,9 +42,9 @@ void terminal_update(struct terminal *t, bool happened)
 	u32 level = terminal_level(t);
 
 	if (happened)
-		pollword_event(t->event->word, level);
+		pollword_event(t->word, level);
 	else
-		pollword_set(t->event->word, level);
+		pollword_set(t->word, level);
 }
 
 void terminal_received(struct terminal *t, u32 input_head, u32 line_head)

@@ -7,9 +7,9 @@
 
 #include <runtime.h>
 #include "tty_types.h"
-#include "../abi/include/abi_termios.h"
-#include "../abi/include/abi_ioctl.h"
-#include "../abi/include/abi_poll.h"
+#include <abi/include/abi_termios.h>
+#include <abi/include/abi_ioctl.h>
+#include <abi/include/abi_poll.h>
 
 #define INPUT_SIZE 4096u       /* power of two; a line of 4095 characters at most, as Linux */
 #define OUTPUT_SIZE 8192u      /* power of two */
@@ -26,21 +26,17 @@ struct terminal_driver {
 	bool modem;                                /* has modem lines */
 };
 
-/* A poll word and who uses it: the terminal itself, and each open since the last hang-up. */
-struct terminal_event {
-	struct tk_pollword *word;
-	u32 references;
-};
-
 struct terminal {
 	struct rt_lock lock;
 	u32 device;                       /* its name to proc */
 	const struct terminal_driver *driver;
 	void *driver_data;
-	struct terminal_event *event;
+	struct tk_pollword *word;
 	u32 opens, master_opens;          /* gate.c's, under its lock */
 	u32 holds;                        /* opens and calls under way: gate.c's, under its lock */
 	bool exclusive;                   /* TIOCEXCL */
+	bool gone;                        /* hung up for good: the master is closed */
+	i32 session;                      /* the last that took it as controlling terminal */
 	bool drain_waits;                 /* somebody waits until all output has left */
 	struct linux_termios2 termios;
 	struct linux_winsize size;
@@ -74,9 +70,6 @@ static inline bool character_continues(const struct terminal *t, u8 c) { return 
 
 /* terminal.c */
 bool terminal_init(struct terminal *t, u32 device, const struct terminal_driver *driver) must_check;
-void terminal_free(struct terminal *t);           /* what terminal_init made, not the terminal */
-struct terminal_event *event_create(void) must_check;
-void event_put(struct terminal_event *event);
 void terminal_update(struct terminal *t, bool happened); /* recomputes the level; happened: counts an event even if it is the same */
 u32 terminal_level(struct terminal *t);
 void terminal_signals_send(struct terminal *t);   /* without the lock: sends what the discipline noted */
@@ -120,10 +113,11 @@ void output_stop(struct terminal *t);
 struct terminal_open {
 	u32 generation, caller;
 	struct terminal *terminal;        /* NULL: free */
-	struct terminal_event *event;
 	bool master, console, hung;
 };
-void terminal_hangup(struct terminal *t);         /* without the lock */
+/* Ends all opens but the console's and masters; for_good: nothing comes any more. Without the lock. */
+void terminal_hangup(struct terminal *t, bool for_good);
+void terminal_attached(struct terminal *t);       /* notes the session that has it now */
 void terminal_hold(struct terminal *t);
 
 /* transfer.c */
@@ -147,7 +141,7 @@ noreturn_fn void serial_serve(void);
 /* pair.c: pseudo-terminals. The terminal is the slave; the master reads its output and types its input. */
 struct terminal *pair_create(void) must_check;               /* held for its master; NULL when there are too many */
 struct terminal *pair_find(u32 device);                      /* the slave, held, if it may be opened; else NULL */
-struct terminal_event *pair_master_event(struct terminal *t);
+struct tk_pollword *pair_master_word(struct terminal *t);
 void pair_opened(struct terminal *t);                        /* its slave side */
 void pair_closed(struct terminal *t, bool master, bool last); /* without the lock; last: no other open of this side */
 void pair_release(struct terminal *t);                       /* nobody holds it any more */

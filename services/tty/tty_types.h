@@ -6,6 +6,7 @@
 #define TTY_TYPES_H
 
 #include <tessera/types.h>
+#include <abi/include/abi_termios.h>
 
 /* Device numbers, as Linux's: major << 8 | minor. */
 #define TTY_DEVICE(major, minor) ((u32)((major) << 8 | (minor)))
@@ -15,6 +16,10 @@
 #define TTY_DEVICE_SERIAL TTY_DEVICE(4, 64)
 #define TTY_DEVICE_PTS TTY_DEVICE(136, 0)    /* slaves: minor 0 to TTY_PAIRS_MAX - 1 */
 #define TTY_PAIRS_MAX 64
+/* Out word `opened`: the device, and for a master the number of its pair. */
+#define TTY_OPENED(device, number) ((u64)(device) | (u64)(number) << 32)
+#define TTY_OPENED_DEVICE(opened) ((u32)(opened))
+#define TTY_OPENED_NUMBER(opened) ((u32)((opened) >> 32))
 
 enum tty_open_flags {
 	TTY_OPEN_NOCTTY = 1,   /* do not become the caller's controlling terminal */
@@ -22,6 +27,11 @@ enum tty_open_flags {
 enum tty_read_flags {
 	TTY_READ_NONBLOCK = 1, /* take what is there; -EAGAIN if nothing is */
 	TTY_READ_TAKE = 2,     /* the timer which `wait` asked for has run out, or a signal came: take what is there, even nothing */
+};
+
+struct tty_settings {
+	struct linux_termios2 termios;
+	struct linux_winsize size;
 };
 
 #endif

@@ -64,13 +64,13 @@ static void model_open(void)
 	memset(&terminal, 0, sizeof(terminal));
 	if (!terminal_init(&terminal, 1, &driver))
 		abort();
-	open_record = (struct terminal_open){ .terminal = &terminal, .event = terminal.event };
+	open_record = (struct terminal_open){ .terminal = &terminal };
 	shown_size = 0;
 }
 
 static void model_close(void)
 {
-	event_put(terminal.event);
+	pollword_free(terminal.word);
 }
 
 static void model_settings(const struct settings *s)
@@ -127,7 +127,7 @@ static void model_write(const unsigned char *data, size_t size)
 
 static int model_readable(void)
 {
-	return terminal.event->word->level & POLLIN ? 1 : 0;
+	return terminal.word->level & POLLIN ? 1 : 0;
 }
 
 const struct oracle model_oracle = {

@@ -1,0 +1,21 @@
+/* Terminals in the shim. */
+#ifndef ABI_TERMINAL_H
+#define ABI_TERMINAL_H
+
+#include "shim.h"
+#include "include/abi_ioctl.h"
+#include <tty/tty_types.h>
+
+struct terminal_file {
+	u64 fs_file;        /* the device node's handle at fs */
+	u32 device;
+	bool is_master;
+	u32 number;         /* of a master's pair */
+};
+extern const struct shim_file_ops terminal_ops;
+
+/* device.c */
+long terminal_open_peer(struct shim_thread *t, struct shim_file *master, u32 flags) must_check; /* TIOCGPTPEER: a new descriptor */
+void terminal_node_remove(u32 number);   /* /dev/pts/N */
+
+#endif
