@@ -114,7 +114,6 @@ static noreturn_fn void start_high(void)
 	percpu_load(cpu);
 	arch_cpu_features_init();
 	idt_init(interrupt_table);
-	idt_load();
 	start_leave(arch_kernel_root, cpu->arch.core_stack, core_main);
 }
 
