@@ -167,7 +167,8 @@ static void domain_init(const struct tk_manifest_unit *unit)
 	core_assert(arch_page_map(d->root, d->private + ARCH_UNIT_CLOCK, clock_frame, flags) == 0);
 	d->frame = boot_frame();
 	d->page = frame_address(d->frame);
-	*d->page = (struct tk_domain_page){ .state = TK_DOMAIN_RESTARTING, .generation = 1, .id = d->id, .class = d->class };
+	*d->page = (struct tk_domain_page){ .state = TK_DOMAIN_RESTARTING, .generation = 1, .id = d->id, .class = d->class,
+		.recovery = unit->recovery };
 	for (u32 i = 0; unit->name[i] && i < sizeof(d->page->name) - 1; i++)
 		d->page->name[i] = unit->name[i];
 	d->state = TK_DOMAIN_RESTARTING;

@@ -102,6 +102,7 @@ struct tk_domain_page {
 	volatile u32 fault_vector, fault_code;   /* of the last failure */
 	volatile u64 fault_address, fault_ip;
 	char name[32];
+	u32 recovery;             /* enum tk_recovery */
 };
 
 _Static_assert(sizeof(struct tk_thread_page) <= PAGE_SIZE, "one page");
