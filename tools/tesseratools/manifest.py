@@ -20,7 +20,7 @@ def _resources(unit):
     if unit.irqs:
         lines.append(f"static const u8 {unit.name}_irqs[] = {{ {', '.join(map(str, unit.irqs))} }};\n")
     if unit.isolation:
-        lines.append(f"extern const char {unit.name}_image[][];\n")
+        lines.append(f"extern const char {unit.name}_image[];\n")
     return "".join(lines)
 
 
