@@ -46,6 +46,7 @@ struct shim_process {
 	u32 personality;
 	u64 fs_client;              /* fs's handle: cwd, root, umask, credentials (shared under CLONE_FS) */
 	struct shim_fd_table *files;
+	volatile u64 file_size_cut; /* ~RLIMIT_FSIZE's soft limit (0: none): like files_limit, and copied at fork */
 	volatile u32 files_limit;   /* RLIMIT_NOFILE's soft limit: whoever changes it by setrlimit or prlimit writes it here too */
 };
 
@@ -63,6 +64,7 @@ struct shim_file_ops {
 	/* mmap: mem's object behind the file, held for the caller; *object 0: private memory of zeros. write: shared and writable.
 	 * NULL: -ENODEV. */
 	long (*map)(struct shim_thread *, struct shim_file *, bool write, u64 *object);
+	u64 (*fs_handle)(struct shim_file *);                                  /* fs's handle of the file or node: fchmod, *at calls; NULL: none */
 	void (*close)(struct shim_file *);                                     /* last reference gone */
 };
 /* A NULL operation means: read, write, ioctl -EINVAL, -EINVAL, -ENOTTY; seek -ESPIPE. close must be there; stat NULL: a file without
@@ -84,6 +86,7 @@ struct shim_fd_table {
 	volatile u32 references;
 	u32 capacity;               /* entries of fds */
 	u32 next;                   /* no free descriptor below it */
+	volatile u64 lock_owner;    /* file_lock.c: owner of record locks; 0: none was ever taken */
 	struct shim_fd *fds;
 };
 
