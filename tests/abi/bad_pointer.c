@@ -1,6 +1,7 @@
 /* Every system call that takes a pointer answers EFAULT for each kind of address it may not use. */
 #include "check.h"
 
+#include <grp.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 
 #define BAD 0x0badbadbadbadbadL
+#define MAPPED 0x10000000
 
 /* A call whose argument BAD stands for is replaced by each bad address; `writes` adds a page that may only be read. */
 struct call {
@@ -61,7 +63,7 @@ static const struct call buffer_calls[] = {
 	WRITES(uname, BAD), WRITES(sysinfo, BAD), WRITES(getrlimit, 7, BAD), READS(setrlimit, 7, BAD),
 	WRITES(prlimit64, 0, 7, 0, BAD), WRITES(getrusage, 0, BAD), WRITES(times, BAD), WRITES(time, BAD),
 	WRITES(getresuid, BAD, PATH, PATH), WRITES(getgroups, 16, BAD), WRITES(prctl, 16, BAD), WRITES(arch_prctl, 0x1003, BAD),
-	WRITES(mincore, 0x10000000, PAGE, BAD), WRITES(capget, (long)&(int[2]){ 0x20080522, 0 }, BAD),
+	WRITES(mincore, MAPPED, PAGE, BAD), WRITES(capget, (long)&(int[2]){ 0x20080522, 0 }, BAD),
 };
 
 static const struct timespec no_time;
@@ -113,6 +115,9 @@ static void prepare(void)
 	place(open(".", O_RDONLY), DIRECTORY_FD);
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0)
 		place(sockets[0], SOCKET_FD);
+	REQUIRE(mmap((void *)MAPPED, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
+		(void *)MAPPED);
+	REQUIRE_OK(setgroups(1, (gid_t[1]){ 5 }));
 }
 
 static void check_call(const struct call *call, const void *bad)

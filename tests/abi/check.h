@@ -49,6 +49,8 @@ extern const char *program_path;
 extern unsigned test_limit;
 
 int tests_run(int argc, char **argv, const struct test *tests, size_t count);
+/* Takes a leading number off the arguments of a stress program, and gives its tests time for that many rounds. */
+unsigned rounds_take(int *argc, char ***argv, unsigned otherwise);
 _Noreturn void test_skip(const char *reason);
 
 void check_failed(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -144,6 +144,19 @@ static bool test_selected(const struct test *test, int argc, char **argv)
 	return argc <= 1;
 }
 
+unsigned rounds_take(int *argc, char ***argv, unsigned otherwise)
+{
+	unsigned rounds = *argc > 1 ? atoi((*argv)[1]) : 0;
+
+	if (rounds == 0)
+		return otherwise;
+	(*argv)[1] = (*argv)[0];
+	(*argv)++;
+	(*argc)--;
+	test_limit += rounds;
+	return rounds;
+}
+
 int tests_run(int argc, char **argv, const struct test *tests, size_t count)
 {
 	static struct report report;

@@ -56,14 +56,14 @@ def kernel_find():
 
 
 def programs_select(names):
-    """The names of the programs to run: those asked for, or all that are built."""
+    """The command lines to run: those asked for, or all programs that are built."""
     built = sorted(name for name in os.listdir(ABI) if os.access(os.path.join(ABI, name), os.X_OK)
                    and os.path.isfile(os.path.join(ABI, name))) if os.path.isdir(ABI) else []
     if not built:
         raise UsageError("no programs in build/abi: run make -C tests/abi first")
     for name in names:
-        if name not in built:
-            raise UsageError(f"no program {name} in build/abi")
+        if not name.split() or name.split()[0] not in built:
+            raise UsageError(f"no program '{name}' in build/abi")
     return names or built
 
 
@@ -78,8 +78,9 @@ def image_build(programs):
     entries.append(cpio.file("bin/busybox", content(BUSYBOX), 0o755))
     entries += [cpio.symlink(f"bin/{name}", "busybox") for name in APPLETS]
     entries.append(cpio.file("init", content(os.path.join(TOP, "tests", "guest", "init")), 0o755))
-    entries += [cpio.file(f"abi/{name}", content(os.path.join(ABI, name)), 0o755) for name in programs]
-    entries.append(cpio.file("tests.list", "".join(f"/abi/{name}\n" for name in programs).encode()))
+    names = sorted({command.split()[0] for command in programs})
+    entries += [cpio.file(f"abi/{name}", content(os.path.join(ABI, name)), 0o755) for name in names]
+    entries.append(cpio.file("tests.list", "".join(f"/abi/{command}\n" for command in programs).encode()))
     os.makedirs(BUILD, exist_ok=True)
     path = os.path.join(BUILD, f"abi-{os.getpid()}.cpio")
     with open(path, "wb") as output:
@@ -112,7 +113,7 @@ def options_read():
     parser.add_argument("--timeout", type=float, default=240, metavar="S", help="seconds until the run counts as hung")
     parser.add_argument("--kernel", metavar="FILE", help="kernel image (default: Debian's newest cloud kernel)")
     parser.add_argument("--console", metavar="FILE", help="keep the machine's console text here")
-    parser.add_argument("programs", nargs="*", metavar="PROGRAM", help="programs to run (default: all)")
+    parser.add_argument("programs", nargs="*", metavar="PROGRAM", help="programs to run, 'name argument' too (default: all)")
     options = parser.parse_args()
     if options.smp < 1:
         parser.error("--smp must be at least 1")
@@ -143,7 +144,7 @@ def main():
           f"{'' if finished else ', hung'}")
     if not results:
         print("".join(f"# console: {line}\n" for line in console.splitlines()[-20:]), end="")
-    return 0 if tap.report(tap.add_missing(results, programs), print) else 1
+    return 0 if tap.report(tap.add_missing(results, [command.split()[0] for command in programs]), print) else 1
 
 
 if __name__ == "__main__":
