@@ -31,13 +31,13 @@ static bool region_valid(const struct tk_region *r)
 }
 
 /* Index of the last region that starts at or below address; 0 when there is none. */
-static u32 region_search(const struct tk_region_table *table, u32 count, vaddr_t address)
+static u32 region_search(const struct tk_region *regions, u32 count, vaddr_t address)
 {
 	u32 low = 0;
 
 	while (count > 1) {
 		u32 half = count / 2;
-		if (read_once(table->regions[low + half].start) <= address)
+		if (read_once(regions[low + half].start) <= address)
 			low += half;
 		count -= half;
 	}
@@ -47,6 +47,7 @@ static u32 region_search(const struct tk_region_table *table, u32 count, vaddr_t
 bool vspace_region(struct vspace *space, vaddr_t address, struct tk_region *out, u32 *generation)
 {
 	struct tk_region_table *table = space->table;
+	const struct tk_region *regions = table->regions; /* a larger table goes on in the frames that follow */
 	u32 capacity = space->table_capacity;
 
 	/* Acquire: the entries are read after it. */
@@ -56,10 +57,10 @@ bool vspace_region(struct vspace *space, vaddr_t address, struct tk_region *out,
 		return false;
 	u32 at = read_once(space->hint);
 	if (at < count)
-		region_copy(out, &table->regions[at]);
+		region_copy(out, &regions[at]);
 	if (at >= count || !region_holds(out, address)) {
-		at = region_search(table, count, address);
-		region_copy(out, &table->regions[at]);
+		at = region_search(regions, count, address);
+		region_copy(out, &regions[at]);
 		if (!region_holds(out, address))
 			return false;
 		/* Relaxed: a hint. */

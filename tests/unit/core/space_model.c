@@ -120,8 +120,13 @@ static void do_unmap(u32 s)
 		                            .capacity = 1 + (u32)(unit_random() % 600) };
 		CHECK(vspace_unmap(WORLD_MEM, &request) == 0);
 		CHECK(request.done > 0 && request.done <= count - done);
-		for (u32 i = 0; i < request.done; i++)
-			page_set(&model[s][first + done + i], (struct page){ 0 });
+		u32 last_ones = 0;
+		for (u32 i = 0; i < request.done; i++) {
+			struct page *p = &model[s][first + done + i];
+			last_ones += p->frame && counts[p->frame] == 1;
+			page_set(p, (struct page){ 0 });
+		}
+		CHECK(request.freed_count == last_ones);
 		for (u32 i = 0; i < request.freed_count; i++) {
 			CHECK(counts[freed[i]] == 0);
 			if (!is_object(freed[i])) {

@@ -1,0 +1,162 @@
+/*
+ * The shoot-down protocol in every interleaving of two and three processors: each changes a page table, posts requests, serves those of
+ * others while it waits, and serves what is left at the end. After a shoot-down no processor uses a translation that was there before it.
+ */
+#include <string.h>
+#include "tlb_request.h"
+#include "../harness.h"
+
+#define CPUS 3u
+
+enum step { STEP_CHANGE, STEP_POST, STEP_WAIT, STEP_DONE };
+
+/* The whole machine. Each processor owns one page; tables hold its version, buffers the version that a processor last saw. */
+struct machine {
+	u64 pending[CPUS];
+	u8 slots[CPUS];            /* version which the initiator's request is about: stands for struct tlb_slot */
+	u8 table[CPUS];
+	u8 buffer[CPUS][CPUS];     /* [processor][page] */
+	u8 step[CPUS], next[CPUS], rounds[CPUS];
+	u8 serving[CPUS];          /* initiator + 1 whose slot it has read */
+	u8 seen[CPUS];             /* what it read there */
+};
+
+#define SEEN_MAX (1u << 22)
+static u64 *visited;
+static unsigned long states;
+static u32 cpus, rounds_wanted;
+static bool early_acknowledge; /* a broken variant, which the test must find */
+
+static u64 hash_of(const struct machine *m)
+{
+	const u8 *bytes = (const u8 *)m;
+	u64 hash = 0xcbf29ce484222325ul;
+
+	for (size_t i = 0; i < sizeof(*m); i++)
+		hash = (hash ^ bytes[i]) * 0x100000001b3ul;
+	return hash | 1;
+}
+
+static bool visit(const struct machine *m)
+{
+	u64 hash = hash_of(m), at = hash * 0x9e3779b97f4a7c15ul >> 42;
+
+	while (visited[at] && visited[at] != hash)
+		at = (at + 1) % SEEN_MAX;
+	if (visited[at])
+		return false;
+	visited[at] = hash;
+	states++;
+	return true;
+}
+
+/* Serving takes two steps: read the slot, then flush and acknowledge. True if there was something to do. */
+static bool serve(struct machine *m, u32 self)
+{
+	if (m->serving[self]) {
+		u32 initiator = m->serving[self] - 1u;
+		CHECK(early_acknowledge || m->slots[initiator] == m->seen[self]); /* a slot in use never changes */
+		m->buffer[self][initiator] = m->table[initiator];
+		if (!early_acknowledge)
+			tlb_request_acknowledge(&m->pending[self], initiator);
+		m->serving[self] = 0;
+		return true;
+	}
+	int initiator = tlb_request_next(&m->pending[self]);
+	if (initiator < 0)
+		return false;
+	m->serving[self] = (u8)(initiator + 1);
+	m->seen[self] = m->slots[initiator];
+	if (early_acknowledge)
+		tlb_request_acknowledge(&m->pending[self], (u32)initiator);
+	return true;
+}
+
+/* The main line of a processor; false when it can't go on. */
+static bool advance(struct machine *m, u32 self)
+{
+	switch (m->step[self]) {
+	case STEP_CHANGE:
+		if (m->rounds[self] == rounds_wanted)
+			return false;
+		m->rounds[self]++;
+		m->slots[self] = ++m->table[self];
+		m->buffer[self][self] = m->table[self];
+		m->next[self] = 0;
+		m->step[self] = STEP_POST;
+		return true;
+	case STEP_POST:
+		if (m->next[self] != self)
+			tlb_request_post(&m->pending[m->next[self]], self);
+		if (++m->next[self] == cpus)
+			m->step[self] = STEP_WAIT;
+		return true;
+	case STEP_WAIT:
+		for (u32 id = 0; id < cpus; id++)
+			if (id != self && !tlb_request_done(&m->pending[id], self))
+				return false;
+		for (u32 id = 0; id < cpus; id++)
+			CHECK(m->buffer[id][self] == m->table[self]); /* nobody uses the old translation */
+		m->step[self] = STEP_CHANGE;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void explore(const struct machine *from)
+{
+	bool moved = false;
+
+	for (u32 self = 0; self < cpus; self++)
+		for (u32 kind = 0; kind < 2; kind++) {
+			struct machine m = *from;
+			/* The main line waits while its processor is in the middle of serving. */
+			if (kind == 0 && m.serving[self])
+				continue;
+			if (!(kind ? serve(&m, self) : advance(&m, self)))
+				continue;
+			moved = true;
+			if (unit_failures < 5 && visit(&m))
+				explore(&m);
+		}
+	if (moved)
+		return;
+	for (u32 self = 0; self < cpus; self++)
+		CHECK(from->rounds[self] == rounds_wanted && from->step[self] == STEP_CHANGE); /* no deadlock */
+}
+
+static void run(u32 count, u32 rounds)
+{
+	struct machine start;
+
+	memset(&start, 0, sizeof(start));
+	visited = calloc(SEEN_MAX, sizeof(*visited));
+	states = 0;
+	cpus = count;
+	rounds_wanted = rounds;
+	explore(&start);
+	free(visited);
+}
+
+static void two_processors(void)
+{
+	run(2, 4);
+	CHECK(states > 500);
+}
+static void three_processors(void)
+{
+	run(3, 1);
+	CHECK(states > 5000);
+}
+static void broken_variant_is_found(void)
+{
+	early_acknowledge = true;
+	run(2, 1);
+	int found = unit_failures;
+	unit_failures = 0;
+	CHECK(found > 0);
+	early_acknowledge = false;
+}
+
+TEST_MAIN(TEST(two_processors), TEST(three_processors), TEST(broken_variant_is_found))

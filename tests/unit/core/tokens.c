@@ -1,0 +1,219 @@
+/* Tokens: grants, revocations, gifts and objects at random, with windows and records compared after every few steps. */
+#include "world.h"
+
+#define FIRST 2000u
+#define COUNT 200u
+
+static vaddr_t token_of(u32 domain, frame_t frame) { return domains[domain].window + frame * PAGE_SIZE; }
+static frame_t pick(void) { return unit_random() % 50 ? FIRST + (frame_t)(unit_random() % COUNT) : (frame_t)unit_random(); }
+static u32 pick_domain(void) { return (u32)(unit_random() % (WORLD_DOMAINS + 1)); }
+
+static bool valid(u32 domain) { return domain > 0 && domain < WORLD_DOMAINS; }
+
+/* An owned frame that nobody else holds, no application maps and no object uses. */
+static bool is_free(frame_t frame, u32 owner)
+{
+	return frame < WORLD_FRAMES && frame_record(frame)->type == FRAME_USER && frame_record(frame)->owner == owner &&
+	       frame_record(frame)->map_count == 0 && frame_held_only_by(frame_record(frame), owner);
+}
+
+static bool is_owned(frame_t frame, u32 owner)
+{
+	if (frame >= WORLD_FRAMES)
+		return false;
+	const struct frame_record *r = frame_record(frame);
+	return r->owner == owner && (r->type == FRAME_USER || r->type == FRAME_OBJECT) && frame_held_by(r, owner);
+}
+
+static void do_grant(u32 caller)
+{
+	frame_t frame = pick();
+	u32 to = pick_domain(), mode = (u32)(unit_random() % 3);
+	bool good = valid(to) && to != caller && mode <= TK_MODE_WRITE && is_owned(frame, caller);
+
+	CHECK((token_grant(caller, token_of(caller, frame), to, mode) == 0) == good);
+	if (good)
+		CHECK(frame_held_by(frame_record(frame), to) && arch_entry_writable(world_window(to, frame)) == (mode == TK_MODE_WRITE));
+}
+
+static void do_revoke(u32 caller)
+{
+	frame_t frame = pick();
+	u32 from = unit_random() & 1 ? TK_EVERYONE : pick_domain();
+	bool good = (from == TK_EVERYONE || (valid(from) && from != caller)) && is_owned(frame, caller);
+
+	CHECK((token_revoke(caller, token_of(caller, frame), from) == 0) == good);
+	if (!good)
+		return;
+	for (u32 d = 1; d < WORLD_DOMAINS; d++)
+		if (d != caller && (from == TK_EVERYONE || d == from)) {
+			arch_entry_t e = world_window(d, frame);
+			CHECK(!frame_held_by(frame_record(frame), d));
+			CHECK(!e || (arch_entry_frame(e) == frame_dead && arch_entry_present(e) && !arch_entry_writable(e)));
+		}
+}
+
+static void do_give(u32 caller)
+{
+	frame_t frame = pick();
+	u32 to = pick_domain(), count = (u32)(unit_random() % 4);
+	bool good = valid(to) && to != caller && count > 0;
+
+	for (u32 i = 0; good && i < count; i++)
+		good = is_free(frame + i, caller);
+	CHECK((frames_give(caller, frame, count, to) == 0) == good);
+	for (u32 i = 0; good && i < count; i++)
+		CHECK(is_free(frame + i, to) && world_window(caller, frame + i) == 0 && arch_entry_writable(world_window(to, frame + i)));
+}
+
+static void do_create(u32 caller)
+{
+	static const u32 types[] = { TK_OBJECT_VSPACE, TK_OBJECT_THREAD, TK_OBJECT_POOL, TK_OBJECT_WATCHES, TK_OBJECT_DOMAIN, 77 };
+	struct tk_object_create create = { .type = types[unit_random() % 6], .frame_count = (u32)(unit_random() % 5) };
+	bool good = create.type == TK_OBJECT_WATCHES ? create.frame_count == 2
+	          : create.type == TK_OBJECT_POOL ? create.frame_count == 2 && caller == WORLD_MEM
+	          : create.type == TK_OBJECT_VSPACE ? create.frame_count == 3 && caller == WORLD_MEM
+	          : create.type == TK_OBJECT_THREAD ? create.frame_count >= 2 && caller == WORLD_MEM : false;
+
+	for (u32 i = 0; i < create.frame_count; i++) {
+		create.frames[i] = pick();
+		good = good && is_free(create.frames[i], caller);
+		for (u32 j = 0; j < i; j++)
+			good = good && create.frames[i] != create.frames[j];
+		if (is_free(create.frames[i], caller))
+			memset(frame_address(create.frames[i]), 0xaa, PAGE_SIZE);
+	}
+	if (create.type == TK_OBJECT_THREAD && unit_random() & 1)
+		create.argument = (u64)-EAGAIN; /* its own create function refuses */
+	long token = object_create(caller, &create);
+	bool made = token == (long)token_of(caller, create.frames[0]);
+	CHECK(made == (good && !create.argument));
+	if (good && !made)
+		for (u32 i = 0; i < create.frame_count; i++)
+			CHECK(is_free(create.frames[i], caller));
+	if (!made)
+		return;
+	CHECK(token_resolve(&domains[caller], (vaddr_t)token, create.type) == frame_address(create.frames[1]));
+	CHECK(token_resolve(&domains[caller], (vaddr_t)token, create.type + 1) == NULL);
+	for (u32 i = 1; i < create.frame_count; i++)
+		CHECK(world_window(caller, create.frames[i]) == 0 && frame_record(create.frames[i])->type == FRAME_PRIVATE);
+}
+
+static void do_destroy(u32 caller)
+{
+	frame_t frame = pick(), private[3] = { 0 };
+	bool good = is_owned(frame, caller) && frame_record(frame)->type == FRAME_OBJECT;
+
+	for (u32 i = 0; good && i < 3; i++)
+		private[i] = frame_record(i ? private[i - 1] : frame)->link;
+	CHECK((object_destroy(caller, token_of(caller, frame)) == 0) == good);
+	if (!good)
+		return;
+	CHECK(is_free(frame, caller));
+	for (u32 i = 0; i < 3 && private[i] != frame; i++) {
+		CHECK(is_free(private[i], caller));
+		for (u32 word = 0; word < PAGE_SIZE / 8; word++)
+			CHECK(((u64 *)frame_address(private[i]))[word] == 0);
+	}
+}
+
+static void do_heap(u32 caller)
+{
+	static u64 page;
+	frame_t frames[2] = { pick(), pick() };
+	u32 to = pick_domain(), target = to ? to : caller;
+	bool good = caller == WORLD_MEM && (to == 0 || valid(to)) && is_free(frames[0], caller) && is_free(frames[1], caller) && frames[0] != frames[1];
+
+	if (unit_random() % 20)
+		return; /* what goes into a heap stays there */
+	CHECK((heap_map(caller, to, page, (vaddr_t)frames, 2) == 0) == good);
+	if (!good)
+		return;
+	for (u32 i = 0; i < 2; i++) {
+		const arch_entry_t *e = arch_page_walk(domains[target].root, domains[target].private + ARCH_UNIT_HEAP + (page + i) * PAGE_SIZE, false, NULL);
+		CHECK(e && arch_entry_frame(*e) == frames[i] && arch_entry_writable(*e));
+		CHECK(frame_record(frames[i])->owner == target && frame_record(frames[i])->map_count == 1 && world_window(caller, frames[i]) == 0);
+	}
+	CHECK(heap_map(caller, to, page, (vaddr_t)frames, 1) < 0);
+	page += 2;
+}
+
+static void do_reserve(u32 caller)
+{
+	frame_t frame = pick();
+	bool good = is_free(frame, caller);
+
+	if (unit_random() % 20)
+		return;
+	CHECK((reserve_fill(caller, (vaddr_t)&frame, 1) >= 0) == good);
+	if (good)
+		CHECK(frame_record(frame)->type == FRAME_TABLE && world_window(caller, frame) == 0);
+}
+
+static void random_operations(void)
+{
+	static void (*const operations[])(u32) = { do_grant, do_grant, do_revoke, do_give, do_give, do_create, do_create, do_destroy, do_heap, do_reserve };
+
+	for (u32 round = 0; round < 6; round++) {
+		world_create(round & 1);
+		for (u32 step = 0; step < 15000; step++) {
+			u32 caller = unit_random() & 1 ? WORLD_MEM : 1 + (u32)(unit_random() % (WORLD_DOMAINS - 1));
+			operations[unit_random() % countof(operations)](caller);
+			if (step % 3000 == 0)
+				world_check();
+			if (unit_failures)
+				return;
+		}
+		world_check();
+	}
+}
+
+static void pins_forbid(void)
+{
+	struct tk_object_create create = { .type = TK_OBJECT_WATCHES, .frame_count = 2, .frames = { 2000, 2001 } };
+
+	world_create(true);
+	vaddr_t token = (vaddr_t)object_create(WORLD_MEM, &create);
+	CHECK(token_grant(WORLD_MEM, token, WORLD_FS, TK_MODE_READ) == 0);
+	CHECK(token_pin(&domains[WORLD_FS], token, TK_OBJECT_WATCHES) == NULL); /* an address in another's window */
+	vaddr_t lent = token_of(WORLD_FS, 2000);
+	CHECK(token_pin(&domains[WORLD_FS], lent, TK_OBJECT_WATCHES) == frame_address(2001));
+	CHECK(object_destroy(WORLD_MEM, token) == -EBUSY);
+	CHECK(object_destroy(WORLD_FS, lent) == -EPERM);
+	CHECK(token_grant(WORLD_FS, lent, WORLD_ABI, TK_MODE_READ) == -EPERM);
+	token_unpin(&domains[WORLD_FS], lent);
+	CHECK(token_revoke(WORLD_MEM, token, WORLD_FS) == 0);
+	CHECK(token_pin(&domains[WORLD_FS], lent, TK_OBJECT_WATCHES) == NULL);
+	CHECK(object_destroy(WORLD_MEM, token) == 0);
+	world_check();
+}
+
+static void region_table_is_kept(void)
+{
+	struct tk_object_create create = { .type = TK_OBJECT_VSPACE, .frame_count = 3, .frames = { 2000, 2001, 2002 } };
+	struct tk_field_write write = { TK_FIELD_VSPACE_TABLE, 0, 2010 | 2ull << 32 };
+	frame_t frame = 2012;
+
+	world_create(true);
+	vaddr_t token = (vaddr_t)object_create(WORLD_MEM, &create);
+	CHECK(object_write(WORLD_MEM, token, &write, 1) == 0);
+	const struct vspace *space = token_resolve(&domains[WORLD_MEM], token, TK_OBJECT_VSPACE);
+	CHECK(space->table == frame_address(2010) && space->table_capacity > 3 * TK_REGIONS_IN_PAGE);
+	CHECK(reserve_fill(WORLD_MEM, (vaddr_t)&frame, 1) == -EPERM);
+	CHECK(frames_give(WORLD_MEM, 2012, 1, WORLD_FS) == -EPERM);
+	struct tk_map map = { token, 0x10000, 1, 3, &frame };
+	CHECK(vspace_map(WORLD_MEM, &map) == -EPERM);
+	write.value = 2009 | 1ull << 32;
+	CHECK(object_write(WORLD_MEM, token, &write, 1) == -EPERM);
+	write.value = ~0u | 3ull << 32;
+	CHECK(object_write(WORLD_MEM, token, &write, 1) < 0);
+	write.value = 2010 | 63ull << 32;
+	CHECK(object_write(WORLD_MEM, token, &write, 1) < 0);
+	write.value = 0;
+	CHECK(object_write(WORLD_MEM, token, &write, 1) == 0 && space->table == frame_address(2000));
+	CHECK(frames_give(WORLD_MEM, 2012, 1, WORLD_FS) == 0);
+	CHECK(object_destroy(WORLD_MEM, token) == 0);
+	world_check();
+}
+
+TEST_MAIN(TEST(random_operations), TEST(pins_forbid), TEST(region_table_is_kept))
