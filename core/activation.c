@@ -327,6 +327,8 @@ static void activation_end(struct thread *t, u64 result, const u64 *outs, bool g
 		break;
 	case ACTIVATION_START:
 		domain_started(t, a->domain, (long)result);
+		if (a->caller) /* a restart: the unit that asked goes on */
+			reply_to_unit(t, a, result, NULL);
 		break;
 	default:
 		reply_to_application(t, a, result);

@@ -123,9 +123,8 @@
 	popq %rdi
 .endm
 
-/* Nothing of the core or of a callee stays in registers that a caller may look at. */
+/* Nothing of the core or of a callee stays in registers that a caller may look at. rcx is the macro user's. */
 .macro CLEAR_REST
-	xorl %ecx, %ecx
 	xorl %ebx, %ebx
 	xorl %ebp, %ebp
 	xorl %r8d, %r8d

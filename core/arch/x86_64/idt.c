@@ -1,7 +1,7 @@
 /* The interrupt descriptor table: one for all processors, on a page of its own that IC1 units can read. */
 #include <arch/cpu.h>
 #include <arch/selectors.h>
-#include "idt.h"
+#include "startup.h"
 
 struct gate_descriptor {
 	u16 offset_low, selector;
@@ -10,13 +10,15 @@ struct gate_descriptor {
 	u32 offset_high, reserved;
 };
 
-static struct gate_descriptor idt[256] __attribute__((aligned(4096), section(".bss.core_ro")));
+static struct gate_descriptor *idt;
+#define GATES 256u
 extern char vector_stubs[];
 
 /* Interrupt gates (SDM volume 3, 6.14.1). Breakpoint and overflow may be raised by user code. */
-void idt_init(void)
+void idt_init(void *page)
 {
-	for (u32 v = 0; v < countof(idt); v++) {
+	idt = page;
+	for (u32 v = 0; v < GATES; v++) {
 		u64 offset = (u64)vector_stubs + 32 * v;
 		bool fatal = v == 1 || v == 2 || v == 8 || v == 18;
 		idt[v] = (struct gate_descriptor){ (u16)offset, ARCH_SELECTOR_CORE_CODE, fatal ? ARCH_IST_FATAL : 0,
@@ -27,6 +29,6 @@ void idt_init(void)
 
 void idt_load(void)
 {
-	struct { u16 limit; u64 base; } __attribute__((packed)) descriptor = { sizeof(idt) - 1, (u64)idt };
+	struct { u16 limit; u64 base; } __attribute__((packed)) descriptor = { GATES * sizeof(*idt) - 1, (u64)idt };
 	__asm__ volatile("lidt %0" : : "m"(descriptor));
 }
