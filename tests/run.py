@@ -150,7 +150,7 @@ def launch_options(configuration):
 def shell_suites(tally, configurations, tier):
     for configuration in configurations:
         console = os.path.join(TOP, "build", configuration.profile, "shell-console.txt")
-        for name, trouble in shell_session.run(launch_options(configuration), tier.processes, 30, console):
+        for name, trouble in shell_session.run(shell_session.launcher(launch_options(configuration)), tier.processes, 30, console):
             tally.add(f"shell {configuration}", name, trouble)
 
 

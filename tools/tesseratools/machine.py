@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 
 from .errors import UsageError
+from .root import INIT
 
 QEMU = "qemu-system-x86_64"
 COMMAND_LINE_MAX = 511            # tk_boot_info.command_line, with its NUL
@@ -23,11 +24,8 @@ def percent_encode(word):
 
 
 def command_line(program):
-    """`init=/path -- arguments` for a program; nothing for the shell that the shim starts by itself."""
-    if not program:
-        return ""
-    words = [percent_encode(word) for word in program]
-    text = f"init={words[0]}" + (" -- " + " ".join(words[1:]) if words[1:] else "")
+    """`init=/path -- arguments`: the launcher's first process, and behind it the program if it is not to be a shell."""
+    text = " ".join([f"init=/{INIT}"] + ["--"] * bool(program) + [percent_encode(word) for word in program])
     if len(text) > COMMAND_LINE_MAX:
         raise UsageError(f"the program's arguments are too long: {len(text)} characters, at most {COMMAND_LINE_MAX}")
     return text

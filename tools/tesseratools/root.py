@@ -1,4 +1,7 @@
-"""The root of a machine: a directory or archive of the user's, or the default one made of Debian's static busybox."""
+"""The root of a machine: a directory or archive of the user's, or the default one made of Debian's static busybox.
+
+To each the launcher's first process is added, /.tessera-init, which runs the program or the shell (tools/init/init.c).
+"""
 
 import os
 import subprocess
@@ -11,6 +14,10 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import cpio  # noqa: E402
 
 BUSYBOX = "/bin/busybox"
+INIT = ".tessera-init"
+INIT_SOURCE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "init", "init.c")
+INIT_COMMAND = ["clang-14", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-stack-protector", "-fno-pie",
+                "-nostdlib", "-static", "-fuse-ld=lld", "-Wl,-z,noexecstack,--build-id=none,-s"]
 FOLDERS = ("bin", "dev", "etc", "home", "mnt", "proc", "root", "run", "sbin", "sys", "tmp", "usr/bin", "usr/sbin", "var/log", "var/tmp")
 FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
@@ -18,8 +25,7 @@ FILES = {
     "etc/hostname": "tessera\n",
     "etc/hosts": "127.0.0.1 localhost\n",
     "etc/shells": "/bin/sh\n",
-    "etc/profile": "export PATH=/bin:/sbin:/usr/bin:/usr/sbin\nexport PS1='\\w \\$ '\n"
-                   "[ -e /proc/self ] || mount -t proc proc /proc 2>/dev/null\n",
+    "etc/profile": "export PATH=/bin:/sbin:/usr/bin:/usr/sbin\nexport PS1='\\w \\$ '\n",
 }
 ARCHIVE_MAGICS = (b"070701", b"070702", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ")
 
@@ -55,22 +61,39 @@ def archive_write(path, entries):
     return path
 
 
+def init_entry(build):
+    """The first process, compiled when its source is newer."""
+    path = os.path.join(build, "tessera-init")
+    if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(INIT_SOURCE):
+        os.makedirs(build, exist_ok=True)
+        try:
+            subprocess.run(INIT_COMMAND + ["-o", path, INIT_SOURCE], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise UsageError(f"{INIT_SOURCE} cannot be compiled: run make setup") from error
+    with open(path, "rb") as source:
+        return cpio.file(INIT, source.read(), 0o755)
+
+
 def default(build):
-    return archive_write(os.path.join(build, "root.cpio"), default_entries())
+    return archive_write(os.path.join(build, "root.cpio"), default_entries() + [init_entry(build)])
 
 
 def given(path, build):
-    """The archive of what --root names: a directory is packed, an archive is taken as it is."""
+    """The archive of what --root names: a directory is packed, an archive follows the one of the first process."""
+    own = [init_entry(build)]
+    output = os.path.join(build, f"root-{os.getpid()}.cpio")
     if os.path.isdir(path):
         try:
-            return archive_write(os.path.join(build, f"root-{os.getpid()}.cpio"), cpio.console_devices() + cpio.tree(path))
+            return archive_write(output, cpio.console_devices() + cpio.tree(path) + own)
         except OSError as error:
             raise UsageError(f"--root: {error.filename}: {error.strerror}") from error
     try:
         with open(path, "rb") as source:
-            magic = source.read(6)
+            data = source.read()
     except OSError as error:
         raise UsageError(f"--root: {path}: {error.strerror}") from error
-    if not magic.startswith(ARCHIVE_MAGICS):
+    if not data.startswith(ARCHIVE_MAGICS):
         raise UsageError(f"--root: {path} is neither a directory nor a cpio archive")
-    return path
+    with open(output, "wb") as combined:
+        combined.write(cpio.archive(own) + data)
+    return output
