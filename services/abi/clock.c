@@ -1,5 +1,5 @@
 /* What time it is, by every clock, and setting it. */
-#include "clock.h"
+#include "timerfd.h"
 #include <proc_client.h>
 
 volatile u32 clock_steps;
@@ -103,6 +103,7 @@ static void wall_clock_set(i64 nanos)
 	lock_release(&set_lock);
 	__atomic_fetch_add(&clock_steps, 1, __ATOMIC_RELEASE); /* after the offset */
 	(void)tk_wake(&clock_steps, ~0u, 0, ~0u);
+	timerfd_clock_changed();
 	(void)proc_clock_changed();
 }
 

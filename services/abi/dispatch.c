@@ -1,5 +1,5 @@
 /* The way from an application's system call, exception or interrupt to its handler and back. */
-#include "clock.h"
+#include "timerfd.h"
 #include <abi_server.h>
 
 /* One bit a system call: its absence has been logged. */
@@ -69,5 +69,7 @@ void abi_main(u32 index)
 {
 	if (index == 0)
 		shim_start_init();
+	else
+		timerfd_serve();
 	tk_thread_exit(NULL);
 }

@@ -1,0 +1,10 @@
+/* Timers behind descriptors. */
+#ifndef ABI_TIMERFD_H
+#define ABI_TIMERFD_H
+
+#include "clock.h"
+
+noreturn_fn void timerfd_serve(void);   /* the shim's timer thread */
+void timerfd_clock_changed(void);       /* the wall clock was set */
+
+#endif
