@@ -192,13 +192,13 @@ static void orphan_goes_to_the_subreaper(void)
 	REQUIRE_OK(prctl(PR_SET_CHILD_SUBREAPER, 1));
 	child = fork();
 	if (child == 0) {
+		pid_t parent = getpid();
+
 		CHECK_EQ(prctl(PR_GET_CHILD_SUBREAPER, &pids[2]), 0);
 		CHECK_EQ(pids[2], 0);
 		child = fork();
 		if (child == 0) {
-			pid_t parent = getppid();
-
-			WAIT_UNTIL(getppid() != parent);
+			CHECK(WAIT_UNTIL(getppid() != parent));
 			pids[1] = getppid();
 			_exit(21);
 		}
