@@ -76,7 +76,7 @@ static void stack_give(struct domain *d, u32 index)
 
 static vaddr_t stack_top_of(const struct thread *t, const struct domain *d, u32 index)
 {
-	return index == STACK_OF_THREAD ? t->stack_top : d->stacks + (index + 1) * TK_STACK_STRIDE;
+	return index == STACK_OF_THREAD ? t->stack_top : d->stack_tops + index * TK_STACK_STRIDE;
 }
 
 /* ---- Entering --------------------------------------------------------------------------------------------------------------------- */
@@ -90,7 +90,6 @@ static struct activation *activation_push(struct thread *t, struct domain *d, u3
 	a->return_ip = t->resume_ip;
 	a->return_sp = t->resume_sp;
 	a->generation = d->generation;
-	a->caller_generation = t->domain ? t->domain->generation : 0;
 	a->kind = kind;
 	a->stack = (u16)stack;
 	a->bulk_count = a->range_count = 0;
@@ -204,10 +203,10 @@ static long gate_check(struct thread *t, u32 gate_number, u32 op, struct gate **
 
 	if (gate->domain == NULL || !domain_may_call(t->domain, gate_number))
 		return -EPERM;
-	if (op >= gate->op_count)
-		return -ENOSYS;
 	if (gate->domain->state != TK_DOMAIN_RUNNING)
 		return -EAGAIN;
+	if (op >= gate->op_count)
+		return -ENOSYS;
 	if (activation_depth(t) >= ACTIVATIONS_MAX)
 		return -ENOMEM;
 	*out = gate;

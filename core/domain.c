@@ -154,7 +154,6 @@ static void domain_init(const struct tk_manifest_unit *unit)
 	d->generation = 1;
 	list_init(&d->stack_waiters);
 	list_init(&d->threads);
-	__builtin_memcpy(d->gates_allowed, unit->gates_allowed, sizeof(d->gates_allowed));
 	protection_init(d, unit);
 	if (d->class == 0)
 		d->entry = (vaddr_t)unit->entry;
@@ -175,10 +174,28 @@ static void domain_init(const struct tk_manifest_unit *unit)
 	for (u32 i = 0; i < unit->interface_count; i++) {
 		const struct tk_manifest_interface *in = &unit->interfaces[i];
 		core_assert(in->gate < TK_GATES_MAX && gates[in->gate].domain == NULL);
-		gates[in->gate] = (struct gate){ d, in->ops, in->op_count, i };
+		gates[in->gate] = (struct gate){ d, in->ops, 0, i };
 	}
 	if (domain_count <= d->id)
 		domain_count = d->id + 1;
+}
+
+void domain_gates_open(struct domain *d, bool open)
+{
+	for (u32 i = 0; i < d->unit->interface_count; i++) {
+		const struct tk_manifest_interface *in = &d->unit->interfaces[i];
+		/* Release: what the gate leads to is complete. */
+		__atomic_store_n(&gates[in->gate].op_count, open ? in->op_count : 0, __ATOMIC_RELEASE);
+	}
+}
+
+static void gate_table_init(struct domain *d)
+{
+	static struct gate denied;
+
+	d->gate_table = frame_address(boot_frame());
+	for (u32 gate = 0; gate < TK_GATES_MAX; gate++)
+		d->gate_table[gate] = domain_may_call(d, gate) && gates[gate].domain ? &gates[gate] : &denied;
 }
 
 /* What needs all domains: tokens of each other, roots without keys (they map the entry stacks of all processors). */
@@ -188,6 +205,7 @@ static void domain_connect(struct domain *d)
 
 	if (d->class == 1 && !arch_has_keys)
 		arch_root_init_unit(d->arch.root, d->arch.slot);
+	gate_table_init(d);
 	boot_page_fill(d);
 	devices_add(d);
 	object_adopt(d->frame, d, TK_OBJECT_DOMAIN, 0);

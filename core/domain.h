@@ -17,7 +17,7 @@ struct thread;
 struct gate {
 	struct domain *domain;      /* NULL: no such gate */
 	const u64 *ops;
-	u32 op_count;
+	volatile u32 op_count;      /* 0 unless its unit runs: entry code looks at nothing else */
 	u32 interface;              /* index within the unit */
 };
 extern struct gate gates[TK_GATES_MAX];
@@ -36,13 +36,13 @@ struct domain {
 	vaddr_t window;             /* base of its token window */
 	vaddr_t private;            /* base of its private area */
 	vaddr_t entry;
-	vaddr_t stacks;             /* base of its stack strides */
+	vaddr_t stack_tops;         /* end of its first stack; the others are TK_STACK_STRIDE apart */
 	u64 private_size;           /* bytes from private that may hold its memory: bounds of its pointers */
 	paddr_t root;               /* page tables which hold its areas: IC2 its own, else the kernel's */
 	volatile u64 stacks_free;   /* bit i: pool stack i is free */
 	volatile u32 stack_waiting; /* threads that wait for one: a reply then takes the slow path */
 	u32 stack_count;
-	u64 gates_allowed[TK_GATES_MAX / 64];
+	struct gate **gate_table;   /* by gate number: the gate if it may call it, else one without operations */
 	struct thread *stack_users[64]; /* thread that holds pool stack i; written by whoever takes the stack */
 	struct spinlock lock;       /* guards what follows, and its page tables */
 	struct list stack_waiters;
@@ -60,7 +60,9 @@ struct domain {
 extern struct domain domains[TK_DOMAINS_MAX]; /* [0] is the core; id = index */
 extern u32 domain_count;                      /* ids below it exist */
 
-static inline bool domain_may_call(const struct domain *d, u32 gate) { return d->gates_allowed[gate / 64] >> (gate % 64) & 1; }
+static inline bool domain_may_call(const struct domain *d, u32 gate) { return d->unit->gates_allowed[gate / 64] >> (gate % 64) & 1; }
+/* Its gates open when it runs, and close when it does not. */
+void domain_gates_open(struct domain *d, bool open);
 /* [address, address + size) lies in memory that the domain itself may name in a request: its private area or window. */
 bool domain_owns_range(const struct domain *d, vaddr_t address, u64 size);
 /* Copies of requests from and to the calling unit's memory: 0 or -EFAULT. The running thread's top activation must be d's. */

@@ -33,6 +33,7 @@ void domain_fail(struct domain *d, u32 vector, u32 code, vaddr_t address, vaddr_
 	if (!__atomic_compare_exchange_n(&d->state, &running, TK_DOMAIN_FAILED, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
 		&& !__atomic_compare_exchange_n(&d->state, &restarting, TK_DOMAIN_FAILED, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return;
+	domain_gates_open(d, false);
 	__atomic_fetch_add(&d->generation, 1, __ATOMIC_SEQ_CST);
 	d->page->fault_vector = vector;
 	d->page->fault_code = code;

@@ -17,13 +17,6 @@ static inline bool region_allows(const struct tk_region *r, u32 access)
 	return r->prot & (TK_PROT_READ | TK_PROT_WRITE | TK_PROT_EXECUTE);
 }
 
-static inline arch_entry_t anonymous_entry(frame_t frame, u32 prot)
-{
-	u32 flags = ARCH_PAGE_USER | (prot & TK_PROT_WRITE ? ARCH_PAGE_WRITE : 0) | (prot & TK_PROT_EXECUTE ? ARCH_PAGE_EXECUTE : 0);
-
-	return arch_page_entry(frame, flags);
-}
-
 /* The frame is anonymous memory of this mapping alone: nobody else maps it, and no unit but its owner holds it as a file page. */
 static bool frame_is_sole(arch_entry_t entry, u32 owner)
 {
@@ -50,7 +43,7 @@ static enum fault_outcome copy_serve(struct vspace *space, vaddr_t page, arch_en
 		return FAULT_CALL_MEM;
 	/* Commit. */
 	arch_page_copy(frame_address(to), frame_address(from));
-	arch_entry_exchange(entry, anonymous_entry(to, r->prot));
+	arch_entry_exchange(entry, arch_entry_anonymous(to, r->prot));
 	vspace_flush(space, page, 1);
 	pool_log(space->pool, space->id, page | 1, to);
 	if (frame_unmap_count(from) && !arch_entry_copy(old) && frame_claim(from, space->pool->owner))
@@ -69,7 +62,7 @@ static inline enum fault_outcome fault_commit(struct vspace *space, vaddr_t page
 		if (unlikely(frame == FRAME_NONE))
 			return FAULT_CALL_MEM;
 		/* Commit. */
-		*entry = anonymous_entry(frame, r->prot);
+		*entry = arch_entry_anonymous(frame, r->prot);
 		arch_table_count(entry, 1);
 		vspace_count(space, 1);
 		return FAULT_SERVED;
@@ -96,7 +89,7 @@ enum fault_outcome vspace_fault(struct vspace *space, vaddr_t address, u32 acces
 	/* Acquire: a table that mem edits or replaces after this look is followed by its unmapping, which waits for the lock. */
 	if (likely(__atomic_load_n(&space->table->generation, __ATOMIC_ACQUIRE) == generation))
 		outcome = fault_commit(space, round_down(address, PAGE_SIZE), access, &region);
-	struct pool *low = outcome == FAULT_SERVED ? pool_low_hold(space->pool) : NULL;
+	struct pool *low = outcome == FAULT_SERVED && unlikely(space->pool->low) ? pool_low_hold(space->pool) : NULL;
 	spin_unlock(&space->lock);
 	if (unlikely(low))
 		pool_low_tell(low);

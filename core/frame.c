@@ -3,27 +3,11 @@
 #include <arch/cpu.h>
 #include <arch/page.h>
 
-#define FRAME_LOCKS 1024u /* power of two */
-
 u64 frame_count;
 frame_t frame_dead;
 void *frame_statics[FRAME_STATICS_MAX];
 
-static struct spinlock frame_locks[FRAME_LOCKS];
-
-struct spinlock *frame_lock(frame_t frame)
-{
-	return &frame_locks[frame % FRAME_LOCKS];
-}
-
-/* Exactly: a frame that is on its way into a window does not have its owner's bit yet, and can't be claimed. */
-bool frame_held_only_by(const struct frame_record *record, u32 domain)
-{
-	for (u32 i = 0; i < countof(record->holders); i++)
-		if (record->holders[i] != (domain / 64 == i ? 1ull << (domain % 64) : 0))
-			return false;
-	return true;
-}
+struct spinlock frame_locks[FRAME_LOCKS];
 
 bool frame_claim(frame_t frame, u32 owner)
 {
@@ -31,7 +15,7 @@ bool frame_claim(frame_t frame, u32 owner)
 		return false;
 	struct frame_record *record = frame_record(frame);
 	spin_lock(frame_lock(frame));
-	bool good = record->type == FRAME_USER && record->owner == owner && !record->map_count && !record->pins && frame_held_only_by(record, owner);
+	bool good = frame_is_idle(record, owner);
 	if (good) {
 		record->pins = 1;
 		record->flags |= FRAME_CLAIMED;

@@ -57,13 +57,27 @@ static inline bool frame_held_by(const struct frame_record *record, u32 domain)
 }
 extern void *frame_statics[FRAME_STATICS_MAX];
 extern frame_t frame_dead;          /* a page of zeros: what a holder sees after a revocation */
-struct spinlock *frame_lock(frame_t frame);
+#define FRAME_LOCKS 1024u           /* power of two */
+extern struct spinlock frame_locks[FRAME_LOCKS];
+static inline struct spinlock *frame_lock(frame_t frame) { return &frame_locks[frame % FRAME_LOCKS]; }
+
+/* Exactly: a frame that is on its way into a window does not have its owner's bit yet, and can't be claimed. */
+static inline bool frame_held_only_by(const struct frame_record *record, u32 domain)
+{
+	_Static_assert(TK_DOMAINS_MAX == 128, "two words of holders");
+	u64 bit = 1ull << (domain % 64);
+	return domain < 64 ? record->holders[0] == bit && !record->holders[1] : !record->holders[0] && record->holders[1] == bit;
+}
+/* A user frame of `owner`, mapped nowhere but in its window, and not pinned. With its lock held. */
+static inline bool frame_is_idle(const struct frame_record *record, u32 owner)
+{
+	return record->type == FRAME_USER && record->owner == owner && !record->pins && !record->map_count && frame_held_only_by(record, owner);
+}
 
 /* Check of an operation: pins the frame if it is `owner`'s, of type FRAME_USER, mapped nowhere but in the owner's window, and not pinned:
  * nobody else can then claim or map it. FRAME_NONE and numbers beyond memory are refused. */
 bool frame_claim(frame_t frame, u32 owner);
 bool frames_claim(const frame_t *frames, u32 count, u32 owner);   /* all or none */
-bool frame_held_only_by(const struct frame_record *record, u32 domain);
 void frame_unclaim(frame_t frame);
 void frames_unclaim(const frame_t *frames, u32 count);
 /* Commit: a claimed frame, flushed out of every window, becomes something else and is no longer pinned. */
@@ -100,6 +114,8 @@ void reserve_return(frame_t frame);    /* an empty page table goes back */
 void reserve_return_chain(frame_t first);
 /* tk_reserve_fill: frames is the caller's address; how many it holds now. */
 long reserve_fill(u32 caller, vaddr_t frames, u32 count) must_check;
-u32 reserve_count(void);
+extern u32 reserve_frames;             /* how many there are */
+/* Relaxed: a hint. */
+static inline u32 reserve_count(void) { return __atomic_load_n(&reserve_frames, __ATOMIC_RELAXED); }
 
 #endif

@@ -26,13 +26,13 @@ long pool_destroy(struct pool *pool, u32 caller)
 }
 
 /* Counts the first mapping of a frame that is the owner's, mapped nowhere and held by nobody else. */
-static bool entry_take(frame_t frame, u32 owner)
+static inline bool entry_take(frame_t frame, u32 owner)
 {
 	if (unlikely(frame == FRAME_NONE || frame >= frame_count))
 		return false;
 	struct frame_record *record = frame_record(frame);
 	spin_lock(frame_lock(frame));
-	bool good = record->type == FRAME_USER && record->owner == owner && !record->map_count && !record->pins && frame_held_only_by(record, owner);
+	bool good = frame_is_idle(record, owner);
 	if (good)
 		record->map_count = 1;
 	spin_unlock(frame_lock(frame));
@@ -50,7 +50,7 @@ static frame_t stash_take(struct pool *pool)
 	return frame;
 }
 
-static frame_t ring_take(struct pool *pool)
+static inline frame_t ring_take(struct pool *pool)
 {
 	struct tk_pool_page *page = pool->page;
 	/* Acquire: entries up to tail are written. */
@@ -59,26 +59,28 @@ static frame_t ring_take(struct pool *pool)
 
 	if (unlikely(filled > TK_POOL_ENTRIES))
 		return FRAME_NONE;
-	for (u32 tries = 0; tries < TRIES && tries < filled && frame == FRAME_NONE; tries++) {
+	/* Relaxed: mem's wish. Not at every fault: it has been told at the ones before. */
+	if (unlikely((filled <= __atomic_load_n(&page->low, __ATOMIC_RELAXED) || reserve_count() < RESERVE_LOW) && !(filled & 15)))
+		pool->low = true;
+	for (u32 tries = 0; tries < TRIES && tries < filled; tries++) {
 		/* Relaxed: read once; the record decides. */
 		frame = __atomic_load_n(&page->entries[pool->head++ % TK_POOL_ENTRIES], __ATOMIC_RELAXED);
-		if (unlikely(!entry_take(frame, pool->owner)))
-			frame = FRAME_NONE;
+		if (likely(entry_take(frame, pool->owner)))
+			break;
+		frame = FRAME_NONE;
 	}
 	/* Release: the entry has been read before mem may fill it again. */
 	__atomic_store_n(&page->head, pool->head, __ATOMIC_RELEASE);
 	return frame;
 }
 
-static bool log_has_room(const struct pool *pool)
+static inline bool log_has_room(const struct pool *pool)
 {
 	/* Relaxed: mem's word; the worst it can do is to lose its own records. */
-	u32 used = pool->log_tail - __atomic_load_n(&pool->page->log_head, __ATOMIC_RELAXED);
-
-	return used < TK_POOL_LOG_ENTRIES && used + pool->promised < TK_POOL_LOG_ENTRIES;
+	return pool->log_tail + pool->promised - __atomic_load_n(&pool->page->log_head, __ATOMIC_RELAXED) < TK_POOL_LOG_ENTRIES;
 }
 
-static void log_write(struct pool *pool, u32 space, vaddr_t address, frame_t frame)
+static inline void log_write(struct pool *pool, u32 space, vaddr_t address, frame_t frame)
 {
 	struct tk_pool_page *page = pool->page;
 
@@ -134,14 +136,7 @@ void pool_stash(struct pool *pool, frame_t frame)
 
 struct pool *pool_low_hold(struct pool *pool)
 {
-	struct tk_pool_page *page = pool->page;
-	/* Relaxed: hints of mem. */
-	u32 left = __atomic_load_n(&page->tail, __ATOMIC_RELAXED) - pool->head;
-	u32 low = __atomic_load_n(&page->low, __ATOMIC_RELAXED);
-
-	/* Not at every fault: mem has been told at the ones before. */
-	if (likely(left >= low && reserve_count() > RESERVE_LOW) || left & 15)
-		return NULL;
+	pool->low = false;
 	/* Relaxed: the space's reference keeps the pool until this one counts. */
 	__atomic_add_fetch(&pool->references, 1, __ATOMIC_RELAXED);
 	return pool;

@@ -11,17 +11,17 @@
 
 static struct spinlock lock; /* guards both below */
 static frame_t top;
-static u32 count;
+u32 reserve_frames;
 
 frame_t reserve_take(bool last)
 {
 	frame_t frame;
 
 	spin_lock(&lock);
-	frame = count > (last ? 0 : RESERVE_FLOOR) ? top : FRAME_NONE;
+	frame = reserve_frames > (last ? 0 : RESERVE_FLOOR) ? top : FRAME_NONE;
 	if (frame != FRAME_NONE) {
 		top = frame_record(frame)->link;
-		count--;
+		reserve_frames--;
 	}
 	spin_unlock(&lock);
 	return frame != FRAME_NONE ? frame : frame_boot_table();
@@ -32,7 +32,7 @@ void reserve_return(frame_t frame)
 	spin_lock(&lock);
 	frame_record(frame)->link = top;
 	top = frame;
-	count++;
+	reserve_frames++;
 	spin_unlock(&lock);
 }
 
@@ -43,12 +43,6 @@ void reserve_return_chain(frame_t first)
 		reserve_return(first);
 		first = next;
 	}
-}
-
-u32 reserve_count(void)
-{
-	/* Relaxed: a hint. */
-	return __atomic_load_n(&count, __ATOMIC_RELAXED);
 }
 
 long reserve_fill(u32 caller, vaddr_t from, u32 fill)

@@ -57,6 +57,7 @@ static void domain_set_state(struct domain *d, u32 state)
 {
 	/* Release: what was prepared for the state is seen by whoever sees it. */
 	__atomic_store_n(&d->state, state, __ATOMIC_RELEASE);
+	domain_gates_open(d, state == TK_DOMAIN_RUNNING);
 	d->page->state = state;
 	wait_wake_key(wait_key_of_object(d->frame, offsetof(struct tk_domain_page, state)), ~0u, ~0u);
 }

@@ -18,8 +18,8 @@ static struct thread *threads[THREADS_MAX]; /* by id; guarded by ids_lock */
 static u32 ids_next = 1;
 
 /* Stacks of applications' threads in the abi unit stand behind its pool's 64. */
-static vaddr_t stack_base(u32 id) { return abi_domain->stacks + (64 + (u64)id) * TK_STACK_STRIDE; }
-static vaddr_t stack_bottom(u32 id) { return stack_base(id) + TK_STACK_STRIDE - TK_STACK_SIZE; }
+static vaddr_t stack_top(u32 id) { return abi_domain->stack_tops + (64 + (u64)id) * TK_STACK_STRIDE; }
+static vaddr_t stack_bottom(u32 id) { return stack_top(id) - TK_STACK_SIZE; }
 #define STACK_FRAMES (TK_STACK_SIZE / PAGE_SIZE)
 
 static u32 id_take(struct thread *t)
@@ -34,6 +34,7 @@ static u32 id_take(struct thread *t)
 	}
 	if (id)
 		threads[id] = t;
+	t->badge = (u64)id << 32;
 	spin_unlock(&ids_lock);
 	return id;
 }
@@ -122,7 +123,7 @@ static long application_init(struct thread *t, u32 caller, const struct tk_objec
 	if (error == 0) {
 		t->vspace = space;
 		t->client_root = space->root;
-		t->stack_top = stack_base(t->id) + TK_STACK_STRIDE;
+		t->stack_top = stack_top(t->id);
 		t->application = true;
 		__atomic_fetch_add(&space->references, 1, __ATOMIC_RELAXED); /* pinned meanwhile */
 	}

@@ -35,15 +35,15 @@ struct activation {
 	struct domain *caller;    /* NULL: an application or the core */
 	u64 return_ip, return_sp; /* of a calling unit */
 	u32 generation;           /* of the callee when it was entered */
-	u32 caller_generation;
-	u32 kind;                 /* enum activation_kind */
-	u16 stack;                /* index in the callee's pool, or STACK_OF_THREAD */
+	u32 reserved;
+	u16 stack;                /* index in the callee's pool, or STACK_OF_THREAD. Entry code writes these eight bytes at once */
 	u8 bulk_count, range_count;
+	u32 kind;                 /* enum activation_kind */
 	struct bulk_out bulk[2];
 	struct client_range ranges[TK_RANGES_MAX];
 	vaddr_t fault_address;    /* kind FAULT */
 	u32 fault_access;
-	u32 reserved;
+	u32 reserved2;
 };
 _Static_assert(sizeof(struct activation) == 160, "entry code");
 #define STACK_OF_THREAD 0xffff
@@ -82,6 +82,7 @@ struct thread {
 	u32 attention;            /* enum thread_attention: what the return to user mode must do first */
 	volatile u32 on_cpu;      /* its state is still in a processor's registers: nobody else may run it */
 	frame_t frame;            /* exported page */
+	u64 badge;                /* id << 32, as units are told it */
 	u32 owner;                /* domain */
 	bool application;
 	bool parked;              /* its call parked it: the result comes with the wake, which may come before the call has ended */

@@ -130,9 +130,9 @@ void unit_map_memory(struct domain *d)
 {
 	u64 stack_pages = TK_STACK_SIZE / PAGE_SIZE;
 
-	d->stacks = d->private + ARCH_UNIT_STACKS;
+	d->stack_tops = d->private + ARCH_UNIT_STACKS + TK_STACK_STRIDE;
 	for (u32 i = 0; i < d->unit->stacks; i++)
-		map_pages(d, d->stacks + (i + 1) * TK_STACK_STRIDE - TK_STACK_SIZE, (frame_t)(frame_boot_alloc(stack_pages) >> PAGE_SHIFT),
+		map_pages(d, d->stack_tops + i * TK_STACK_STRIDE - TK_STACK_SIZE, (frame_t)(frame_boot_alloc(stack_pages) >> PAGE_SHIFT),
 			stack_pages, domain_page_flags(d, true, false));
 	d->stack_count = d->unit->stacks;
 	d->stacks_free = d->stack_count == 64 ? ~0ull : (1ull << d->stack_count) - 1;
@@ -159,6 +159,6 @@ void unit_reload(struct domain *d)
 
 	image_fill(d, image_base(d));
 	for (u32 i = 0; i < d->stack_count; i++)
-		area_clear(d, d->stacks + (i + 1) * TK_STACK_STRIDE - TK_STACK_SIZE, stack_pages);
+		area_clear(d, d->stack_tops + i * TK_STACK_STRIDE - TK_STACK_SIZE, stack_pages);
 	area_clear(d, d->private + ARCH_UNIT_HEAP, d->heap_pages);
 }

@@ -15,6 +15,7 @@ struct pool {                       /* private page of a pool object */
 	u32 id;                         /* = frame number of the exported page */
 	struct tk_pool_page *page;      /* core's address */
 	u32 head, log_tail;             /* the core's own copies: never read back from the page */
+	bool low;                       /* mem is to be told that entries or page tables are few; a hint */
 	u32 promised;                   /* log records promised by pool_take, not yet written */
 	frame_t stash;                  /* chain of frames that a copy left without mapping: served again, cleared */
 	u32 references;                 /* spaces that use it, atomic */
@@ -68,7 +69,7 @@ void pool_log(struct pool *pool, u32 space, vaddr_t address, frame_t frame);
 frame_t pool_serve(struct pool *pool, u32 space, vaddr_t address);
 /* An anonymous frame that a copy left with no mapping, claimed. */
 void pool_stash(struct pool *pool, frame_t frame);
-/* When the pool is low: the pool with a reference, so that pool_low_tell can wake mem's refill thread once the space is unlocked (waiting
+/* When pool.low is set: the pool with a reference, so that pool_low_tell can wake mem's refill thread once the space is unlocked (waiting
  * comes before spaces in the order of locks). NULL: nothing to tell. */
 struct pool *pool_low_hold(struct pool *pool);
 void pool_low_tell(struct pool *pool);

@@ -59,13 +59,12 @@ syscall_entry:
 	movl DOMAIN_GENERATION(%r15), %ecx
 	movq %r15, ACTIVATION_DOMAIN(%r14)
 	movl %ecx, ACTIVATION_GENERATION(%r14)
-	movl $1, ACTIVATION_KIND_OFFSET(%r14) /* ACTIVATION_SYSCALL */
-	movl $0x0000ffff, ACTIVATION_STACK(%r14) /* STACK_OF_THREAD, no bulk, no ranges */
+	movabsq $0x10000ffff, %rcx          /* STACK_OF_THREAD, no bulk, no ranges, ACTIVATION_SYSCALL */
+	movq %rcx, ACTIVATION_STACK(%r14)
 	movq %r14, THREAD_TOP(%rbx)
 	movq %r15, THREAD_DOMAIN(%rbx)
 	movq THREAD_STACK_TOP(%rbx), %rcx
-	movl THREAD_ID(%rbx), %ebp
-	shlq $32, %rbp
+	movq THREAD_BADGE(%rbx), %rbp
 	cmpq $0xfffffe, %rax
 	ja 2f
 1:	shll $8, %eax                       /* TK_UPCALL_SYSCALL | number << 8 */
@@ -123,9 +122,9 @@ unit_call:
 	call core_call
 	cmpb $0, %gs:CPU_RESCHEDULE
 	jne 1f
-	xorl %edi, %edi
 	xorl %esi, %esi
 	xorl %edx, %edx
+	xorl %r10d, %r10d
 	jmp return_to_unit_of_thread
 1:	movq %rax, %rsi
 	movq %rbx, %rdi
@@ -136,21 +135,16 @@ unit_call:
 gate_call:
 	movzbl %ah, %ecx
 	movq THREAD_DOMAIN(%rbx), %rbp
-	btq %rcx, DOMAIN_GATES(%rbp)
-	jnc gate_call_slow_path
-	imull $GATE_SIZE, %ecx, %r11d
-	leaq gates(%rip), %r14
-	addq %r11, %r14
+	movq DOMAIN_GATE_TABLE(%rbp), %r14
+	movq (%r14,%rcx,8), %r14            /* a gate that this domain may call, else one without operations */
 	movl %eax, %r11d
 	shrl $16, %r11d
-	cmpl GATE_OP_COUNT(%r14), %r11d
+	cmpl GATE_OP_COUNT(%r14), %r11d     /* 0 while its unit does not run */
 	jae gate_call_slow_path
 	movq GATE_OPS(%r14), %rcx
 	cmpq $0, (%rcx,%r11,8)
 	jne gate_call_slow_path
 	movq GATE_DOMAIN(%r14), %r15
-	cmpl $1, DOMAIN_STATE(%r15)
-	jne gate_call_slow_path
 	movq THREAD_TOP(%rbx), %rsp         /* no memory of the core stack is in use: rsp is a free register here */
 	addq $ACTIVATION_SIZE, %rsp
 	leaq ACTIVATIONS_LIMIT(%rbx), %rcx
@@ -167,22 +161,16 @@ gate_call:
 	movq %r13, ACTIVATION_RETURN_SP(%rsp)
 	movl DOMAIN_GENERATION(%r15), %r12d
 	movl %r12d, ACTIVATION_GENERATION(%rsp)
-	movl DOMAIN_GENERATION(%rbp), %r12d
-	movl %r12d, ACTIVATION_CALLER_GENERATION(%rsp)
-	movl $0, ACTIVATION_KIND_OFFSET(%rsp)
-	movl %ecx, ACTIVATION_STACK(%rsp)   /* index below 64: bulk and range counts become 0 */
+	movq %rcx, ACTIVATION_STACK(%rsp)   /* index below 64: bulk and range counts, and the kind, become 0 (ACTIVATION_CALL) */
 	movq %rsp, THREAD_TOP(%rbx)
 	movq %r15, THREAD_DOMAIN(%rbx)
-	shlq $16, %rcx
-	addq DOMAIN_STACKS(%r15), %rcx
-	addq $0x10000, %rcx
+	shlq $16, %rcx                      /* TK_STACK_STRIDE */
+	addq DOMAIN_STACK_TOPS(%r15), %rcx
 	movl GATE_INTERFACE(%r14), %eax
 	shlq $16, %r11
 	orq %r11, %rax
-	movl DOMAIN_ID(%rbp), %r11d
-	movl THREAD_ID(%rbx), %ebp
-	shlq $32, %rbp
-	orq %r11, %rbp
+	movl DOMAIN_ID(%rbp), %ebp
+	orq THREAD_BADGE(%rbx), %rbp        /* id << 32 */
 
 /*
  * Enters a unit: rbx thread, r15 domain, rcx stack top, rax interface | op << 16, rbp caller | thread << 32, words in
@@ -300,15 +288,12 @@ unit_reply:
 	movl DOMAIN_GENERATION(%rbp), %eax
 	cmpl ACTIVATION_GENERATION(%rcx), %eax
 	jne unit_reply_slow
-	movl ACTIVATION_KIND_OFFSET(%rcx), %eax
-	testl %eax, %eax
-	jnz unit_reply_upcall
-	movzwl ACTIVATION_STACK(%rcx), %eax
-	cmpl %eax, ACTIVATION_STACK(%rcx)   /* bulk and range counts are 0 */
-	jne unit_reply_slow
+	movq ACTIVATION_STACK(%rcx), %rax
+	cmpq $63, %rax                      /* a call from a unit, on a stack of the pool, with nothing to copy back */
+	ja unit_reply_upcall
 	movq ACTIVATION_CALLER(%rcx), %r15
-	movl DOMAIN_GENERATION(%r15), %r8d
-	cmpl ACTIVATION_CALLER_GENERATION(%rcx), %r8d
+	movl ACTIVATION_GENERATION-ACTIVATION_SIZE(%rcx), %r8d
+	cmpl DOMAIN_GENERATION(%r15), %r8d  /* the caller's own activation is below */
 	jne unit_reply_slow
 	testl $4, THREAD_ATTENTION(%rbx)    /* ATTENTION_KILL */
 	jnz unit_reply_slow
@@ -321,9 +306,6 @@ unit_reply:
 	movq %rcx, THREAD_TOP(%rbx)
 	movq %r15, THREAD_DOMAIN(%rbx)
 	movq %rdi, %rax
-	movq %rsi, %rdi
-	movq %rdx, %rsi
-	movq %r10, %rdx
 	jmp return_to_unit
 unit_reply_wake:
 	pushq %rcx
@@ -343,7 +325,8 @@ unit_reply_wake:
 	jmp 1b
 
 unit_reply_upcall:
-	cmpl $1, %eax                       /* ACTIVATION_SYSCALL */
+	movabsq $0x10000ffff, %r8           /* ACTIVATION_SYSCALL on the thread's stack */
+	cmpq %r8, %rax
 	jne unit_reply_slow
 	testl $6, THREAD_ATTENTION(%rbx)    /* ATTENTION_RESULT, ATTENTION_KILL */
 	jnz unit_reply_slow
@@ -360,7 +343,7 @@ unit_reply_slow:
 	call activation_reply
 	jmp arch_resume
 
-/* ---- Back to a unit: rbx thread; rax result, rdi rsi rdx out words -------------------------------------------------------------------------- */
+/* ---- Back to a unit: rbx thread; rax result, rsi rdx r10 out words -------------------------------------------------------------------------- */
 return_to_unit_of_thread:
 	movq THREAD_DOMAIN(%rbx), %r15
 	movq THREAD_RESUME_IP(%rbx), %r12
@@ -497,9 +480,9 @@ arch_resume:
 	jb resume_service
 	ja resume_idle
 	movq THREAD_RESULT(%rbx), %rax
-	movq THREAD_OUTS(%rbx), %rdi
-	movq THREAD_OUTS+8(%rbx), %rsi
-	movq THREAD_OUTS+16(%rbx), %rdx
+	movq THREAD_OUTS(%rbx), %rsi
+	movq THREAD_OUTS+8(%rbx), %rdx
+	movq THREAD_OUTS+16(%rbx), %r10
 	jmp return_to_unit_of_thread
 
 resume_idle:
@@ -680,9 +663,9 @@ tk_call:
 	movq 16(%rdx), %rdx
 	call ic0_call
 	popq %rcx
-	movq %rdi, 0(%rcx)
-	movq %rsi, 8(%rcx)
-	movq %rdx, 16(%rcx)
+	movq %rsi, 0(%rcx)
+	movq %rdx, 8(%rcx)
+	movq %r10, 16(%rcx)
 	ret
 
 .section .note.GNU-stack, "", @progbits

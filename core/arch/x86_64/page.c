@@ -43,19 +43,18 @@ static bool entry_split(arch_entry_t *entry, vaddr_t address)
 	return true;
 }
 
-arch_entry_t *arch_page_walk(paddr_t root, vaddr_t address, bool create, bool *large_out)
+/* The walk from a table of `level` on, when something on the way is missing or large. */
+static __attribute__((noinline)) arch_entry_t *walk_slow(arch_entry_t *table, u32 level, vaddr_t address, bool create, bool *large_out)
 {
-	arch_entry_t *table = table_at(root);
-
-	for (u32 level = TOP_LEVEL; level > 0; level--) {
+	for (; level > 0; level--) {
 		arch_entry_t *entry = &table[index_at(address, level)];
-		if (unlikely(!(*entry & X86_PRESENT))) {
+		if (!(*entry & X86_PRESENT)) {
 			arch_entry_t made = create ? table_create(address, false) : 0;
 			if (!made)
 				return NULL;
 			*entry = made;
 			entry_count(entry, 1);
-		} else if (unlikely(*entry & X86_LARGE)) {
+		} else if (*entry & X86_LARGE) {
 			if (!create && large_out) {
 				*large_out = true;
 				return entry;
@@ -64,6 +63,20 @@ arch_entry_t *arch_page_walk(paddr_t root, vaddr_t address, bool create, bool *l
 				return NULL;
 		}
 		table = table_at(*entry);
+	}
+	return &table[index_at(address, 0)];
+}
+
+arch_entry_t *arch_page_walk(paddr_t root, vaddr_t address, bool create, bool *large_out)
+{
+	arch_entry_t *table = table_at(root);
+
+#pragma unroll
+	for (u32 level = TOP_LEVEL; level > 0; level--) {
+		arch_entry_t e = table[index_at(address, level)];
+		if (unlikely((e & (X86_PRESENT | X86_LARGE)) != X86_PRESENT))
+			return walk_slow(table, level, address, create, large_out);
+		table = table_at(e);
 	}
 	return &table[index_at(address, 0)];
 }

@@ -1,5 +1,5 @@
 /*
- * Calls of the core by SYSCALL. Every general register but rax, rsp (and for a gate rdi, rsi, rdx) is lost there, so what the C
+ * Calls of the core by SYSCALL. Every general register but rax, rsp (and for a gate rsi, rdx, r10) is lost there, so what the C
  * convention keeps is saved on the stack here. Numbers: enum tk_number of <tessera/call.h>.
  */
 
@@ -52,9 +52,9 @@ arch_gate_call:
 	movq 40(%rbx), %r9
 	syscall
 	popq %rbx
-	movq %rdi, 0(%rbx)
-	movq %rsi, 8(%rbx)
-	movq %rdx, 16(%rbx)
+	movq %rsi, 0(%rbx)
+	movq %rdx, 8(%rbx)
+	movq %r10, 16(%rbx)
 	restore_registers
 	retq
 	.size arch_gate_call, . - arch_gate_call

@@ -60,6 +60,12 @@ static inline bool arch_entry_cow(arch_entry_t e) { return e & X86_COW; }
 static inline bool arch_entry_copy(arch_entry_t e) { return e & X86_COPY; }
 static inline bool arch_entry_accessed(arch_entry_t e) { return e & X86_ACCESSED; }
 
+/* A page of anonymous memory in an application; the protection allows at least reading. */
+static inline arch_entry_t arch_entry_anonymous(frame_t frame, u32 prot)
+{
+	_Static_assert(TK_PROT_WRITE == X86_WRITE, "copied");
+	return (u64)frame << PAGE_SHIFT | X86_PRESENT | X86_USER | (prot & TK_PROT_WRITE) | (prot & TK_PROT_EXECUTE ? 0 : X86_NX);
+}
 /* Entries of applications. Access as enum tk_access, protection as enum tk_prot. */
 bool arch_entry_allows(arch_entry_t e, u32 access);
 /* The same frame with other protection; `cow`: a write must copy. What the processor or the core noted in the entry stays. */

@@ -18,7 +18,7 @@ _Static_assert(sizeof(struct tk_regs) == 21 * 8, "ABI");
  * Unit to core (IC1 and IC2): SYSCALL with
  *   rax  enum tk_number; for TK_CALL: TK_CALL | gate << 8 | op << 16
  *   rdi, rsi, rdx, r10, r8, r9   arguments; for TK_CALL the six words; for TK_REPLY: result, out words 0 to 2
- * Back: rax result; for TK_CALL rdi, rsi, rdx the out words. Every other general register is lost (rsp is kept): the unit's own
+ * Back: rax result; for TK_CALL rsi, rdx, r10 the out words. Every other general register is lost (rsp is kept): the unit's own
  * stub saves rbx, rbp, r12 to r15 on its stack, so the core keeps only instruction and stack pointer of a caller.
  *
  * Core to unit: entered at its entry with
