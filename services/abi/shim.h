@@ -47,6 +47,7 @@ struct shim_process {
 	u64 fs_client;              /* fs's handle: cwd, root, umask, credentials (shared under CLONE_FS) */
 	struct shim_fd_table *files;
 	volatile u64 file_size_cut; /* ~RLIMIT_FSIZE's soft limit (0: none): like files_limit, and copied at fork */
+	const struct tk_pollword *signal_word; /* counts signals sent to it; signalfd.c, made at the first use */
 	volatile u32 files_limit;   /* RLIMIT_NOFILE's soft limit: whoever changes it by setrlimit or prlimit writes it here too */
 };
 
