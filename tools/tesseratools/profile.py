@@ -19,7 +19,7 @@ THREADS_MAX = 16
 REQUIRED = ("mem", "abi", "fs", "proc")
 UNIT_KEYS = {"services": list, "class": str, "stacks": int, "heap_pages": int, "recovery": str, "rights": list,
              "ports": list, "irqs": list, "threads": int}
-PROFILE_KEYS = {"name": str, "description": str}
+PROFILE_KEYS = {"name": str, "description": str, "folders": list}
 
 
 @dataclass
@@ -258,6 +258,10 @@ def load(path, services):
         value_check(path, None, key, value, {"profile": dict, "unit": dict})
     for key, value in table.get("profile", {}).items():
         value_check(path, "profile", key, value, PROFILE_KEYS)
+    for folder in table.get("profile", {}).get("folders", []):
+        if not os.path.isdir(folder):
+            raise UsageError(f"no folder {folder!r}", path, line_of(path, "folders", "profile"))
+        services.update(services_module.load_all(folder, services))
     name = os.path.splitext(os.path.basename(path))[0]
     if table.get("profile", {}).get("name", name) != name:
         raise UsageError(f"the profile's name must be {name!r}", path, line_of(path, "name", "profile"))

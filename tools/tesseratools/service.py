@@ -140,9 +140,9 @@ def load(folder):
     return service
 
 
-def load_all(services_folder):
-    """All services below a folder, by name; `uses` must name services that have an interface."""
-    services = {}
+def load_all(services_folder, others=None):
+    """All services below a folder, by name, beside `others`; `uses` must name services that have an interface."""
+    services = dict(others or {})
     for path in sorted(glob.glob(os.path.join(services_folder, "*", "service.toml"))):
         service = load(os.path.dirname(path))
         services[service.name] = service
