@@ -3,6 +3,7 @@
 #define ABI_PROCESS_H
 
 #include "shim.h"
+#include "include/abi_signal.h"
 #include <proc_client.h>
 
 /* The program that processes run: fs's file, open (and so unwritable) until the last of them ends or executes another. */
@@ -25,8 +26,7 @@ noreturn_fn void shim_process_end(struct shim_thread *t, i32 status);
 /* Drops one use of an address space; the last one ends it. No thread may have it as its client any more. */
 void shim_space_put(u64 space, volatile u32 *users);
 
-/* exec.c: path, arguments and environment as kernel strings (start of process 1) or application addresses. */
-struct shim_strings;
+/* exec.c: the program of process 1, for the calling thread. */
 long shim_exec_first(struct shim_thread *t, const char *path, const char *const *arguments, const char *const *environment) must_check;
 
 /* credentials.c: tells fs about the calling process's credentials. */
@@ -36,6 +36,12 @@ void shim_limits_changed(struct shim_thread *t);
 
 /* signal.c */
 bool shim_on_altstack(const struct shim_thread *t, u64 stack_pointer);
+/* signal_calls.c: active says that the thread runs on the one it has. */
+long shim_altstack_set(struct shim_thread *t, const struct linux_stack *stack, bool active) must_check;
+/* init.c: the first thing that the first thread does in the shim is to execute its program. */
+bool shim_init_enter(struct shim_thread *t);
+/* arch: value of the result register. */
+long shim_regs_value(const struct tk_regs *regs);
 /* arch: makes a handler's frame on the application's stack; registers are changed. -EFAULT: it could not be written. */
 long shim_frame_make(struct shim_thread *t, struct tk_regs *regs, const struct proc_delivery *delivery, u64 mask) must_check;
 /* arch: the registers with which a system call runs again, or restart_syscall. */

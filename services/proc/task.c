@@ -350,6 +350,13 @@ static void limits_first(struct proc_process *process)
 	process->limits[PROC_LIMIT_SIGPENDING] = process->limits[PROC_LIMIT_NPROC];
 }
 
+/* Process 1 starts in group and session 0, which nobody can name, so that it can make its own. */
+static struct proc_id first_session = {
+	.uses = 1,
+	.group_members = LIST_INIT(first_session.group_members),
+	.session_members = LIST_INIT(first_session.session_members),
+};
+
 static long task_first_locked(struct proc_thread *thread, u64 space, struct proc_created *created)
 {
 	struct proc_identity *identity;
@@ -379,8 +386,8 @@ static long task_first_locked(struct proc_thread *thread, u64 space, struct proc
 	task->timer_slack = 50000;
 	proc_task_name_set(task, "init", 4);
 	task_enter(task, process, thread);
-	proc_process_group_join(process, task->id);
-	proc_process_session_join(process, task->id);
+	proc_process_group_join(process, &first_session);
+	proc_process_session_join(process, &first_session);
 	proc_thread_table_insert(task);
 	created_fill(created, task);
 	proc_init_process = process;

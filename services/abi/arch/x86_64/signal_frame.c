@@ -1,0 +1,216 @@
+/* x86_64: makes handlers' frames and takes them back (rt_sigreturn). Layout and rules are those of Linux's signal.c and fpu/signal.c. */
+#include "frame.h"
+#include <tessera/arch.h>
+
+#define RED_ZONE 128
+#define USER_CODE 0x33
+#define USER_STACK 0x2b
+#define FLAGS_CLEARED (1ull << 8 | 1ull << 10 | 1ull << 16) /* TF, DF, RF */
+#define VECTOR_ALIGNMENT 64ull
+
+static void registers_show(const struct shim_thread *t, const struct tk_regs *regs, struct signal_registers *to)
+{
+	*to = (struct signal_registers){
+		.r8 = regs->r8, .r9 = regs->r9, .r10 = regs->r10, .r11 = regs->r11, .r12 = regs->r12, .r13 = regs->r13,
+		.r14 = regs->r14, .r15 = regs->r15, .rdi = regs->rdi, .rsi = regs->rsi, .rbp = regs->rbp, .rbx = regs->rbx,
+		.rdx = regs->rdx, .rax = regs->rax, .rcx = regs->rcx, .rsp = regs->rsp, .rip = regs->rip, .rflags = regs->rflags,
+		.cs = USER_CODE, .ss = USER_STACK, .error = t->fault.error, .trap = t->fault.trap, .fault_address = t->fault.address,
+	};
+}
+
+static void registers_take(const struct signal_registers *from, struct tk_regs *regs)
+{
+	regs->r8 = from->r8;
+	regs->r9 = from->r9;
+	regs->r10 = from->r10;
+	regs->r11 = from->r11;
+	regs->r12 = from->r12;
+	regs->r13 = from->r13;
+	regs->r14 = from->r14;
+	regs->r15 = from->r15;
+	regs->rdi = from->rdi;
+	regs->rsi = from->rsi;
+	regs->rbp = from->rbp;
+	regs->rbx = from->rbx;
+	regs->rdx = from->rdx;
+	regs->rax = from->rax;
+	regs->rcx = from->rcx;
+	regs->rsp = from->rsp;
+	regs->rip = from->rip;
+	regs->rflags = from->rflags;
+	regs->orig_rax = ~0ull;
+}
+
+/* Writes the thread's vector state with Linux's notes in it. */
+static long vector_write(vaddr_t to)
+{
+	size_t size = rt_boot->vector_size;
+	struct vector_note note = {
+		.magic = FRAME_MAGIC_FIRST, .whole_size = (u32)(size + FRAME_MAGIC_SIZE), .features = rt_boot->vector_features,
+		.state_size = (u32)size,
+	};
+	const u32 last = FRAME_MAGIC_LAST;
+	u8 *state = heap_alloc(size + FRAME_MAGIC_SIZE);
+	long error;
+
+	if (!state)
+		return -ENOMEM;
+	error = tk_thread_vector_get(0, state, size);
+	if (error >= 0) {
+		memcpy(state + VECTOR_NOTE_OFFSET, &note, sizeof(note));
+		memcpy(state + size, &last, sizeof(last));
+		error = user_copy_out(to, state, size + FRAME_MAGIC_SIZE);
+	}
+	heap_free(state);
+	return error;
+}
+
+/* Is the state behind `from` one of ours in full? Then its size, else that of the legacy part alone. */
+static u32 vector_size_noted(const u8 *legacy, vaddr_t from)
+{
+	struct vector_note note;
+	u32 last;
+
+	memcpy(&note, legacy + VECTOR_NOTE_OFFSET, sizeof(note));
+	if (note.magic != FRAME_MAGIC_FIRST || note.state_size < VECTOR_LEGACY_SIZE + VECTOR_HEADER_SIZE ||
+	    note.state_size > rt_boot->vector_size || note.state_size > note.whole_size)
+		return VECTOR_LEGACY_SIZE;
+	if (user_copy_in(&last, from + note.state_size, sizeof(last)) < 0 || last != FRAME_MAGIC_LAST)
+		return VECTOR_LEGACY_SIZE;
+	return note.state_size;
+}
+
+static long vector_take(vaddr_t from)
+{
+	size_t size = rt_boot->vector_size;
+	u8 *state;
+	long error;
+	u32 noted;
+
+	if (!from)
+		return tk_thread_vector_set(0, NULL, 0);
+	if (from % VECTOR_ALIGNMENT)
+		return -EFAULT;
+	state = heap_alloc(size);
+	if (!state)
+		return -ENOMEM;
+	error = user_copy_in(state, from, VECTOR_LEGACY_SIZE);
+	if (error >= 0) {
+		noted = vector_size_noted(state, from);
+		if (noted > VECTOR_LEGACY_SIZE) {
+			u64 features;
+
+			error = user_copy_in(state + VECTOR_LEGACY_SIZE, from + VECTOR_LEGACY_SIZE, noted - VECTOR_LEGACY_SIZE);
+			memcpy(&features, state + VECTOR_LEGACY_SIZE, sizeof(features));
+			features &= rt_boot->vector_features;
+			memset(state + VECTOR_LEGACY_SIZE, 0, VECTOR_HEADER_SIZE);
+			memcpy(state + VECTOR_LEGACY_SIZE, &features, sizeof(features));
+		} else {
+			state[VECTOR_LEGACY_SIZE] = 3; /* x87 and SSE are in it */
+		}
+		memset(state + VECTOR_NOTE_OFFSET, 0, sizeof(struct vector_note));
+	}
+	if (error >= 0)
+		error = tk_thread_vector_set(0, state, size);
+	heap_free(state);
+	return error < 0 ? error : 0;
+}
+
+/* Where the frame goes: below the red zone or on the alternate stack; 0: there is no room. */
+static vaddr_t frame_place(const struct shim_thread *t, const struct tk_regs *regs, u64 flags, vaddr_t *vector)
+{
+	bool active = shim_on_altstack(t, regs->rsp), enter = false;
+	u64 stack = regs->rsp - RED_ZONE;
+
+	if (flags & PROC_SA_ONSTACK && t->altstack.size && !active) {
+		stack = t->altstack.base + t->altstack.size;
+		enter = true;
+	}
+	*vector = (stack - rt_boot->vector_size - FRAME_MAGIC_SIZE) & ~(VECTOR_ALIGNMENT - 1);
+	stack = ((*vector - sizeof(struct signal_frame)) & ~15ull) - 8;
+	/* A frame that leaves the alternate stack would be written over who knows what. */
+	if ((active || enter) && (stack <= t->altstack.base || stack - t->altstack.base > t->altstack.size))
+		return 0;
+	return stack;
+}
+
+static void context_fill(const struct shim_thread *t, const struct tk_regs *regs, struct signal_context *context)
+{
+	context->flags = CONTEXT_VECTOR | CONTEXT_STACK_SEGMENT | CONTEXT_STRICT_STACK;
+	context->link = 0;
+	context->stack.base = t->altstack.base;
+	context->stack.size = t->altstack.size;
+	context->stack.flags = (i32)(t->altstack.size ? (shim_on_altstack(t, regs->rsp) ? SS_ONSTACK : 0) | t->altstack.flags : SS_DISABLE);
+	registers_show(t, regs, &context->registers);
+}
+
+static void handler_enter(struct tk_regs *regs, const struct proc_delivery *delivery, vaddr_t frame)
+{
+	regs->rdi = (u64)delivery->info.signal;
+	regs->rsi = frame + offsetof(struct signal_frame, info);
+	regs->rdx = frame + offsetof(struct signal_frame, context);
+	regs->rax = 0;
+	regs->rip = delivery->action.handler;
+	regs->rsp = frame;
+	regs->rflags &= ~FLAGS_CLEARED;
+	regs->orig_rax = ~0ull;
+}
+
+long shim_frame_make(struct shim_thread *t, struct tk_regs *regs, const struct proc_delivery *delivery, u64 mask)
+{
+	struct signal_frame frame;
+	vaddr_t vector, at = frame_place(t, regs, delivery->action.flags, &vector);
+	long error;
+
+	if (!at || !(delivery->action.flags & PROC_SA_RESTORER))
+		return -EFAULT;
+	memset(&frame, 0, sizeof(frame));
+	frame.return_address = delivery->action.restorer;
+	context_fill(t, regs, &frame.context);
+	frame.context.registers.vector = vector;
+	frame.context.registers.old_mask = mask;
+	frame.context.mask = mask;
+	memcpy(frame.info, &delivery->info, sizeof(delivery->info));
+	error = vector_write(vector);
+	if (error >= 0)
+		error = user_copy_out(at, &frame, sizeof(frame));
+	if (error < 0)
+		return error;
+	handler_enter(regs, delivery, at);
+	if (t->altstack.flags & SS_AUTODISARM)
+		memset(&t->altstack, 0, sizeof(t->altstack));
+	return tk_thread_vector_set(0, NULL, 0); /* handlers start with the initial state */
+}
+
+static long frame_take(struct shim_thread *t, struct tk_regs *regs)
+{
+	struct signal_context context;
+	u64 old;
+	long error = user_copy_in(&context, regs->rsp - sizeof(u64) + offsetof(struct signal_frame, context), sizeof(context));
+
+	if (error >= 0)
+		error = proc_signal_mask(PROC_MASK_SET, context.mask, &old);
+	if (error >= 0)
+		error = vector_take(context.registers.vector);
+	if (error < 0)
+		return error;
+	registers_take(&context.registers, regs);
+	(void)!shim_altstack_set(t, &context.stack, shim_on_altstack(t, regs->rsp)); /* what can't be set stays */
+	return 0;
+}
+
+long sys_rt_sigreturn(struct shim_thread *t, const u64 *a)
+{
+	struct proc_siginfo info = { .signal = SIGSEGV, .code = PROC_SI_KERNEL };
+	struct tk_regs regs;
+
+	(void)a;
+	if (tk_thread_regs_get(0, &regs) < 0)
+		shim_thread_end(t, SIGKILL);
+	if (frame_take(t, &regs) < 0 || tk_thread_regs_set(0, &regs) < 0) {
+		(void)!proc_signal_force(&info);
+		return 0;
+	}
+	t->restart.call = NULL;
+	return (long)regs.rax;
+}

@@ -1,0 +1,119 @@
+/* Signals on the way back to the program: handlers' frames, restarts, stops, the end; and the exceptions that become signals. */
+#include "process.h"
+#include <tessera/arch.h>
+
+/* Linux's rules for a call that a signal has interrupted: true to run it again. restart: SA_RESTART; handled: a handler runs. */
+static bool call_restarts(long result, bool handled, bool restart)
+{
+	switch (result) {
+	case -ERESTARTNOINTR:
+		return true;
+	case -ERESTARTSYS:
+		return !handled || restart;
+	case -ERESTARTNOHAND:
+	case -ERESTART_RESTARTBLOCK:
+		return !handled;
+	default:
+		return false;
+	}
+}
+
+/* The interrupted call's result goes to the registers, or they are set to run it again. */
+static void call_finish(struct tk_regs *regs, long result, bool handled, bool restart)
+{
+	if (call_restarts(result, handled, restart))
+		shim_regs_restart(regs, result == -ERESTART_RESTARTBLOCK);
+	else if (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK)
+		shim_regs_result(regs, -EINTR);
+	else
+		shim_regs_result(regs, result);
+}
+
+static void stop_wait(struct shim_thread *t, u32 value)
+{
+	volatile u32 *stopped = &shim_shared(t)->stopped;
+
+	/* A kill ends the wait; what came meanwhile is asked for next. */
+	while (__atomic_load_n(stopped, __ATOMIC_ACQUIRE) == value)
+		if (tk_wait(stopped, value, NANOS_NEVER, TK_WAIT_KILLABLE, ~0u) == -EINTR)
+			return;
+}
+
+/* The handler's frame could not be made: SIGSEGV, by its default action if that was the signal itself. */
+static void frame_fail(u32 signal)
+{
+	struct proc_siginfo info = { .signal = SIGSEGV, .code = PROC_SI_KERNEL };
+	struct proc_action none = { .handler = PROC_HANDLER_DEFAULT }, old;
+
+	if (signal == SIGSEGV)
+		(void)!proc_signal_action(SIGSEGV, 1, &none, &old);
+	(void)!proc_signal_force(&info);
+}
+
+static void handler_run(struct shim_thread *t, struct tk_regs *regs, const struct proc_delivery *delivery)
+{
+	u64 mask = t->saved_mask_valid ? t->saved_mask : delivery->old_mask;
+
+	if (shim_frame_make(t, regs, delivery, mask) < 0)
+		frame_fail((u32)delivery->info.signal);
+	else
+		t->saved_mask_valid = false;
+}
+
+static void mask_restore(struct shim_thread *t)
+{
+	u64 old;
+
+	if (!t->saved_mask_valid)
+		return;
+	t->saved_mask_valid = false;
+	(void)!proc_signal_mask(PROC_MASK_SET, t->saved_mask, &old);
+}
+
+long signals_deliver(struct shim_thread *t, long result, bool in_call)
+{
+	struct proc_delivery delivery;
+	struct tk_regs regs;
+	bool changed = false;
+
+	if (shim_init_enter(t))
+		in_call = false;
+	if (tk_thread_regs_get(0, &regs) < 0)
+		shim_thread_end(t, SIGKILL);
+	if (in_call && regs.orig_rax == ~0ull)
+		in_call = false; /* sigreturn: what it restored stands */
+	for (;;) {
+		if (proc_signal_take(&delivery) < 0 || delivery.verdict == PROC_VERDICT_EXIT)
+			shim_thread_end(t, delivery.status);
+		if (delivery.verdict == PROC_VERDICT_STOP) {
+			stop_wait(t, delivery.stop_value);
+			continue;
+		}
+		if (delivery.verdict == PROC_VERDICT_NONE) {
+			if (!t->saved_mask_valid)
+				break;
+			mask_restore(t); /* it may let another signal through */
+			continue;
+		}
+		if (in_call)
+			call_finish(&regs, result, true, delivery.action.flags & PROC_SA_RESTART);
+		in_call = false;
+		changed = true;
+		handler_run(t, &regs, &delivery);
+	}
+	if (in_call && result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK) {
+		call_finish(&regs, result, false, false);
+		changed = true;
+	}
+	if (!changed)
+		return result;
+	if (tk_thread_regs_set(0, &regs) < 0)
+		shim_process_end(t, SIGSEGV);
+	return shim_regs_value(&regs);
+}
+
+bool shim_on_altstack(const struct shim_thread *t, u64 stack_pointer)
+{
+	return stack_pointer > t->altstack.base && stack_pointer - t->altstack.base <= t->altstack.size &&
+	       !(t->altstack.flags & SS_AUTODISARM);
+}
