@@ -271,7 +271,7 @@ void mem_frames_put(frame_t first, u32 order)
 	lock_release(&frames_lock);
 }
 
-u64 mem_frames_free(void)
+u64 mem_frames_available(void)
 {
 	return free_frames + offline_frames;
 }

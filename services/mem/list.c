@@ -109,7 +109,7 @@ long mem_op_space_info(const struct rt_request *rq, u64 space, struct mem_space_
 
 long mem_op_information(const struct rt_request *rq, struct mem_information *info)
 {
-	u64 free = mem_frames_free() + mem_pool_held();
+	u64 free = mem_frames_available() + mem_pool_held();
 
 	(void)rq;
 	*info = (struct mem_information){ .total = rt_boot->memory_frames, .shared = mem_object_frames_shared(),

@@ -36,6 +36,7 @@ static long page_force(struct mem_space *space, u32 at, u64 page)
 
 	if (!(region->flags & TK_REGION_PRIVATE))
 		return -EFAULT;
+	space->side[at].notes |= MEM_NOTE_WRITTEN;
 	if (mem_is_error(mapped))
 		return missing_page_force(space, at, page);
 	return mem_page_copy(space, page, (frame_t)mapped, region->prot);

@@ -63,8 +63,8 @@ void proc_group_orphan_check(struct proc_process *process, struct proc_process *
 		parent = process->parent;
 	if (parent && parent->group != process->group && parent->session == process->session &&
 	    proc_group_orphaned(process->group, ignored) && group_has_stopped(process->group)) {
-		proc_signal_group(process->group, SIGHUP);
-		proc_signal_group(process->group, SIGCONT);
+		proc_post_group(process->group, SIGHUP);
+		proc_post_group(process->group, SIGCONT);
 	}
 }
 
@@ -184,8 +184,8 @@ static void session_leave(struct proc_process *process)
 	if (session->number != process->leader->id->number || !session->terminal)
 		return;
 	if (session->foreground) {
-		proc_signal_group(session->foreground, SIGHUP);
-		proc_signal_group(session->foreground, SIGCONT);
+		proc_post_group(session->foreground, SIGHUP);
+		proc_post_group(session->foreground, SIGCONT);
 	}
 	session->terminal = 0;
 	proc_session_foreground_clear(session);

@@ -237,7 +237,7 @@ enum proc_scope { PROC_SCOPE_THREAD, PROC_SCOPE_PROCESS };
 long proc_signal_post(struct proc_task *task, enum proc_scope scope, const struct proc_siginfo *info);
 void proc_signal_kernel(struct proc_process *process, u32 signal); /* SI_KERNEL, whole process */
 bool proc_signal_post_timer(struct proc_timer *timer);    /* false: the signal is ignored or nobody is there */
-long proc_signal_group(struct proc_id *group, u32 signal);
+long proc_post_group(struct proc_id *group, u32 signal);
 
 /* stop.c */
 bool proc_stop_begin(struct proc_task *task, u32 signal);

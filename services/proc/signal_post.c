@@ -130,7 +130,7 @@ void proc_signal_kernel(struct proc_process *process, u32 signal)
 	(void)!proc_signal_post(process->leader, PROC_SCOPE_PROCESS, &info);
 }
 
-long proc_signal_group(struct proc_id *group, u32 signal)
+long proc_post_group(struct proc_id *group, u32 signal)
 {
 	long result = -ESRCH;
 

@@ -185,7 +185,7 @@ long proc_op_signal_group(const struct rt_request *rq, i32 id, u32 signal)
 	lock_acquire(&proc_lock);
 	if (id < 0 && id != INT32_MIN) {
 		group = proc_id_find(-id);
-		result = group ? proc_signal_group(group, signal) : -ESRCH;
+		result = group ? proc_post_group(group, signal) : -ESRCH;
 	} else {
 		process = proc_process_find(id);
 		if (process && process_visible(process)) {

@@ -90,8 +90,8 @@ long proc_op_terminal_detach(const struct rt_request *rq, u64 terminal)
 
 			if (group) {
 				proc_id_hold(group);
-				proc_signal_group(group, SIGHUP);
-				proc_signal_group(group, SIGCONT);
+				proc_post_group(group, SIGHUP);
+				proc_post_group(group, SIGCONT);
 				proc_id_drop(group);
 			}
 			session_terminal_drop(process->session);
@@ -173,7 +173,7 @@ long proc_op_terminal_check(const struct rt_request *rq, u64 terminal, u32 signa
 		} else if (proc_group_orphaned(group, NULL)) {
 			result = -EIO;
 		} else {
-			proc_signal_group(group, signal);
+			proc_post_group(group, signal);
 			result = -EINTR;
 		}
 	}
@@ -194,7 +194,7 @@ long proc_op_terminal_signal(const struct rt_request *rq, u64 terminal, u32 sign
 	group = session ? session->foreground : NULL;
 	if (group) {
 		proc_id_hold(group);
-		result = proc_signal_group(group, signal);
+		result = proc_post_group(group, signal);
 		proc_id_drop(group);
 	}
 	lock_release(&proc_lock);
@@ -218,8 +218,8 @@ long proc_op_terminal_hangup(const struct rt_request *rq, u64 terminal)
 		group = session->foreground;
 		if (group) {
 			proc_id_hold(group);
-			proc_signal_group(group, SIGHUP);
-			proc_signal_group(group, SIGCONT);
+			proc_post_group(group, SIGHUP);
+			proc_post_group(group, SIGCONT);
 			proc_id_drop(group);
 		}
 		session_terminal_drop(session);
