@@ -10,7 +10,11 @@
 static struct spinlock log_lock;
 static bool log_forced;
 
-void core_log_force(void) { log_forced = true; }
+void core_log_force(void)
+{
+	log_forced = true;
+	arch_console_take();
+}
 
 static void line_write(const char *line, size_t length)
 {

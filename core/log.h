@@ -8,7 +8,7 @@
 void core_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* One line of text from a unit: control characters become '?'. */
 void core_log_text(const char *text, size_t length);
-/* Makes core_log go around its lock: the processor that holds it may have stopped. */
+/* The core ends: core_log goes around its lock, as the processor that holds it may have stopped, and to the UART again. */
 void core_log_force(void);
 
 #endif

@@ -11,6 +11,9 @@
 #include "sched.h"
 #include "wait.h"
 
+struct cpu *cpus[CPUS_MAX];
+u32 cpu_count;
+
 static u64 ram_mebibytes(void)
 {
 	u64 bytes = 0;

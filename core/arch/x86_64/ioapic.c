@@ -6,6 +6,7 @@
 #include "assert.h"
 #include "processor.h"
 #include "spinlock.h"
+#include "serial.h"
 #include "startup.h"
 
 #define PIC_MASTER_DATA 0x21
@@ -97,6 +98,8 @@ u32 arch_port_read(u16 port, u32 width)
 
 void arch_port_write(u16 port, u32 width, u32 value)
 {
+	if (serial_has_port(port))
+		arch_console_release(); /* a unit drives it from now on */
 	if (width == 1)
 		port_write8(port, (u8)value);
 	else if (width == 2)

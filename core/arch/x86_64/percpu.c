@@ -19,9 +19,6 @@
 _Static_assert(sizeof(struct cpu) <= 2 * PAGE_SIZE, "two pages of the entry area");
 _Static_assert(sizeof(struct arch_entry_page) <= PAGE_SIZE, "one page");
 
-struct cpu *cpus[CPUS_MAX];
-u32 cpu_count;
-
 static vaddr_t area_of(u32 id) { return ARCH_ENTRY + (u64)id * ARCH_ENTRY_STRIDE; }
 
 static void area_map(vaddr_t start, vaddr_t end, u32 key)

@@ -1,10 +1,11 @@
 /* Polled output of the core: a 16550 at 0x3f8 until a unit owns it, and the report channel, QEMU's debug console at 0xe9. */
 #include <arch/boot.h>
 #include "processor.h"
+#include "serial.h"
 
 #define REPORT_PORT 0xe9
 #define REPORT_PRESENT 0xe9       /* what reading the port gives when the device is there */
-#define UART 0x3f8
+#define UART SERIAL_FIRST
 #define UART_LINE_CONTROL (UART + 3)
 #define UART_MODEM_CONTROL (UART + 4)
 #define UART_LINE_STATUS (UART + 5)
@@ -12,7 +13,7 @@
 #define UART_READY 0x20
 #define UART_TRIES 100000
 
-static bool console_found, report_present, uart_present;
+static bool console_found, report_present, uart_present, uart_released;
 
 static void console_find(void)
 {
@@ -44,7 +45,7 @@ void arch_console_write(const char *text, size_t length)
 		console_find();
 	if (report_present)
 		port_write_string(REPORT_PORT, text, length);
-	for (size_t i = 0; uart_present && i < length; i++) {
+	for (size_t i = 0; uart_present && !uart_released && i < length; i++) {
 		if (text[i] == '\n')
 			uart_write('\r');
 		uart_write(text[i]);
@@ -53,6 +54,10 @@ void arch_console_write(const char *text, size_t length)
 
 void arch_console_release(void)
 {
-	console_found = true;
-	uart_present = false;
+	uart_released = true;
+}
+
+void arch_console_take(void)
+{
+	uart_released = false;
 }
