@@ -45,11 +45,24 @@ void reserve_return_chain(frame_t first)
 	}
 }
 
+/* Commit of claimed frames whose window tables exist. */
+static void frames_take(struct domain *d, const frame_t *frames, u32 fill)
+{
+	window_remove(d, frames, fill);
+	for (u32 i = 0; i < fill; i++) {
+		arch_page_zero(frame_address(frames[i]));
+		frame_retype(frames[i], FRAME_TABLE, 0, 0);
+		reserve_return(frames[i]);
+	}
+}
+
 long reserve_fill(u32 caller, vaddr_t from, u32 fill)
 {
 	frame_t frames[FILL_MAX];
 	struct domain *d = &domains[caller];
 
+	if (!(d->rights & TK_RIGHT_MEMORY))
+		return -EPERM;
 	if (!fill)
 		return (long)reserve_count();
 	if (fill > FILL_MAX)
@@ -58,16 +71,17 @@ long reserve_fill(u32 caller, vaddr_t from, u32 fill)
 		return -EFAULT;
 	if (!frames_claim(frames, fill, caller))
 		return -EPERM;
-	if (window_prepare(d, frames, fill)) {
-		frames_unclaim(frames, fill);
-		return -ENOMEM;
+	if (window_prepare(d, frames, fill) == 0) {
+		frames_take(d, frames, fill);
+		return (long)reserve_count();
 	}
-	/* Commit. */
-	window_remove(d, frames, fill);
+	/* One by one: each takes at most one table, to split its large page, and gives one. */
 	for (u32 i = 0; i < fill; i++) {
-		arch_page_zero(frame_address(frames[i]));
-		frame_retype(frames[i], FRAME_TABLE, 0, 0);
-		reserve_return(frames[i]);
+		if (window_prepare(d, frames + i, 1)) {
+			frames_unclaim(frames + i, fill - i);
+			return -ENOMEM;
+		}
+		frames_take(d, frames + i, 1);
 	}
 	return (long)reserve_count();
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the tests of the host: tools (unittest), lib/ and runtime, and each service's own; one closing line for all.
+"""Runs the tests of the host: tools (unittest), lib/ and runtime, the core's memory, and each service's own; one closing line for all.
 
 A service's tests are what `make -s -C services/<name>/tests` prints as TAP; it may print that of several programs.
 """
@@ -90,6 +90,11 @@ def programs_test(tally):
         tap_read(tally, os.path.basename(path), output, status)
 
 
+def core_test(tally):
+    text, status = command_run(["make", "-s", "-j2", "-C", "tests/unit/core"], 600, cwd=TOP)
+    tap_read(tally, "core", text, status)
+
+
 def services_test(tally, wanted):
     for makefile in sorted(glob.glob(os.path.join(TOP, "services", "*", "tests", "Makefile"))):
         folder = os.path.dirname(makefile)
@@ -101,13 +106,15 @@ def services_test(tally, wanted):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help="tools, unit, or a service (default: all)")
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help="tools, unit, core, or a service (default: all)")
     suites = parser.parse_args().suites
     tally = Tally()
     if not suites or "tools" in suites:
         tools_test(tally)
     if not suites or "unit" in suites:
         programs_test(tally)
+    if not suites or "core" in suites:
+        core_test(tally)
     services_test(tally, suites)
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 0 if tally.passed and not tally.failed else 1
