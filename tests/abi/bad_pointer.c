@@ -29,6 +29,8 @@ enum { PIPE_READ = 100, PIPE_WRITE, FILE_FD, EPOLL_FD, EVENT_FD, DIRECTORY_FD, S
 
 static const char good_path[] = "file";
 #define PATH (long)good_path
+static char spare_bytes[512];
+#define SPARE (long)spare_bytes
 
 static const struct call path_calls[] = {
 	READS(open, BAD, 0), READS(openat, AT, BAD, 0), READS(creat, BAD, 0), READS(stat, BAD, 0),
@@ -37,13 +39,13 @@ static const struct call path_calls[] = {
 	READS(unlinkat, AT, BAD, 0), READS(rename, BAD, PATH), READS(rename, PATH, BAD),
 	READS(renameat, AT, BAD, AT, PATH), READS(renameat2, AT, PATH, AT, BAD, 0), READS(link, BAD, PATH),
 	READS(link, PATH, BAD), READS(linkat, AT, BAD, AT, PATH, 0), READS(symlink, BAD, PATH), READS(symlink, PATH, BAD),
-	READS(symlinkat, BAD, AT, PATH), READS(readlink, BAD, PATH, 10), READS(readlinkat, AT, BAD, PATH, 10),
+	READS(symlinkat, BAD, AT, PATH), READS(readlink, BAD, SPARE, 10), READS(readlinkat, AT, BAD, SPARE, 10),
 	READS(chmod, BAD, 0), READS(fchmodat, AT, BAD, 0), READS(chown, BAD, 0, 0), READS(lchown, BAD, 0, 0),
 	READS(fchownat, AT, BAD, 0, 0, 0), READS(truncate, BAD, 0), READS(chdir, BAD), READS(chroot, BAD),
 	READS(mknod, BAD, 0, 0), READS(mknodat, AT, BAD, 0, 0), READS(utimensat, AT, BAD, 0, 0), READS(utime, BAD, 0),
-	READS(utimes, BAD, 0), READS(futimesat, AT, BAD, 0), READS(statfs, BAD, PATH), READS(execve, BAD, 0, 0),
-	READS(execveat, AT, BAD, 0, 0, 0), READS(umount2, BAD, 0), READS(swapon, BAD, 0), READS(statx, AT, BAD, 0, 0, PATH),
-	READS(getxattr, BAD, PATH, PATH, 0), READS(listxattr, BAD, PATH, 0), READS(removexattr, BAD, PATH),
+	READS(utimes, BAD, 0), READS(futimesat, AT, BAD, 0), READS(statfs, BAD, SPARE), READS(execve, BAD, 0, 0),
+	READS(execveat, AT, BAD, 0, 0, 0), READS(umount2, BAD, 0), READS(swapon, BAD, 0), READS(statx, AT, BAD, 0, 0, SPARE),
+	READS(getxattr, BAD, PATH, SPARE, 0), READS(listxattr, BAD, SPARE, 0), READS(removexattr, BAD, PATH),
 	READS(mount, 0, BAD, PATH, 0, 0), READS(memfd_create, BAD, 0),
 };
 
@@ -62,7 +64,8 @@ static const struct call buffer_calls[] = {
 	WRITES(sched_getaffinity, 0, 128, BAD), WRITES(sched_getparam, 0, BAD), WRITES(sched_rr_get_interval, 0, BAD),
 	WRITES(uname, BAD), WRITES(sysinfo, BAD), WRITES(getrlimit, 7, BAD), READS(setrlimit, 7, BAD),
 	WRITES(prlimit64, 0, 7, 0, BAD), WRITES(getrusage, 0, BAD), WRITES(times, BAD), WRITES(time, BAD),
-	WRITES(getresuid, BAD, PATH, PATH), WRITES(getgroups, 16, BAD), WRITES(prctl, 16, BAD), WRITES(arch_prctl, 0x1003, BAD),
+	WRITES(getresuid, BAD, SPARE, SPARE), WRITES(getresuid, SPARE, SPARE, BAD), WRITES(getgroups, 16, BAD),
+	WRITES(prctl, 16, BAD), WRITES(arch_prctl, 0x1003, BAD),
 	WRITES(mincore, MAPPED, PAGE, BAD), WRITES(capget, (long)&(int[2]){ 0x20080522, 0 }, BAD),
 };
 
@@ -77,17 +80,17 @@ static const struct call wait_calls[] = {
 	READS(ppoll, 0, 0, BAD, 0, 8), READS(ppoll, 0, 0, ZERO_TIME, BAD, 8), READS(select, 8, BAD, 0, 0, 0),
 	READS(select, 0, 0, 0, 0, BAD), READS(pselect6, 0, 0, 0, 0, BAD, 0), READS(pselect6, 0, 0, 0, 0, ZERO_TIME, BAD),
 	READS(epoll_ctl, EPOLL_FD, EPOLL_CTL_MOD, EVENT_FD, BAD), WRITES(epoll_wait, EPOLL_FD, BAD, 1, 0),
-	READS(epoll_pwait, EPOLL_FD, PATH, 1, 0, BAD, 8), READS(signalfd4, -1, BAD, 8, 0),
+	READS(epoll_pwait, EPOLL_FD, SPARE, 1, 0, BAD, 8), READS(signalfd4, -1, BAD, 8, 0),
 	READS(futex, BAD, FUTEX_WAIT, 0, 0, 0, 0), READS(futex, BAD, FUTEX_WAKE, 1, 0, 0, 0),
 	READS(rt_sigaction, 10, BAD, 0, 8), WRITES(rt_sigaction, 10, 0, BAD, 8), READS(rt_sigprocmask, 0, BAD, 0, 8),
 	WRITES(rt_sigprocmask, 0, 0, BAD, 8), WRITES(rt_sigpending, BAD, 8), READS(rt_sigsuspend, BAD, 8),
 	READS(rt_sigtimedwait, BAD, 0, ZERO_TIME, 8), READS(rt_sigtimedwait, (long)good_path, 0, BAD, 8),
 	READS(rt_sigqueueinfo, 1, 0, BAD), READS(sigaltstack, BAD, 0), WRITES(sigaltstack, 0, BAD),
-	WRITES(get_robust_list, 0, BAD, PATH), READS(clone3, BAD, 88), WRITES(getcpu, BAD, 0, 0),
+	WRITES(get_robust_list, 0, BAD, SPARE), READS(clone3, BAD, 88), WRITES(getcpu, BAD, 0, 0),
 	READS(sched_setaffinity, 0, 8, BAD), READS(sched_setscheduler, 0, 0, BAD), READS(setgroups, 1, BAD),
 	READS(sethostname, BAD, 4), READS(sendto, SOCKET_FD, BAD, 8, 0, 0, 0), READS(sendmsg, SOCKET_FD, BAD, 0),
 	READS(recvmsg, SOCKET_FD, BAD, MSG_DONTWAIT), WRITES(socketpair, AF_UNIX, SOCK_STREAM, 0, BAD),
-	WRITES(getsockname, SOCKET_FD, PATH, BAD), READS(connect, SOCKET_FD, BAD, 16), READS(bind, SOCKET_FD, BAD, 16),
+	WRITES(getsockname, SOCKET_FD, SPARE, BAD), READS(connect, SOCKET_FD, BAD, 16), READS(bind, SOCKET_FD, BAD, 16),
 	READS(process_vm_readv, 1, BAD, 1, PATH, 1, 0),
 };
 

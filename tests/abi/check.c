@@ -32,6 +32,9 @@ void check_failed(const char *file, int line, const char *format, ...)
 	va_end(arguments);
 	if (length > (int)sizeof(text) - 2)
 		length = sizeof(text) - 2;
+	for (int i = 0; i < length; i++)
+		if ((unsigned char)text[i] < ' ')
+			text[i] = '|';
 	text[length] = '\n';
 	if (write(REPORT_FD, text, length + 1) < 0)
 		_exit(1);

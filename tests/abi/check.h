@@ -104,7 +104,7 @@ int child_run_as_user(void (*run)(void *), void *argument);
 
 /* Enters a fresh empty directory below /tmp that is removed after the test. */
 void scratch_enter(void);
-/* Makes a file of this content, size bytes (or the string's length if size is 0), and returns it open for reading and writing. */
+/* Makes a file of `size` bytes of data, of the whole string if size is 0; returns it open for reading and writing. */
 int file_make(const char *path, const void *data, size_t size);
 /* Reads a whole small file as a string; false if that fails. */
 bool file_read(const char *path, char *text, size_t size);

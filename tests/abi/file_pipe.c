@@ -295,5 +295,6 @@ static void splice_and_tee(void)
 }
 
 TESTS(TEST(bytes_and_ends), TEST(errors), TEST(nonblocking), TEST(capacity), TEST(no_readers),
-      TEST(large_write_waits_for_the_reader), TEST(reader_goes_away_during_a_write), TEST(writer_goes_away_during_a_read),
-      TEST(writes_up_to_a_page_are_atomic), TEST(readiness), TEST(fifos), TEST(splice_and_tee))
+      TEST(large_write_waits_for_the_reader), TEST(reader_goes_away_during_a_write),
+      TEST(writer_goes_away_during_a_read), TEST(writes_up_to_a_page_are_atomic), TEST(readiness), TEST(fifos),
+      TEST(splice_and_tee))

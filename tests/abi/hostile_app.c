@@ -288,9 +288,10 @@ static void faults_with_hostile_bases(void)
 static void call_at_the_end_of_memory(void *argument)
 {
 	char *page = (char *)0x7fffffffe000;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
 
 	(void)argument;
-	if (mmap(page, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != page)
+	if (mmap(page, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, flags, -1, 0) != page)
 		_exit(1);
 	memcpy(page + PAGE - 2, "\x0f\x05", 2);
 	__asm__ volatile("jmp *%0" : : "r"(page + PAGE - 2), "a"(SYS_getpid) : "rcx", "r11", "memory");
@@ -306,6 +307,6 @@ static void return_past_the_end_of_memory(void)
 }
 
 TESTS(TEST(flags), TEST(single_step), TEST(step_without_a_handler_ends_the_program), TEST(vector_control),
-      TEST(x87_with_an_exception_pending), TEST(segment_selectors), TEST(base_by_call), TEST(gs_base_by_instruction),
-      TEST(fs_base_by_instruction), TEST(non_canonical_base_does_no_harm), TEST(faults_with_hostile_bases),
-      TEST(return_past_the_end_of_memory))
+      TEST(x87_with_an_exception_pending), TEST(segment_selectors), TEST(base_by_call),
+      TEST(gs_base_by_instruction), TEST(fs_base_by_instruction), TEST(non_canonical_base_does_no_harm),
+      TEST(faults_with_hostile_bases), TEST(return_past_the_end_of_memory))

@@ -214,6 +214,6 @@ static void pselect_swaps_the_mask(void)
 	CHECK_ERR(syscall(SYS_pselect6, 0, NULL, NULL, NULL, &timeout, bad_pointers[4]), EFAULT);
 }
 
-TESTS(TEST(poll_reports_each), TEST(poll_times_out), TEST(poll_wakes), TEST(poll_wakes_for_a_hang_up), TEST(poll_errors),
-      TEST(ppoll_returns_what_remains), TEST(ppoll_swaps_the_mask), TEST(select_sets), TEST(select_times_out),
-      TEST(select_errors), TEST(pselect_swaps_the_mask))
+TESTS(TEST(poll_reports_each), TEST(poll_times_out), TEST(poll_wakes), TEST(poll_wakes_for_a_hang_up),
+      TEST(poll_errors), TEST(ppoll_returns_what_remains), TEST(ppoll_swaps_the_mask), TEST(select_sets),
+      TEST(select_times_out), TEST(select_errors), TEST(pselect_swaps_the_mask))

@@ -303,6 +303,6 @@ static void others_secrets_are_closed(void)
 }
 
 TESTS(TEST(stat_of_self), TEST(stat_fields_have_meaning), TEST(status_of_self), TEST(maps_of_self),
-      TEST(cmdline_comm_and_environment), TEST(links_of_self), TEST(fd_directory), TEST(other_processes), TEST(meminfo),
-      TEST(uptime_and_loadavg), TEST(system_stat), TEST(cpuinfo), TEST(mounts_and_file_systems), TEST(threads_are_listed),
-      TEST(others_secrets_are_closed))
+      TEST(cmdline_comm_and_environment), TEST(links_of_self), TEST(fd_directory), TEST(other_processes),
+      TEST(meminfo), TEST(uptime_and_loadavg), TEST(system_stat), TEST(cpuinfo), TEST(mounts_and_file_systems),
+      TEST(threads_are_listed), TEST(others_secrets_are_closed))

@@ -306,8 +306,8 @@ static void clone3_clear_sighand(void)
 
 TESTS(TEST(fork_returns_pid_and_zero), TEST(fork_copies_memory), TEST(fork_shares_file_offsets),
       TEST(fork_keeps_mask_and_drops_pending_and_alarm), TEST(fork_copies_only_the_calling_thread),
-      TEST(vfork_runs_child_first), TEST(vfork_shares_memory), TEST(vfork_ends_at_failed_exec), TEST(clone_vm_shares_memory),
-      TEST(clone_without_exit_signal_needs_wclone), TEST(clone_files_shares_the_descriptor_table),
-      TEST(clone_fs_shares_directory_and_umask), TEST(clone_parent_makes_a_sibling), TEST(clone_sets_and_clears_tids),
-      TEST(clone_refuses_wrong_flags), TEST(clone3_sets_tid_and_pidfd), TEST(clone3_refuses_wrong_arguments),
-      TEST(clone3_clear_sighand))
+      TEST(vfork_runs_child_first), TEST(vfork_shares_memory), TEST(vfork_ends_at_failed_exec),
+      TEST(clone_vm_shares_memory), TEST(clone_without_exit_signal_needs_wclone),
+      TEST(clone_files_shares_the_descriptor_table), TEST(clone_fs_shares_directory_and_umask),
+      TEST(clone_parent_makes_a_sibling), TEST(clone_sets_and_clears_tids), TEST(clone_refuses_wrong_flags),
+      TEST(clone3_sets_tid_and_pidfd), TEST(clone3_refuses_wrong_arguments), TEST(clone3_clear_sighand))

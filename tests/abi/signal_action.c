@@ -221,9 +221,8 @@ static void signal_then_write(void *argument)
 
 	task_wait_asleep(parent);
 	kill(parent, SIGUSR1);
-	/* If the parent's call is restarted it sleeps again; if not it has gone on. Then it gets its byte. */
-	for (int i = 0; i < 5; i++)
-		time_pause();
+	/* The parent sleeps again: in the restarted call, or, with that interrupted, in waiting for this process. */
+	task_wait_asleep(parent);
 	CHECK_EQ(write(blocked_pipe[1], "x", 1), 1);
 }
 

@@ -293,5 +293,5 @@ static void stack_overflow_runs_on_altstack(void)
 }
 
 TESTS(TEST(vector_state_survives_a_handler), TEST(vector_state_survives_asynchronous_signals),
-      TEST(sigreturn_loads_the_frame), TEST(frame_layout), TEST(handler_starts_with_clean_flags), TEST(altstack_is_used),
-      TEST(altstack_refuses), TEST(autodisarm), TEST(stack_overflow_runs_on_altstack))
+      TEST(sigreturn_loads_the_frame), TEST(frame_layout), TEST(handler_starts_with_clean_flags),
+      TEST(altstack_is_used), TEST(altstack_refuses), TEST(autodisarm), TEST(stack_overflow_runs_on_altstack))

@@ -1,4 +1,7 @@
-/* Sending and receiving signals: kill, tkill, tgkill, sigqueue, sigtimedwait, siginfo, default actions, SIGPIPE, SIGCHLD. */
+/*
+ * Sending and receiving signals: kill, tkill, tgkill, sigqueue, sigtimedwait, siginfo, default actions, SIGPIPE and
+ * SIGCHLD.
+ */
 #include "check.h"
 
 #include <pthread.h>

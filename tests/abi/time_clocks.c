@@ -108,7 +108,8 @@ static void time_calls_agree(void)
 	CHECK_OK(syscall(SYS_gettimeofday, NULL, NULL));
 	CHECK(now.tv_usec >= 0 && now.tv_usec < 1000000);
 	CHECK_EQ(syscall(SYS_time, &seconds), seconds);
-	CHECK(seconds >= now.tv_sec && seconds <= now.tv_sec + 5);
+	/* It reads the coarse clock, which is up to a tick behind. */
+	CHECK(seconds >= now.tv_sec - 1 && seconds <= now.tv_sec + 5);
 	CHECK_ERR(syscall(SYS_gettimeofday, bad_pointers[4], NULL), EFAULT);
 	CHECK_ERR(syscall(SYS_time, bad_pointers[2]), EFAULT);
 }
@@ -136,11 +137,11 @@ static void nanosleep_remainder(void)
 	struct timespec request = { 5, 0 }, left = { 0, 0 };
 
 	signal_set(SIGALRM, signal_count, SA_RESTART);
-	ualarm(20000, 0);
+	ualarm(20000, 20000);
 	CHECK_ERR(nanosleep(&request, &left), EINTR);
-	CHECK(left.tv_sec == 4 && left.tv_nsec > 0);
-	ualarm(20000, 0);
+	CHECK(left.tv_sec > 0 && left.tv_sec < 5 && left.tv_nsec >= 0 && left.tv_nsec < SECOND);
 	CHECK_ERR(syscall(SYS_nanosleep, &request, bad_pointers[4]), EFAULT);
+	ualarm(0, 0);
 }
 
 static void sleep_long(void *argument)

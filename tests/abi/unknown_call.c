@@ -137,5 +137,5 @@ static void arch_prctl_bases(void)
 	CHECK_ERR(syscall(SYS_arch_prctl, 0x9999, &base), EINVAL);
 }
 
-TESTS(TEST(unknown_numbers), TEST(removed_calls), TEST(number_is_32_bits), TEST(registers_survive), TEST(red_zone_survives),
-      TEST(vectors_survive), TEST(legacy_interrupt), TEST(arch_prctl_bases))
+TESTS(TEST(unknown_numbers), TEST(removed_calls), TEST(number_is_32_bits), TEST(registers_survive),
+      TEST(red_zone_survives), TEST(vectors_survive), TEST(legacy_interrupt), TEST(arch_prctl_bases))

@@ -110,10 +110,12 @@ def options_read():
     parser = OneLineParser(description=__doc__)
     parser.add_argument("--smp", type=int, default=2, metavar="N", help="processors (default 2)")
     parser.add_argument("--memory", default="512", metavar="SIZE", help="memory, as QEMU's -m (default 512)")
-    parser.add_argument("--timeout", type=float, default=240, metavar="S", help="seconds until the run counts as hung")
+    parser.add_argument("--timeout", type=float, default=240, metavar="S",
+                        help="seconds until the run counts as hung (default 240)")
     parser.add_argument("--kernel", metavar="FILE", help="kernel image (default: Debian's newest cloud kernel)")
     parser.add_argument("--console", metavar="FILE", help="keep the machine's console text here")
-    parser.add_argument("programs", nargs="*", metavar="PROGRAM", help="programs to run, 'name argument' too (default: all)")
+    parser.add_argument("programs", nargs="*", metavar="PROGRAM",
+                        help="programs to run, 'name argument' too (default: all)")
     options = parser.parse_args()
     if options.smp < 1:
         parser.error("--smp must be at least 1")
