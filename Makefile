@@ -3,7 +3,7 @@ PROFILE ?= general
 BUILD ?= build
 JOBS ?= 2
 
-.PHONY: all build run test test-long test-unit test-linux setup reference clean help
+.PHONY: all build run test test-long test-unit test-linux core-example setup reference clean help
 
 all: build
 
@@ -31,6 +31,10 @@ test-unit:
 test-linux:
 	@$(MAKE) -s -C tests/abi
 	@tests/linux/run.py
+
+## the generic core against the example port: is the architecture contract complete
+core-example:
+	@$(MAKE) -s -j$(JOBS) -f core/arch/example/Makefile
 
 ## install missing Debian packages (needs root)
 setup:
