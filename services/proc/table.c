@@ -73,6 +73,7 @@ struct proc_id *proc_id_create(i32 wanted, long *error)
 	(*leaf)[number % LEAF_SIZE] = id;
 	if (!wanted)
 		proc_counts.last_pid = number;
+	*error = 0;
 	return id;
 }
 

@@ -136,17 +136,16 @@ static void process_inherit(struct proc_process *process, const struct proc_proc
 	proc_process_session_join(process, from->session);
 }
 
-static long process_dispositions(struct proc_process *process, const struct proc_process *from, u32 flags)
+static void dispositions_inherit(struct proc_process *process, const struct proc_process *from, u32 flags)
 {
 	if (flags & PROC_CREATE_SIGHAND)
-		return 0; /* already shared */
+		return; /* already shared */
 	memcpy(process->dispositions->actions, from->dispositions->actions, sizeof(process->dispositions->actions));
 	if (!(flags & PROC_CREATE_CLEAR_SIGHAND))
-		return 0;
+		return;
 	for (u32 i = 0; i < PROC_SIGNALS; i++)
 		if (process->dispositions->actions[i].handler != PROC_HANDLER_IGNORE)
 			memset(&process->dispositions->actions[i], 0, sizeof(process->dispositions->actions[i]));
-	return 0;
 }
 
 /* Enters a task in its process: visible in the process, not yet running. */
@@ -219,7 +218,7 @@ static long task_create_locked(struct proc_task *maker, const struct proc_create
 			return -ENOMEM;
 		}
 		process_inherit(process, maker->process);
-		error = process_dispositions(process, maker->process, request->flags);
+		dispositions_inherit(process, maker->process, request->flags);
 		process->image.space = request->space;
 		process->fs_client = request->fs_client;
 		child_enter(process, maker, request);
@@ -232,7 +231,7 @@ static long task_create_locked(struct proc_task *maker, const struct proc_create
 	}
 	proc_thread_table_insert(task);
 	created_fill(created, task);
-	return error < 0 ? error : 0;
+	return 0;
 }
 
 long proc_op_task_create(const struct rt_request *rq, const struct proc_create *given, struct proc_created *created)
