@@ -28,7 +28,7 @@ static long drop_visit(struct mem_space *space, u32 at, u64 start, u64 end, void
 
 static long remove_visit(struct mem_space *space, u32 at, u64 start, u64 end, void *context)
 {
-	const struct tk_region *region = &space->table->regions[at];
+	const struct tk_region *region = &space->regions[at];
 	u64 first = (region->offset + (start - region->start)) >> PAGE_SHIFT;
 
 	(void)context;
@@ -162,7 +162,7 @@ struct residency { u64 start; u8 *vector; };
 static long residency_visit(struct mem_space *space, u32 at, u64 start, u64 end, void *context)
 {
 	const struct residency *residency = context;
-	const struct tk_region *region = &space->table->regions[at];
+	const struct tk_region *region = &space->regions[at];
 	struct mem_mapping *mapping = space->side[at].mapping;
 
 	for (u64 page = start; page < end; page += PAGE_SIZE) {

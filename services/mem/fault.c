@@ -18,7 +18,7 @@ static long stack_grow(struct mem_space *space, u32 at, u64 page)
 
 	if (at >= space->table->count || !(space->side[at].notes & MEM_NOTE_GROWSDOWN))
 		return -EFAULT;
-	region = &space->table->regions[at];
+	region = &space->regions[at];
 	pages = (region->start - page) >> PAGE_SHIFT;
 	if (space->limits.stack != MEM_UNLIMITED && region->end - page > space->limits.stack)
 		return -EFAULT;
@@ -118,7 +118,7 @@ static long object_fault_locked(struct mem_space *space, const struct tk_region 
 
 static long missing_page_serve(struct mem_space *space, u32 at, u64 page, u32 access)
 {
-	const struct tk_region *region = &space->table->regions[at];
+	const struct tk_region *region = &space->regions[at];
 	struct mem_mapping *mapping = space->side[at].mapping;
 	frame_t frame;
 
@@ -143,7 +143,7 @@ long mem_page_copy(struct mem_space *space, u64 page, frame_t from, u32 prot)
 /* Makes what is mapped at `page` allow what the region allows. mapped: tk_query's answer. */
 static long mapped_page_serve(struct mem_space *space, u32 at, u64 page, u32 access, long mapped)
 {
-	const struct tk_region *region = &space->table->regions[at];
+	const struct tk_region *region = &space->regions[at];
 	u32 prot = (u32)(mapped >> 32) & 0xf;
 
 	if (!(access & TK_ACCESS_WRITE)) {
@@ -168,12 +168,12 @@ long mem_fault_serve(struct mem_space *space, u64 address, u32 access)
 	if (page >= rt_boot->user_limit)
 		return -EFAULT;
 	at = mem_region_find(space, page);
-	if (at >= space->table->count || space->table->regions[at].start > page) {
+	if (at >= space->table->count || space->regions[at].start > page) {
 		result = stack_grow(space, at, page);
 		if (result)
 			return result;
 	}
-	if (!access_allowed(space->table->regions[at].prot, access))
+	if (!access_allowed(space->regions[at].prot, access))
 		return -EACCES;
 	mem_page_edit_begin(space, at);
 	mapped = tk_query(space->token, page);

@@ -4,7 +4,7 @@
 
 static u8 region_name(const struct mem_space *space, u32 at)
 {
-	const struct tk_region *region = &space->table->regions[at];
+	const struct tk_region *region = &space->regions[at];
 	const struct mem_mapping *mapping = space->side[at].mapping;
 	u32 notes = space->side[at].notes;
 
@@ -32,7 +32,7 @@ static u32 region_resident(const struct mem_space *space, const struct tk_region
 
 static void region_describe(const struct mem_space *space, u32 at, u32 flags, struct mem_region_info *info)
 {
-	const struct tk_region *region = &space->table->regions[at];
+	const struct tk_region *region = &space->regions[at];
 	const struct mem_mapping *mapping = space->side[at].mapping;
 
 	*info = (struct mem_region_info){ .start = region->start, .end = region->end, .prot = region->prot };
@@ -68,7 +68,7 @@ static u64 page_tables(const struct mem_space *space)
 	u64 tables = 1, last[3] = { ~0ull, ~0ull, ~0ull };
 
 	for (u32 at = 0; at < space->table->count; at++) {
-		const struct tk_region *region = &space->table->regions[at];
+		const struct tk_region *region = &space->regions[at];
 
 		for (u32 level = 0; level < 3; level++) {
 			u32 shift = PAGE_SHIFT + 9 * (level + 1);
@@ -102,7 +102,7 @@ long mem_op_space_info(const struct rt_request *rq, u64 space, struct mem_space_
 	info->page_tables = page_tables(found);
 	for (u32 at = 0; at < found->table->count && !info->stack_start; at++)
 		if (found->side[at].notes & MEM_NOTE_STACK)
-			info->stack_start = found->table->regions[at].start;
+			info->stack_start = found->regions[at].start;
 	mem_space_put(found);
 	return 0;
 }

@@ -42,7 +42,7 @@ long mem_range_remove(struct mem_space *space, u64 start, u64 end)
 		return -ENOMEM;
 	if (first == last)
 		return 0;
-	mem_pages_unmap(space, space->table->regions[first].start, space->table->regions[last - 1].end);
+	mem_pages_unmap(space, space->regions[first].start, space->regions[last - 1].end);
 	mem_regions_delete(space, first, last);
 	return 0;
 }
@@ -80,8 +80,8 @@ static u64 pages_replaced(const struct mem_space *space, u64 start, u64 end)
 {
 	u64 pages = 0;
 
-	for (u32 at = mem_region_find(space, start); at < space->table->count && space->table->regions[at].start < end; at++) {
-		u64 from = space->table->regions[at].start, to = space->table->regions[at].end;
+	for (u32 at = mem_region_find(space, start); at < space->table->count && space->regions[at].start < end; at++) {
+		u64 from = space->regions[at].start, to = space->regions[at].end;
 
 		pages += ((to < end ? to : end) - (from > start ? from : start)) >> PAGE_SHIFT;
 	}

@@ -147,6 +147,7 @@ struct mem_space {
 	frame_t frame, core_frames[2];  /* of the core's object: exported page; private page and root */
 	vaddr_t token;
 	struct tk_region_table *table;  /* in the exported page or in larger_frame */
+	struct tk_region *regions;      /* the table's entries */
 	frame_t larger_frame;
 	u32 larger_order;
 	u32 capacity;                   /* entries of table and side */

@@ -21,7 +21,7 @@ static u64 random_pages(u64 range, bool fixed)
 
 u64 mem_place_guard(const struct mem_space *space, u32 index)
 {
-	u64 start = space->table->regions[index].start;
+	u64 start = space->regions[index].start;
 
 	if (!(space->side[index].notes & MEM_NOTE_GROWSDOWN))
 		return start;
@@ -48,7 +48,7 @@ static bool find_down(const struct mem_space *space, u64 low, u64 high, u64 size
 	if (at < table->count && mem_place_guard(space, at) < end)
 		end = mem_place_guard(space, at);
 	for (;;) {
-		u64 start = at > 0 ? table->regions[at - 1].end : low;
+		u64 start = at > 0 ? space->regions[at - 1].end : low;
 
 		if (start < low)
 			start = low;
@@ -78,16 +78,16 @@ static bool find_up(const struct mem_space *space, u64 low, u64 high, u64 size, 
 			*address = start;
 			return true;
 		}
-		if (at >= table->count || table->regions[at].start >= high)
+		if (at >= table->count || space->regions[at].start >= high)
 			return false;
-		if (table->regions[at].end > start)
-			start = table->regions[at].end;
+		if (space->regions[at].end > start)
+			start = space->regions[at].end;
 	}
 }
 
 long mem_place_find(struct mem_space *space, u64 hint, u64 size, u32 flags, u64 *address)
 {
-	hint = round_up(hint, PAGE_SIZE);
+	hint = round_down(hint, PAGE_SIZE);
 	if (hint && hint < MEM_LOWEST_HINT)
 		hint = MEM_LOWEST_HINT;
 	if (hint && hint < rt_boot->user_limit && hint_fits(space, hint, size) && (!(flags & MEM_MAP_LOW) || hint + size <= 2 * GIB)) {

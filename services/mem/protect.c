@@ -17,7 +17,7 @@ long mem_range_change(struct mem_space *space, u64 start, u64 end, bool past_hol
 	result = mem_range_isolate(space, start, end, &first, &last);
 	if (!result) {
 		for (u32 at = first; at < last && !result; at++) {
-			const struct tk_region *region = &space->table->regions[at];
+			const struct tk_region *region = &space->regions[at];
 
 			hole |= region->start != expected;
 			expected = region->end;
@@ -41,13 +41,13 @@ long mem_range_walk(struct mem_space *space, u64 start, u64 end, mem_region_visi
 		u64 to;
 		long result;
 
-		if (at >= table->count || table->regions[at].start >= end)
+		if (at >= table->count || space->regions[at].start >= end)
 			return -ENOMEM;
-		if (table->regions[at].start > start) {
+		if (space->regions[at].start > start) {
 			hole = true;
-			start = table->regions[at].start;
+			start = space->regions[at].start;
 		}
-		to = table->regions[at].end < end ? table->regions[at].end : end;
+		to = space->regions[at].end < end ? space->regions[at].end : end;
 		result = visit(space, at, start, to, context);
 		if (result)
 			return result;
@@ -60,7 +60,7 @@ long mem_range_walk(struct mem_space *space, u64 start, u64 end, mem_region_visi
 
 static long protect_visit(struct mem_space *space, u32 at, u64 start, u64 end, void *context)
 {
-	struct tk_region *region = &space->table->regions[at];
+	struct tk_region *region = &space->regions[at];
 	u32 *notes = &space->side[at].notes;
 	u8 prot = *(const u8 *)context;
 	u32 pages_prot = prot;
@@ -103,12 +103,12 @@ long mem_op_protect(const struct rt_request *rq, u64 space, u64 address, u64 siz
 	if (prot & MEM_PROT_GROWSDOWN) {
 		u32 at = mem_region_find(found, address);
 
-		if (at >= found->table->count || found->table->regions[at].start >= end)
+		if (at >= found->table->count || found->regions[at].start >= end)
 			result = -ENOMEM;
 		else if (!(found->side[at].notes & MEM_NOTE_GROWSDOWN))
 			result = -EINVAL;
 		else
-			address = found->table->regions[at].start;
+			address = found->regions[at].start;
 	}
 	if (!result)
 		result = mem_range_change(found, address, end, false, protect_visit, &wanted);
@@ -120,7 +120,7 @@ long mem_op_protect(const struct rt_request *rq, u64 space, u64 address, u64 siz
 
 static long lock_visit(struct mem_space *space, u32 at, u64 start, u64 end, void *context)
 {
-	const struct tk_region *region = &space->table->regions[at];
+	const struct tk_region *region = &space->regions[at];
 	u32 wanted = *(const u32 *)context;
 
 	(void)start;
@@ -133,7 +133,7 @@ static long lock_visit(struct mem_space *space, u32 at, u64 start, u64 end, void
 
 static long populate_visit(struct mem_space *space, u32 at, u64 start, u64 end, void *context)
 {
-	const struct tk_region *region = &space->table->regions[at];
+	const struct tk_region *region = &space->regions[at];
 	bool write = region->prot & TK_PROT_WRITE && !(space->side[at].notes & MEM_NOTE_SHARED);
 
 	(void)context;

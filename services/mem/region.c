@@ -20,7 +20,7 @@ u32 mem_region_find(const struct mem_space *space, u64 address)
 	while (low < high) {
 		u32 middle = (low + high) / 2;
 
-		if (space->table->regions[middle].end > address)
+		if (space->regions[middle].end > address)
 			high = middle;
 		else
 			low = middle + 1;
@@ -62,7 +62,7 @@ static long table_grow(struct mem_space *space, u32 order)
 	mem_edit_begin(space);
 	table->resident = space->table->resident;
 	table->count = space->table->count;
-	memcpy(table->regions, space->table->regions, space->table->count * sizeof(struct tk_region));
+	memcpy(table->regions, space->regions, space->table->count * sizeof(struct tk_region));
 	table->generation = space->table->generation + 1;
 	if (mem_is_error(tk_object_write(space->token, &write, 1))) {
 		mem_edit_end(space);
@@ -72,6 +72,7 @@ static long table_grow(struct mem_space *space, u32 order)
 	if (space->larger_frame)
 		mem_frames_put(space->larger_frame, space->larger_order);
 	space->table = table;
+	space->regions = table->regions;
 	space->larger_frame = frame;
 	space->larger_order = order;
 	space->capacity = capacity;
@@ -82,10 +83,10 @@ long mem_regions_reserve(struct mem_space *space, u32 extra)
 {
 	u32 wanted = space->table->count + extra, order = space->larger_order + 1;
 
-	if (wanted <= space->capacity)
-		return 0;
 	if (wanted > MEM_REGIONS_MAX)
 		return -ENOMEM;
+	if (wanted <= space->capacity)
+		return 0;
 	while (order < TABLE_ORDER_MAX && table_capacity(order) < wanted)
 		order++;
 	return order <= TABLE_ORDER_MAX && table_capacity(order) >= wanted ? table_grow(space, order) : -ENOMEM;
@@ -128,9 +129,9 @@ void mem_region_insert(struct mem_space *space, u32 at, const struct tk_region *
 	struct tk_region_table *table = space->table;
 	u32 behind = table->count - at;
 
-	memmove(&table->regions[at + 1], &table->regions[at], behind * sizeof(*region));
+	memmove(&space->regions[at + 1], &space->regions[at], behind * sizeof(*region));
 	memmove(&space->side[at + 1], &space->side[at], behind * sizeof(side));
-	table->regions[at] = *region;
+	space->regions[at] = *region;
 	space->side[at] = side;
 	table->count++;
 }
@@ -140,7 +141,7 @@ static void entries_drop(struct mem_space *space, u32 first, u32 last)
 	struct tk_region_table *table = space->table;
 	u32 behind = table->count - last;
 
-	memmove(&table->regions[first], &table->regions[last], behind * sizeof(table->regions[0]));
+	memmove(&space->regions[first], &space->regions[last], behind * sizeof(space->regions[0]));
 	memmove(&space->side[first], &space->side[last], behind * sizeof(space->side[0]));
 	table->count -= last - first;
 }
@@ -148,7 +149,7 @@ static void entries_drop(struct mem_space *space, u32 first, u32 last)
 /* Cuts region `at` in two at an address strictly inside. */
 static long region_split(struct mem_space *space, u32 at, u64 address)
 {
-	struct tk_region upper = space->table->regions[at];
+	struct tk_region upper = space->regions[at];
 	struct mem_side side = space->side[at];
 	struct tk_region *lower;
 
@@ -161,7 +162,7 @@ static long region_split(struct mem_space *space, u32 at, u64 address)
 			return -ENOMEM;
 	}
 	mem_region_insert(space, at + 1, &upper, side);
-	lower = &space->table->regions[at];
+	lower = &space->regions[at];
 	lower->end = address;
 	if (space->side[at].mapping)
 		mem_mapping_move(space->side[at].mapping, lower, side.notes);
@@ -173,15 +174,15 @@ long mem_range_isolate(struct mem_space *space, u64 start, u64 end, u32 *first, 
 	const struct tk_region_table *table = space->table;
 	u32 at = mem_region_find(space, start);
 
-	if (at < table->count && table->regions[at].start < start) {
+	if (at < table->count && space->regions[at].start < start) {
 		if (region_split(space, at, start))
 			return -ENOMEM;
 		at++;
 	}
 	*first = at;
-	while (at < table->count && table->regions[at].end <= end)
+	while (at < table->count && space->regions[at].end <= end)
 		at++;
-	if (at < table->count && table->regions[at].start < end) {
+	if (at < table->count && space->regions[at].start < end) {
 		if (region_split(space, at, end))
 			return -ENOMEM;
 		at++;
@@ -193,7 +194,7 @@ long mem_range_isolate(struct mem_space *space, u64 start, u64 end, u32 *first, 
 void mem_regions_delete(struct mem_space *space, u32 first, u32 last)
 {
 	for (u32 at = first; at < last; at++) {
-		mem_region_count(space, &space->table->regions[at], space->side[at].notes, false);
+		mem_region_count(space, &space->regions[at], space->side[at].notes, false);
 		if (space->side[at].mapping)
 			mem_mapping_destroy(space->side[at].mapping);
 	}
@@ -203,7 +204,7 @@ void mem_regions_delete(struct mem_space *space, u32 first, u32 last)
 /* Region `at` goes on where the one before it ends. */
 static bool regions_join(const struct mem_space *space, u32 at)
 {
-	const struct tk_region *a = &space->table->regions[at - 1], *b = &space->table->regions[at];
+	const struct tk_region *a = &space->regions[at - 1], *b = &space->regions[at];
 	const struct mem_side *sa = &space->side[at - 1], *sb = &space->side[at];
 
 	if (a->end != b->start || a->prot != b->prot || a->kind != b->kind || a->flags != b->flags || sa->notes != sb->notes)
@@ -220,9 +221,9 @@ void mem_regions_merge(struct mem_space *space, u32 first, u32 last)
 	for (u32 at = last; at + 1 > first && at > 0; at--) {
 		if (at >= table->count || !regions_join(space, at))
 			continue;
-		table->regions[at - 1].end = table->regions[at].end;
+		space->regions[at - 1].end = space->regions[at].end;
 		if (space->side[at].mapping) {
-			mem_mapping_move(space->side[at - 1].mapping, &table->regions[at - 1], space->side[at - 1].notes);
+			mem_mapping_move(space->side[at - 1].mapping, &space->regions[at - 1], space->side[at - 1].notes);
 			mem_mapping_destroy(space->side[at].mapping);
 		}
 		entries_drop(space, at, at + 1);

@@ -43,9 +43,9 @@ static long resize_check(struct mem_space *space, struct remap *remap)
 	u32 notes;
 
 	remap->at = mem_region_find(space, address);
-	if (remap->at >= space->table->count || space->table->regions[remap->at].start > address)
+	if (remap->at >= space->table->count || space->regions[remap->at].start > address)
 		return -EFAULT;
-	region = &space->table->regions[remap->at];
+	region = &space->regions[remap->at];
 	notes = space->side[remap->at].notes;
 	if (!remap->old_size && !(notes & MEM_NOTE_SHARED))
 		return -EINVAL;
@@ -82,7 +82,7 @@ static long range_unmap(struct mem_space *space, u64 start, u64 end)
 /* The region ends where the mapping does and nothing is behind it: it grows in place. */
 static bool grow_in_place(struct mem_space *space, const struct remap *remap)
 {
-	struct tk_region *region = &space->table->regions[remap->at];
+	struct tk_region *region = &space->regions[remap->at];
 	u64 address = remap->request->address, end = address + remap->new_size;
 	u32 next = remap->at + 1, notes = space->side[remap->at].notes;
 
@@ -104,7 +104,7 @@ static bool grow_in_place(struct mem_space *space, const struct remap *remap)
 /* Makes the mapping at `to` and moves the pages there, in an edit. */
 static long range_move(struct mem_space *space, const struct remap *remap, u64 to)
 {
-	const struct tk_region *region = &space->table->regions[remap->at];
+	const struct tk_region *region = &space->regions[remap->at];
 	u64 address = remap->request->address, size = remap->old_size < remap->new_size ? remap->old_size : remap->new_size;
 	struct mem_mapping *mapping = space->side[remap->at].mapping;
 	struct mem_placement what = { .start = to, .end = to + remap->new_size, .prot = region->prot,
@@ -178,7 +178,7 @@ static long space_remap(struct mem_space *space, struct remap *remap, u64 *addre
 	u64 to;
 	long result;
 
-	if (at >= space->table->count || space->table->regions[at].start > request->address)
+	if (at >= space->table->count || space->regions[at].start > request->address)
 		return -EFAULT;
 	if (request->flags & (MEM_REMAP_FIXED | MEM_REMAP_DONTUNMAP))
 		return remap_fixed(space, remap, address);

@@ -40,6 +40,7 @@ static long core_object_make(struct mem_space *space)
 	space->core_frames[1] = create.frames[2];
 	space->token = (vaddr_t)token;
 	space->table = (struct tk_region_table *)space->token;
+	space->regions = space->table->regions;
 	space->capacity = TK_REGIONS_IN_PAGE;
 	if (mem_is_error(tk_object_write(space->token, writes, countof(writes)))) {
 		rt_assert(tk_object_destroy(space->token) == 0);
@@ -177,7 +178,7 @@ static void space_end(struct mem_space *space)
 
 	mem_edit_begin(space);
 	if (table->count)
-		mem_pages_unmap(space, table->regions[0].start, table->regions[table->count - 1].end);
+		mem_pages_unmap(space, space->regions[0].start, space->regions[table->count - 1].end);
 	mem_regions_delete(space, 0, table->count);
 	mem_edit_end(space);
 	space->dead = true;
@@ -222,7 +223,7 @@ long mem_op_space_create(const struct rt_request *rq, u64 like, u64 *space, u64 
 /* Copies region `at` of a parent to the end of the child's table; the child has room. */
 static long region_inherit(const struct mem_space *parent, u32 at, struct mem_space *child)
 {
-	const struct tk_region *region = &parent->table->regions[at];
+	const struct tk_region *region = &parent->regions[at];
 	struct mem_side side = parent->side[at];
 
 	side.notes &= ~(u32)(MEM_NOTE_LOCKED | MEM_NOTE_LOCK_ON_FAULT);
@@ -252,7 +253,7 @@ static long pages_inherit(struct mem_space *parent, struct mem_space *child)
 	u32 at = 0;
 
 	while (at < table->count) {
-		u64 start = table->regions[at].start;
+		u64 start = parent->regions[at].start;
 		u32 end = at;
 		long result;
 
@@ -262,7 +263,7 @@ static long pages_inherit(struct mem_space *parent, struct mem_space *child)
 			at++;
 			continue;
 		}
-		result = mem_pages_share(parent, child, start, table->regions[end - 1].end);
+		result = mem_pages_share(parent, child, start, parent->regions[end - 1].end);
 		if (result)
 			return result;
 		at = end;

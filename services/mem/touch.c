@@ -8,7 +8,7 @@
 /* Maps a page of its own where a private region has none, whatever its protection. */
 static long missing_page_force(struct mem_space *space, u32 at, u64 page)
 {
-	const struct tk_region *region = &space->table->regions[at];
+	const struct tk_region *region = &space->regions[at];
 	struct mem_mapping *mapping = space->side[at].mapping;
 	u64 index = (region->offset + (page - region->start)) >> PAGE_SHIFT;
 	frame_t from = FRAME_NONE, frame;
@@ -31,7 +31,7 @@ static long missing_page_force(struct mem_space *space, u32 at, u64 page)
 /* A private page for a writer who does not ask for the protection (ptrace). */
 static long page_force(struct mem_space *space, u32 at, u64 page)
 {
-	const struct tk_region *region = &space->table->regions[at];
+	const struct tk_region *region = &space->regions[at];
 	long mapped = tk_query(space->token, page);
 
 	if (!(region->flags & TK_REGION_PRIVATE))
@@ -52,8 +52,8 @@ static long page_prepare(struct mem_space *space, u64 page, enum page_use use)
 
 	if (use == PAGE_READ && !mem_is_error(tk_query(space->token, page)))
 		return 0;
-	if (use != PAGE_WRITE_FORCED || at >= space->table->count || space->table->regions[at].start > page ||
-	    space->table->regions[at].prot & TK_PROT_WRITE)
+	if (use != PAGE_WRITE_FORCED || at >= space->table->count || space->regions[at].start > page ||
+	    space->regions[at].prot & TK_PROT_WRITE)
 		return mem_fault_serve(space, page, use == PAGE_READ ? TK_ACCESS_READ : TK_ACCESS_WRITE);
 	mem_page_edit_begin(space, at);
 	result = page_force(space, at, page);

@@ -404,12 +404,12 @@ u64 core_mapped(vaddr_t token) { return space_find(token)->resident; }
 
 static const struct tk_region *region_find(const struct space *space, u64 address)
 {
-	const struct tk_region_table *table = space->table;
+	const struct tk_region *regions = space->table->regions;
 
-	MUST(!(table->generation & 1));
-	for (u32 i = 0; i < table->count; i++)
-		if (table->regions[i].start <= address && address < table->regions[i].end)
-			return &table->regions[i];
+	MUST(!(space->table->generation & 1));
+	for (u32 i = 0; i < space->table->count; i++)
+		if (regions[i].start <= address && address < regions[i].end)
+			return &regions[i];
 	return NULL;
 }
 
@@ -498,12 +498,12 @@ long core_touch(vaddr_t token, u64 address, u32 access, int value)
 void core_check(vaddr_t token)
 {
 	struct space *space = space_find(token);
-	const struct tk_region_table *table = space->table;
+	const struct tk_region *regions = space->table->regions;
 
 	MUST(!locks_held);
-	for (u32 i = 0; i < table->count; i++) {
-		MUST(table->regions[i].start < table->regions[i].end && !((table->regions[i].start | table->regions[i].end) & PAGE_MASK));
-		MUST(!i || table->regions[i - 1].end <= table->regions[i].start);
+	for (u32 i = 0; i < space->table->count; i++) {
+		MUST(regions[i].start < regions[i].end && !((regions[i].start | regions[i].end) & PAGE_MASK));
+		MUST(!i || regions[i - 1].end <= regions[i].start);
 	}
 	for (u32 i = 0; i < PAGES; i++) {
 		const struct entry *e = &entries[i];
