@@ -28,49 +28,45 @@ struct sharing {
 };
 
 /* One page: the other space gets a mapping of its own. The source's lock keeps the frame mapped, so its count only grows. */
-static void page_share(struct sharing *s, arch_entry_t *from, arch_entry_t *to, bool cow)
+static inline void page_share(struct sharing *s, arch_entry_t *from, arch_entry_t *to, bool cow)
 {
-	arch_entry_t entry = *from;
-	u32 flags = arch_entry_flags(entry) & ~(u32)(ARCH_PAGE_DIRTY | ARCH_PAGE_ACCESSED);
+	arch_entry_t entry = *from, shared = arch_entry_shared(entry, cow);
 
-	if (cow) {
-		while (!arch_entry_cow(entry)) {
-			arch_entry_t shared = entry;
-			u32 prot = (arch_entry_flags(entry) & ARCH_PAGE_EXECUTE ? TK_PROT_EXECUTE : 0) |
-			           (arch_entry_flags(entry) & ARCH_PAGE_NONE ? 0 : TK_PROT_READ);
-			shared = arch_entry_protected(shared, prot & TK_PROT_READ ? prot : 0, true);
-			s->stale |= arch_entry_present(entry) && arch_entry_writable(entry);
-			/* Relaxed: against the processor's marks only. */
-			if (__atomic_compare_exchange_n(from, &entry, shared, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-				break;
-		}
-		flags = (flags & ~(u32)ARCH_PAGE_WRITE) | ARCH_PAGE_COW;
-	}
+	/* Relaxed: against the processor's marks only. */
+	while (shared != entry && !__atomic_compare_exchange_n(from, &entry, shared, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		shared = arch_entry_shared(entry, cow);
+	s->stale |= arch_entry_present(entry) && arch_entry_writable(entry ^ shared);
 	/* Relaxed: the frame has a mapping, which the lock keeps. */
 	__atomic_add_fetch(&frame_record(arch_entry_frame(entry))->map_count, 1, __ATOMIC_RELAXED);
-	*to = arch_page_entry(arch_entry_frame(entry), flags);
-	arch_table_count(to, 1);
+	*to = arch_entry_unmarked(shared);
 	s->pages++;
 }
 
 /* The pages of one leaf table of `from`. */
 static void table_share(struct sharing *s, struct vspace *from, struct vspace *to, bool cow)
 {
-	arch_entry_t *source = arch_page_walk(from->root, s->at, false, NULL), *target = NULL;
-	vaddr_t stop = vspace_table_end(s->at, s->end);
+	const vaddr_t start = s->at, stop = vspace_table_end(start, s->end);
+	arch_entry_t *source = arch_page_walk(from->root, start, false, NULL), *target = NULL;
+	u32 before = s->pages;
+	vaddr_t at = start;
 
-	for (; s->at < stop && s->pages < VSPACE_BATCH; s->at += PAGE_SIZE, source++, target = target ? target + 1 : NULL) {
+	for (; at < stop && s->pages < VSPACE_BATCH; at += PAGE_SIZE, source++) {
 		if (!*source)
 			continue;
-		if (!target)
-			target = arch_page_walk(to->root, s->at, true, NULL);
-		if (!target) {
-			s->stopped = true;
-			return;
+		if (unlikely(!target)) {
+			target = arch_page_walk(to->root, start, true, NULL);
+			if (!target) {
+				s->stopped = true;
+				break;
+			}
 		}
-		if (!*target)
-			page_share(s, source, target, cow);
+		arch_entry_t *place = target + (at - start) / PAGE_SIZE;
+		if (!*place)
+			page_share(s, source, place, cow);
 	}
+	if (target)
+		arch_table_count(target, (int)(s->pages - before));
+	s->at = at;
 }
 
 long vspace_share(u32 caller, const struct tk_share *request)

@@ -65,14 +65,16 @@ static void table_release(frame_t first, u32 count)
 long vspace_destroy(struct vspace *space, u32 caller)
 {
 	(void)caller;
-	spin_lock(&space->lock);
-	/* Empty tables of pages that were never mapped after all go here. */
+	const struct frame_record *root = frame_record((frame_t)(space->root >> PAGE_SHIFT));
 	frame_t chain = FRAME_NONE;
-	arch_root_trim(space->root, 0, ARCH_USER_LIMIT, &chain);
+
+	spin_lock(&space->lock);
+	if (root->map_count) /* empty tables, for pages that were never mapped after all, or of pages still mapped */
+		arch_root_trim(space->root, 0, ARCH_USER_LIMIT, &chain);
 	if (chain != FRAME_NONE)
 		vspace_flush(space, 0, ARCH_TLB_ALL_PAGES);
 	/* Acquire: what the last user did with it is over. */
-	bool busy = frame_record((frame_t)(space->root >> PAGE_SHIFT))->map_count || __atomic_load_n(&space->references, __ATOMIC_ACQUIRE);
+	bool busy = root->map_count || __atomic_load_n(&space->references, __ATOMIC_ACQUIRE);
 	spin_unlock(&space->lock);
 	reserve_return_chain(chain);
 	if (busy)

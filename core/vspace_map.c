@@ -65,7 +65,7 @@ long vspace_map(u32 caller, const struct tk_map *request)
 	return done || result != -EPERM ? (long)done : result;
 }
 
-/* What an unmapping has taken out: frames, in order, and the range they were in. */
+/* What an unmapping has taken out: frames, in order, and the range they were in. Large: not cleared when it is made. */
 struct removed {
 	frame_t frames[VSPACE_BATCH];
 	u32 count;
@@ -99,7 +99,7 @@ static void pages_remove(struct vspace *space, vaddr_t *at, vaddr_t end, u32 lim
 long vspace_unmap(u32 caller, struct tk_unmap *request)
 {
 	struct domain *d = &domains[caller];
-	struct removed out = { .count = 0 };
+	struct removed out;
 	u32 limit = request->capacity < VSPACE_BATCH ? request->capacity : VSPACE_BATCH, freed = 0;
 	frame_t chain = FRAME_NONE;
 
@@ -112,6 +112,8 @@ long vspace_unmap(u32 caller, struct tk_unmap *request)
 		return -EINVAL;
 	/* Commit. */
 	vaddr_t at = request->address, end = at + request->pages * PAGE_SIZE;
+	out.count = 0;
+	out.first = out.last = at;
 	spin_lock(&space->lock);
 	pages_remove(space, &at, end, limit, &out);
 	arch_root_trim(space->root, request->address, at, &chain);

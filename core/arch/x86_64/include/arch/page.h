@@ -70,6 +70,9 @@ static inline arch_entry_t arch_entry_anonymous(frame_t frame, u32 prot)
 bool arch_entry_allows(arch_entry_t e, u32 access);
 /* The same frame with other protection; `cow`: a write must copy. What the processor or the core noted in the entry stays. */
 arch_entry_t arch_entry_protected(arch_entry_t e, u32 prot, bool cow);
+/* What both sides of a sharing have: with `cow` no right to write, and a write copies. Marks and all else stay. */
+static inline arch_entry_t arch_entry_shared(arch_entry_t e, bool cow) { return cow ? (e & ~X86_WRITE) | X86_COW : e; }
+static inline arch_entry_t arch_entry_unmarked(arch_entry_t e) { return e & ~(X86_ACCESSED | X86_DIRTY); }
 /* Replaces an entry that the processor may mark at the same time: the old one with all marks. */
 static inline arch_entry_t arch_entry_exchange(arch_entry_t *entry, arch_entry_t value)
 {
