@@ -129,7 +129,6 @@
 	xorl %ebp, %ebp
 	xorl %r8d, %r8d
 	xorl %r9d, %r9d
-	xorl %r10d, %r10d
 	xorl %r11d, %r11d
 	xorl %r12d, %r12d
 	xorl %r13d, %r13d
