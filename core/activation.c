@@ -203,9 +203,10 @@ static long gate_check(struct thread *t, u32 gate_number, u32 op, struct gate **
 
 	if (gate->domain == NULL || !domain_may_call(t->domain, gate_number))
 		return -EPERM;
-	if (gate->domain->state != TK_DOMAIN_RUNNING)
+	u32 op_count = gate->op_count; /* 0 while the gate is closed, also for a moment after its unit runs again */
+	if (gate->domain->state != TK_DOMAIN_RUNNING || op_count == 0)
 		return -EAGAIN;
-	if (op >= gate->op_count)
+	if (op >= op_count)
 		return -ENOSYS;
 	if (activation_depth(t) >= ACTIVATIONS_MAX)
 		return -ENOMEM;
