@@ -155,7 +155,7 @@ class Builder:
     def includes(self, service=None):
         own = [] if service is None else [service.folder, f"{service.folder}/include", f"{self.build}/gen/{service.name}"]
         common = ["core/include", f"core/arch/{ARCH}/include", "services/runtime", f"services/runtime/arch/{ARCH}", "lib",
-                  f"{self.build}/gen", "services"]
+                  f"{self.build}/gen"] + sorted({os.path.dirname(s.folder) for s in self.services.values()} | {"services"}, reverse=True)
         others = [s.folder for s in self.services.values() if s is not service]
         shared = [f"{s.folder}/include" for s in self.services.values() if os.path.isdir(f"{s.folder}/include")]
         return [f"-I{p}" for p in own + common] + [w for p in shared + others for w in ("-idirafter", p)]

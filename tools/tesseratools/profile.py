@@ -139,13 +139,13 @@ def _placement_check(profile):
 def _ic0_merge(profile):
     """All IC0 units are one domain, named after the first."""
     first = next((u for u in profile.units if u.isolation == 0), None)
+    defaults = {"stacks": STACKS_DEFAULT, "heap_pages": HEAP_PAGES_DEFAULT, "threads": 0}
     for unit in [u for u in profile.units if u.isolation == 0 and u is not first]:
         first.services += unit.services
-        for key, value in unit.options.items():
-            if key in ("stacks", "heap_pages", "threads"):
-                first.options[key] = first.options.get(key, 0) + value
-            elif key in ("rights", "ports", "irqs"):
-                first.options[key] = first.options.get(key, []) + value
+        for key in defaults.keys() & (first.options.keys() | unit.options.keys()):
+            first.options[key] = first.options.get(key, defaults[key]) + unit.options.get(key, defaults[key])
+        for key in {"rights", "ports", "irqs"} & unit.options.keys():
+            first.options[key] = first.options.get(key, []) + unit.options[key]
         profile.units.remove(unit)
 
 
@@ -178,6 +178,8 @@ def _options_apply(profile, unit):
     unit.heap_pages = _number_check(profile, unit, "heap_pages", 1, HEAP_PAGES_MAX, HEAP_PAGES_DEFAULT)
     needed_threads = sum(s.threads for s in unit.services)
     unit.threads = _number_check(profile, unit, "threads", needed_threads, THREADS_MAX, needed_threads)
+    if unit.stacks <= unit.threads:
+        raise UsageError(f"unit {unit.name!r} needs more stacks than its {unit.threads} threads", path, line_of(path, "stacks", section))
     unit.recovery = _recovery_choose(profile, unit)
     needed = [r for r in RIGHTS if any(r in s.rights for s in unit.services)]
     unit.rights = unit.options.get("rights", needed)

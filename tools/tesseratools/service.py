@@ -140,12 +140,14 @@ def load(folder):
     return service
 
 
-def load_all(services_folder, others=None):
-    """All services below a folder, by name, beside `others`; `uses` must name services that have an interface."""
-    services = dict(others or {})
-    for path in sorted(glob.glob(os.path.join(services_folder, "*", "service.toml"))):
-        service = load(os.path.dirname(path))
-        services[service.name] = service
+def load_all(*services_folders):
+    """All services below the folders, by name (the first folder that has one wins); `uses` must name one of them."""
+    services = {}
+    for folder in services_folders:
+        for path in sorted(glob.glob(os.path.join(folder, "*", "service.toml"))):
+            name = os.path.basename(os.path.dirname(path))
+            if name not in services:
+                services[name] = load(os.path.dirname(path))
     for service in services.values():
         for key in ("uses", "uses_optional"):
             for used in getattr(service, key):

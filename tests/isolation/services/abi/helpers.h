@@ -1,0 +1,13 @@
+/* The tester's other threads: each runs the job that thread 0 gives to all, then waits for the next. */
+#ifndef HELPERS_H
+#define HELPERS_H
+
+#include <runtime.h>
+
+#define HELPERS 4u
+
+void helper_run(void);
+void helpers_start(void (*job)(void));  /* all at once */
+bool helpers_wait(void);                /* until all are done; false after ten seconds */
+
+#endif
