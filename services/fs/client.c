@@ -190,7 +190,10 @@ long fs_op_client_credentials(const struct rt_request *rq, u64 client, const str
 
 long fs_op_client_release(const struct rt_request *rq, u64 client)
 {
-	return fs_handle_close(client, rq->caller, FS_HANDLE_CLIENT);
+	long result = fs_handle_close(client, rq->caller, FS_HANDLE_CLIENT);
+
+	fs_supers_reap();
+	return result;
 }
 
 long fs_op_umask_set(const struct rt_request *rq, u64 client, u32 mask)
@@ -236,6 +239,7 @@ static long directory_change(const struct rt_request *rq, const struct fs_at *at
 	if (old.name)
 		fs_place_put(old);
 	fs_walk_end(&walk);
+	fs_supers_reap();
 	return result;
 }
 

@@ -164,7 +164,10 @@ long fs_op_write_bytes(const struct rt_request *rq, u64 file, const void *data, 
 
 long fs_op_close(const struct rt_request *rq, u64 file)
 {
-	return fs_handle_close(file, rq->caller, FS_HANDLE_FILE);
+	long result = fs_handle_close(file, rq->caller, FS_HANDLE_FILE);
+
+	fs_supers_reap();
+	return result;
 }
 
 long fs_op_flags_set(const struct rt_request *rq, u64 handle, u32 flags)

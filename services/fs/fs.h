@@ -80,6 +80,7 @@ struct fs_super {
 	volatile u64 pages_used, inodes_used;  /* tmpfs */
 	volatile u64 pages_limit, inodes_limit;
 	u64 shown_size;             /* size= as it was given, 0: not */
+	struct fs_super *next_dead;
 };
 struct fs_mounted {
 	volatile u32 references;    /* places, and one while it is attached */
@@ -98,6 +99,7 @@ const struct fs_type *fs_type_find(const char *name);
 const struct fs_type *fs_type_at(u32 index);
 struct fs_super *fs_super_create(const struct fs_type *type) must_check;
 void fs_super_put(struct fs_super *super);
+void fs_supers_reap(void);             /* at the end of operations which may have dropped the last use of an instance */
 long fs_mount_attach(struct fs_super *super, struct fs_name *root, struct fs_place at, u32 flags, const char *source);
 struct fs_mounted *fs_mount_at(struct fs_mounted *parent, struct fs_name *point);
 void fs_mount_hold(struct fs_mounted *mount);

@@ -54,16 +54,41 @@ static void tree_drop(struct fs_name *root)
 	fs_name_put(root);
 }
 
+static struct rt_lock dead_lock = RT_LOCK_INIT;
+static struct fs_super *dead;   /* guarded by dead_lock: instances whose names are still to be dropped */
+
+/* The last reference may go while fs_tree is held: the work is done by fs_supers_reap. */
 void fs_super_put(struct fs_super *super)
 {
 	if (__atomic_sub_fetch(&super->references, 1, __ATOMIC_ACQ_REL)) /* the last one sees all uses as over */
 		return;
-	if (super->root) {
-		fs_gate_exclusive(&fs_tree);
-		tree_drop(super->root);
-		fs_gate_release(&fs_tree);
+	lock_acquire(&dead_lock);
+	super->next_dead = dead;
+	dead = super;
+	lock_release(&dead_lock);
+}
+
+void fs_supers_reap(void)
+{
+	struct fs_super *super;
+
+	if (likely(!__atomic_load_n(&dead, __ATOMIC_RELAXED))) /* who put one there reaps after */
+		return;
+	lock_acquire(&dead_lock);
+	super = dead;
+	dead = NULL;
+	lock_release(&dead_lock);
+	while (super) {
+		struct fs_super *next = super->next_dead;
+
+		if (super->root) {
+			fs_gate_exclusive(&fs_tree);
+			tree_drop(super->root);
+			fs_gate_release(&fs_tree);
+		}
+		heap_free(super);
+		super = next;
 	}
-	heap_free(super);
 }
 
 long fs_mount_attach(struct fs_super *super, struct fs_name *root, struct fs_place at, u32 flags, const char *source)

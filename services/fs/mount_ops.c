@@ -189,6 +189,7 @@ long fs_op_mount(const struct rt_request *rq, const struct fs_mount *request, co
 	}
 	heap_free(copy);
 	heap_free(name);
+	fs_supers_reap();
 	return result;
 }
 
@@ -290,5 +291,6 @@ long fs_op_umount(const struct rt_request *rq, const struct fs_at *at, const voi
 	if (top)
 		fs_mount_put(top);
 	fs_walk_end(&walk);
+	fs_supers_reap();
 	return result;
 }

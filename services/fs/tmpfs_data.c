@@ -259,7 +259,7 @@ static long data_write(struct fs_file *file, struct fs_transfer *transfer)
 	long result;
 
 	fs_gate_exclusive(&inode->io);
-	if ((transfer->flags | file->flags) & FS_O_APPEND)
+	if (transfer->flags & FS_O_APPEND)
 		transfer->offset = inode->size;
 	if ((inode->data.seals & (FS_SEAL_WRITE | FS_SEAL_FUTURE_WRITE))
 	    || ((inode->data.seals & FS_SEAL_GROW) && transfer->offset + transfer->size > inode->size))
