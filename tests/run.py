@@ -38,7 +38,8 @@ class Configuration:
 
 @dataclass(frozen=True)
 class Tier:
-    abi: tuple          # configurations that run the programs of tests/abi
+    isolation: tuple    # configurations of the isolation tests, whose profiles are their own
+    abi: tuple          # ... that run the programs of tests/abi
     shell: tuple        # ... a session with the shell
     launcher: tuple     # ... the launcher's cases
     processes: int      # fork and exec in a session
@@ -47,11 +48,15 @@ class Tier:
 
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
+SUITES = ("unit", "isolation", "abi", "shell", "launcher")
+CLASSES = ("isolation-ic0", "isolation-ic1", "isolation-ic2")
 TIERS = {
-    "ci": Tier(abi=(Configuration("general", 2), Configuration("general", 1, False), Configuration("tee", 2), Configuration("fast", 2)),
+    "ci": Tier(isolation=tuple(Configuration(profile, 2) for profile in CLASSES) + (Configuration("isolation-ic1", 1, False),),
+               abi=(Configuration("general", 2), Configuration("general", 1, False), Configuration("tee", 2), Configuration("fast", 2)),
                shell=(Configuration("general", 2), Configuration("tee", 1), Configuration("fast", 1)),
                launcher=(Configuration("general", 2),), processes=200, limit=240),
-    "long": Tier(abi=EVERYWHERE, shell=EVERYWHERE, launcher=EVERYWHERE, processes=1000, limit=900),
+    "long": Tier(isolation=tuple(Configuration(profile, smp, pks) for profile in CLASSES for smp in (1, 2, 4) for pks in (True, False)),
+                 abi=EVERYWHERE, shell=EVERYWHERE, launcher=EVERYWHERE, processes=1000, limit=900),
 }
 
 
@@ -77,16 +82,26 @@ def linux_runner():
     return module
 
 
+def is_isolation(profile):
+    return profile in CLASSES
+
+
 def image_path(profile):
-    return os.path.join(TOP, "build", profile, "tessera.elf")
+    return os.path.join(TOP, "build", *["isolation"] * is_isolation(profile), profile, "tessera.elf")
+
+
+def compose_command(profile):
+    if is_isolation(profile):
+        return ["tools/compose", f"tests/isolation/profiles/{profile}.toml", "--services", "tests/isolation/services",
+                "--build", "build/isolation"]
+    return ["tools/compose", profile]
 
 
 def build(tally, profiles):
     """Builds the profiles and the programs; the profiles that can be run."""
     built = set()
     for profile in sorted(profiles):
-        run = subprocess.run([os.path.join(TOP, "tools", "compose"), profile], cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                             check=False)
+        run = subprocess.run(compose_command(profile), cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if run.returncode:
             print("".join(f"# {line}\n" for line in run.stdout.decode("utf-8", "replace").splitlines()[-30:]), end="")
             tally.add("build", profile, f"exit status {run.returncode}")
@@ -96,33 +111,46 @@ def build(tally, profiles):
     return built
 
 
-def abi_run(tally, configuration, limit, image, programs):
-    """Boots the programs of tests/abi in one configuration; a program that the console does not show in full has failed."""
-    report = os.path.join(TOP, "build", configuration.profile, f"report-{os.getpid()}.log")
+def machine_run(configuration, limit, image):
+    """Boots one machine; its console's text, its log, and a note when it hung."""
+    folder = os.path.dirname(image_path(configuration.profile))
+    report = os.path.join(folder, f"report-{os.getpid()}.log")
     described = machine.Machine(image_path(configuration.profile), image, report, smp=configuration.smp, memory="512M",
                                 cpu=configuration.cpu, append="init=/init", serial="stdio")
-    started = time.monotonic()
     try:
         run = subprocess.run(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                              timeout=limit, check=False)
         console, hung = run.stdout, ""
     except subprocess.TimeoutExpired as expired:
         console, hung = expired.stdout or b"", ", hung"
-    console = console.decode("utf-8", "replace")
-    suite = f"abi {configuration}"
+    log = "\n".join(machine.report_tail(report, 10000))
+    if os.path.exists(report):
+        os.unlink(report)
+    return console.decode("utf-8", "replace"), log, hung
+
+
+def programs_run(tally, suite, configuration, limit, image, programs):
+    """Boots a machine and counts the results of its programs; one that the text does not show in full has failed."""
+    started = time.monotonic()
+    console, log, hung = machine_run(configuration, limit, image)
+    suite = f"{suite} {configuration}"
     print(f"# {suite}: {time.monotonic() - started:.1f} s{hung}", flush=True)
     failed = tally.failed
-    for program in tap.add_missing(tap.parse(console), programs):
+    for program in tap.add_missing(tap.parse(log if is_isolation(configuration.profile) else console), programs):
         for result in program.verdict():
             tally.add(suite, f"{program.name}: {result.name}", None if result.passed else result.note or "failed", result.note)
     if tally.failed > failed:
-        kept = os.path.join(TOP, "build", configuration.profile, f"console-{configuration.smp}{'' if configuration.pks else '-nopks'}.txt")
+        kept = os.path.join(os.path.dirname(image_path(configuration.profile)),
+                            f"console-{configuration.smp}{'' if configuration.pks else '-nopks'}.txt")
         with open(kept, "w", encoding="utf-8") as output:
-            output.write(console + "\n=== report channel ===\n" + "\n".join(machine.report_tail(report, 10000)))
+            output.write(f"{console}\n=== report channel ===\n{log}\n")
         print(f"# console and log: {os.path.relpath(kept, TOP)}")
-        print("".join(f"# log: {line}\n" for line in machine.report_tail(report)), end="")
-    if os.path.exists(report):
-        os.unlink(report)
+        print("".join(f"# log: {line}\n" for line in log.splitlines()[-12:]), end="", flush=True)
+
+
+def isolation_suites(tally, configurations, limit):
+    for configuration in configurations:
+        programs_run(tally, "isolation", configuration, limit, None, ["isolation"])
 
 
 def abi_suites(tally, configurations, limit, wanted):
@@ -138,7 +166,7 @@ def abi_suites(tally, configurations, limit, wanted):
     image = linux.image_build(programs)
     try:
         for configuration in configurations:
-            abi_run(tally, configuration, limit, image, programs)
+            programs_run(tally, "abi", configuration, limit, image, programs)
     finally:
         os.unlink(image)
 
@@ -176,12 +204,12 @@ def unit_suites(tally):
 def options_read():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tier", default="ci", choices=TIERS)
-    parser.add_argument("--suite", action="append", choices=("unit", "abi", "shell", "launcher"), help="only these (default: all)")
+    parser.add_argument("--suite", action="append", choices=SUITES, help="only these (default: all)")
     parser.add_argument("--profile", help="only configurations of this profile")
     parser.add_argument("--smp", type=int, help="only configurations with this many processors")
     parser.add_argument("programs", nargs="*", metavar="PROGRAM", help="only these programs of tests/abi")
     options = parser.parse_args()
-    options.suite = options.suite or (["abi"] if options.programs else ["unit", "abi", "shell", "launcher"])
+    options.suite = options.suite or (["abi"] if options.programs else list(SUITES))
     return options
 
 
@@ -191,11 +219,12 @@ def main():
     if "unit" in options.suite:
         unit_suites(tally)
     chosen = {suite: [c for c in getattr(tier, suite) if options.profile in (None, c.profile) and options.smp in (None, c.smp)]
-              for suite in ("abi", "shell", "launcher") if suite in options.suite}
+              for suite in SUITES[1:] if suite in options.suite}
     built = build(tally, {c.profile for configurations in chosen.values() for c in configurations})
     runnable = {suite: [c for c in configurations if c.profile in built] for suite, configurations in chosen.items()}
     if any(runnable.values()):
         root.default(os.path.join(TOP, "build"))
+    isolation_suites(tally, runnable.get("isolation", []), 60)
     if runnable.get("abi"):
         abi_suites(tally, runnable["abi"], tier.limit, options.programs)
     shell_suites(tally, runnable.get("shell", []), tier)
