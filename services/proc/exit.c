@@ -261,7 +261,9 @@ static long task_exit_locked(struct proc_task *task, i32 status)
 	task->exit_status = status;
 	if (process->signal_target == task)
 		process->signal_target = NULL;
-	if (process->exec_task && process->exec_task != task)
+	if (process->exec_task == task)
+		process->exec_task = NULL;
+	else if (process->exec_task)
 		proc_task_notify(process->exec_task);
 	if (process->alive_count) {
 		children_move(task);

@@ -226,6 +226,8 @@ static long task_create_locked(struct proc_task *maker, const struct proc_create
 	task_inherit(task, maker);
 	task_enter(task, process, thread);
 	if (request->flags & PROC_CREATE_VFORK) {
+		if (maker->vfork_child) /* nobody waits for that one any more */
+			maker->vfork_child->vfork_parent = NULL;
 		maker->vfork_child = task;
 		task->vfork_parent = maker;
 	}
