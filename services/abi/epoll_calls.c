@@ -116,6 +116,8 @@ static long epoll_wait_until(struct shim_thread *t, const u64 *a, nanos_t deadli
 
 	if ((i32)a[2] <= 0 || (i32)a[2] > EVENTS_MAX)
 		return -EINVAL;
+	if (a[1] > rt_boot->user_limit || rt_boot->user_limit - a[1] < (u64)a[2] * sizeof(struct linux_epoll_event))
+		return -EFAULT;
 	file = file_get(t, (i32)a[0]);
 	if (!file)
 		return -EBADF;

@@ -7,7 +7,7 @@
 #include "../include/abi_time.h"
 #include "../arch/x86_64/vdso_call.h"
 
-extern const struct tk_clock_page vdso_data __attribute__((visibility("hidden")));
+extern struct tk_clock_page vdso_data __attribute__((visibility("hidden")));
 
 int __vdso_clock_gettime(i32 clock, struct linux_timespec *time);
 int __vdso_clock_getres(i32 clock, struct linux_timespec *resolution);
