@@ -133,6 +133,29 @@ static int mode_identity(const char *text)
 		 strcmp(name, "process_exec") == 0);
 }
 
+static void exec_with_odd_vector_state(void *argument)
+{
+	unsigned control = 0x7fc0;
+	unsigned short x87 = 0x27f;
+
+	__asm__ volatile("ldmxcsr %0; fldpi; fldcw %1" : : "m"(control), "m"(x87));
+	exec_mode(argument);
+}
+
+static void vector_state_is_reset(void)
+{
+	CHECK_EXITED(child_run(exec_with_odd_vector_state, "vectors"), 0);
+}
+
+static int mode_vectors(void)
+{
+	unsigned control;
+	unsigned short x87, status;
+
+	__asm__ volatile("stmxcsr %0; fnstcw %1; fnstsw %2" : "=m"(control), "=m"(x87), "=m"(status));
+	return !(control == 0x1f80 && x87 == 0x37f && status == 0);
+}
+
 static void *thread_exec(void *argument)
 {
 	exec_mode(argument);
@@ -303,6 +326,8 @@ static int mode_run(int argc, char **argv)
 		return mode_pending();
 	if (strcmp(mode, "cloexec") == 0)
 		return mode_cloexec(value);
+	if (strcmp(mode, "vectors") == 0)
+		return mode_vectors();
 	if (strcmp(mode, "identity") == 0)
 		return mode_identity(value);
 	if (strcmp(mode, "thread") == 0)
@@ -313,7 +338,7 @@ static int mode_run(int argc, char **argv)
 static const struct test tests[] = {
 	TEST(arguments_and_environment_arrive), TEST(empty_argument_list_gets_one_empty_string),
 	TEST(handlers_reset_ignored_stay), TEST(pending_signals_stay), TEST(close_on_exec), TEST(identity_survives),
-	TEST(exec_in_thread_takes_over_the_process), TEST(errors), TEST(too_long_argument),
+	TEST(vector_state_is_reset), TEST(exec_in_thread_takes_over_the_process), TEST(errors), TEST(too_long_argument),
 	TEST(open_for_writing_is_busy), TEST(script_runs_its_interpreter), TEST(execveat_variants),
 	TEST(permission_is_checked),
 };

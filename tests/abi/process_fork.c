@@ -69,6 +69,22 @@ static void fork_keeps_mask_and_drops_pending_and_alarm(void)
 	CHECK(alarm(0) > 0);
 }
 
+static void fork_copies_vector_state(void)
+{
+	uint64_t value = 0x1122334455667788, vector = 0;
+	unsigned control = 0x1f80 | 0x2000, after = 0;
+	long pid;
+
+	/* The fork and what follows it stand in one piece, without libc. */
+	__asm__ volatile("ldmxcsr %4; movq %3, %%xmm12; syscall; movq %%xmm12, %0; stmxcsr %1"
+			 : "=m"(vector), "=m"(after), "=a"(pid)
+			 : "m"(value), "m"(control), "a"(SYS_fork) : "rcx", "r11", "xmm12", "memory");
+	if (pid == 0)
+		_exit(vector == value && after == control ? 0 : 1);
+	CHECK(vector == value && after == control);
+	CHECK_EXITED(child_wait(pid), 0);
+}
+
 static void *thread_idle(void *argument)
 {
 	pause();
@@ -304,7 +320,8 @@ static void clone3_clear_sighand(void)
 	CHECK_EXITED(child_wait(pid), 0);
 }
 
-TESTS(TEST(fork_returns_pid_and_zero), TEST(fork_copies_memory), TEST(fork_shares_file_offsets),
+TESTS(TEST(fork_returns_pid_and_zero), TEST(fork_copies_memory), TEST(fork_copies_vector_state),
+      TEST(fork_shares_file_offsets),
       TEST(fork_keeps_mask_and_drops_pending_and_alarm), TEST(fork_copies_only_the_calling_thread),
       TEST(vfork_runs_child_first), TEST(vfork_shares_memory), TEST(vfork_ends_at_failed_exec),
       TEST(clone_vm_shares_memory), TEST(clone_without_exit_signal_needs_wclone),

@@ -251,6 +251,34 @@ static void thread_local_storage(void)
 	CHECK_EQ(local_value, 5);
 }
 
+/* Keeps a value of its own in a vector register, the x87 stack and the rounding mode while others run. */
+static void *thread_vectors(void *argument)
+{
+	uint64_t value = (uint64_t)argument * 0x0101010101010101, vector = 0;
+	unsigned control = 0x1f80 | (unsigned)((uintptr_t)argument & 3) << 13, after = 0;
+
+	for (int i = 0; i < 300; i++) {
+		uint64_t top = 0;
+
+		__asm__ volatile("ldmxcsr %4; fildq %3; movq %3, %%xmm11; mov $24, %%eax; syscall\n"
+				 "movq %%xmm11, %0; stmxcsr %1; fistpll %2"
+				 : "=m"(vector), "=m"(after), "=m"(top)
+				 : "m"(value), "m"(control) : "rax", "rcx", "r11", "xmm11", "memory");
+		REQUIRE(vector == value && after == control && top == value);
+	}
+	return NULL;
+}
+
+static void vectors_are_kept_apart(void)
+{
+	pthread_t threads[THREADS];
+
+	for (intptr_t i = 0; i < THREADS; i++)
+		REQUIRE(pthread_create(&threads[i], NULL, thread_vectors, (void *)(i + 1)) == 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+}
+
 struct counter {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
@@ -314,4 +342,4 @@ TESTS(TEST(threads_have_ids_of_their_own), TEST(set_tid_address_clears_and_wakes
       TEST(set_tid_address_of_bad_pointer_is_harmless), TEST(robust_list_marks_the_owner_dead),
       TEST(robust_list_refuses), TEST(robust_list_with_hostile_pointers), TEST(robust_mutex_across_processes),
       TEST(mask_and_name_are_per_thread), TEST(identity_is_per_thread_in_the_kernel), TEST(thread_local_storage),
-      TEST(mutex_condition_barrier), TEST(fault_in_a_thread_ends_the_process))
+      TEST(vectors_are_kept_apart), TEST(mutex_condition_barrier), TEST(fault_in_a_thread_ends_the_process))

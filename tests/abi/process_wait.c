@@ -154,6 +154,8 @@ static void wait_chooses_by_group(void)
 	CHECK_EQ(waitpid(0, NULL, 0), same);
 	CHECK_ERR(waitpid(0, NULL, 0), ECHILD);
 	CHECK_EQ(waitpid(-other, NULL, WNOHANG), 0);
+	CHECK_ERR(waitid(P_PGID, 0x3fffffff, &(siginfo_t){ 0 }, WEXITED), ECHILD);
+	CHECK_OK(waitid(P_PGID, other, &(siginfo_t){ 0 }, WEXITED | WNOHANG));
 	kill(other, SIGKILL);
 	CHECK_EQ(waitpid(-other, NULL, 0), other);
 }
