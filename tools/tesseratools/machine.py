@@ -20,7 +20,7 @@ UNSAFE = re.compile(rb"[^A-Za-z0-9_@+=:,./^~{}\[\]-]")
 def percent_encode(word):
     """One word of the command line: the shim decodes %XX, and everything but plain characters is sent so."""
     data = os.fsencode(word)
-    return UNSAFE.sub(lambda m: b"%%%02X" % m.group()[0], data).decode("ascii") or "%"
+    return UNSAFE.sub(lambda m: b"%%%02X" % m.group()[0], data).decode("ascii") or "%00"  # which ends the word at once
 
 
 def command_line(program):
