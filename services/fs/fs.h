@@ -219,7 +219,7 @@ struct fs_walk {
 	u32 depth, links;
 	struct fs_place magic[FS_MAGIC_MAX]; /* references from magic links, dropped at the end */
 	u32 magic_count;
-	struct fs_name *passing;         /* reference on a name that nothing else holds */
+	struct fs_name *passing, *held;  /* references on names that nothing else holds: where it stands; what it found */
 	const char *last;                /* the last part, within the path or a link */
 	u32 last_length;
 	enum fs_last last_kind;

@@ -263,15 +263,15 @@ static long walk_part(struct fs_walk *walk, const char *part, u32 length, bool e
 		return end && (walk->flags & (FS_WALK_PARENT | FS_WALK_CREATE)) ? 1 : -ENOENT;
 	follow = !end || (walk->flags & FS_WALK_FOLLOW) || (walk->last_slash && !as_written);
 	if (as_written)
-		walk->found = child;   /* what is removed or replaced is the name itself; the tree has no passing names to change */
+		walk->found = child;   /* what is removed or replaced is the name itself */
 	else if (fs_inode_type(child->inode) == FS_IFLNK && follow)
 		result = walk_link(walk, child);
 	else
 		result = walk_down(walk, child);
-	if (child->passing)
+	if (child->passing && as_written)
+		walk->held = child;
+	else if (child->passing)
 		fs_name_put(child);    /* walk_to took its own */
-	if (as_written && child->passing)
-		return -EPERM;
 	return result;
 }
 
@@ -336,7 +336,9 @@ static void walk_drop(struct fs_walk *walk)
 {
 	if (walk->passing)
 		fs_name_put(walk->passing);
-	walk->passing = NULL;
+	if (walk->held)
+		fs_name_put(walk->held);
+	walk->passing = walk->held = NULL;
 	while (walk->magic_count)
 		fs_place_put(walk->magic[--walk->magic_count]);
 }

@@ -1,0 +1,123 @@
+/* Initial archives: good ones, and random damage to them. */
+#include "fake.h"
+#include "../archive.h"
+
+#include <stdlib.h>
+
+static u8 image[1 << 16];
+static size_t image_size;
+static u32 seed = 3;
+
+static u32 random_below(u32 limit)
+{
+	seed = seed * 1664525 + 1013904223;
+	return (seed >> 8) % limit;
+}
+
+static void entry_put(const char *name, u32 mode, u32 inode, u32 links, const char *data)
+{
+	size_t length = strlen(name) + 1, size = data ? strlen(data) : 0;
+
+	image_size = round_up(image_size, 4);
+	format_text((char *)image + image_size, 112, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", inode, mode, 5, 6, links, 1234567,
+		(u32)size, 0, 0, 1, 3, (u32)length, 0);
+	image_size += 110;
+	memcpy(image + image_size, name, length);
+	image_size = round_up(image_size + length, 4);
+	if (size)
+		memcpy(image + image_size, data, size);
+	image_size = round_up(image_size + size, 4);
+}
+
+static void image_make(void)
+{
+	memset(image, 0, sizeof(image));
+	image_size = 0;
+	entry_put("boot", FS_IFDIR | 0755, 1, 2, NULL);
+	entry_put("boot/file", FS_IFREG | 0640, 2, 1, "content");
+	entry_put("boot/link", FS_IFLNK | 0777, 3, 1, "file");
+	entry_put("boot/null", FS_IFCHR | 0666, 4, 1, NULL);
+	entry_put("boot/hard1", FS_IFREG | 0600, 5, 2, NULL);
+	entry_put("boot/hard2", FS_IFREG | 0600, 5, 2, "shared");
+	entry_put("TRAILER!!!", 0, 0, 1, NULL);
+	image_size = round_up(image_size, 512);
+	entry_put("boot/second", FS_IFREG | 0600, 5, 1, "archive");
+	entry_put("TRAILER!!!", 0, 0, 1, NULL);
+}
+
+static void image_remove(void)
+{
+	static const char *const names[] = { "/boot/file", "/boot/link", "/boot/null", "/boot/hard1", "/boot/hard2", "/boot/second" };
+
+	for (u32 i = 0; i < countof(names); i++)
+		if (remove_name(names[i]) == -EISDIR)
+			CHECK_EQUAL(remove_directory(names[i]), 0);
+	if (exists("/boot") && remove_directory("/boot") == -ENOTDIR)
+		CHECK_EQUAL(remove_name("/boot"), 0);
+}
+
+static void good(void)
+{
+	struct fs_archive archive = { .rq = &fake_rq, .client = client };
+	struct fs_stat status;
+
+	image_make();
+	CHECK_EQUAL(fs_archive_unpack(&archive, image, image_size), 0);
+	CHECK_EQUAL(archive.entries, 7);
+	CHECK_EQUAL(archive.errors, 0);
+	CHECK(text_is("/boot/link", "content"));
+	CHECK(text_is("/boot/hard1", "shared") && text_is("/boot/second", "archive"));
+	CHECK_EQUAL(status_get("/boot/hard1", &status), 0);
+	CHECK_EQUAL(status.links, 2);
+	CHECK_EQUAL(status_get("/boot/file", &status), 0);
+	CHECK_EQUAL(status.mode, FS_IFREG | 0640);
+	CHECK(status.uid == 5 && status.gid == 6 && status.modified.seconds == 1234567);
+	CHECK_EQUAL(status_get("/boot/null", &status), 0);
+	CHECK_EQUAL(status.device, fs_device(1, 3));
+	image_remove();
+	CHECK(!exists("/boot"));
+}
+
+static void damaged(void)
+{
+	u32 round, i;
+
+	for (round = 0; round < 4000; round++) {
+		struct fs_archive archive = { .rq = &fake_rq, .client = client };
+		size_t size;
+		u8 *copy;
+		long result;
+
+		image_make();
+		size = random_below(4) ? image_size : random_below((u32)image_size);
+		/* A block of just this size: a read behind it is found. */
+		copy = malloc(size + 1);
+		memcpy(copy, image, size);
+		for (i = random_below(6); i > 0 && size; i--)
+			copy[random_below((u32)size)] = random_below(2) ? (u8)random_below(256) : "0123456789abcdefF/."[random_below(19)];
+		copy = realloc(copy, size ? size : 1);
+		result = fs_archive_unpack(&archive, copy, size);
+		CHECK(result == 0 || result == -EINVAL);
+		free(copy);
+		image_remove();
+	}
+}
+
+void test_archives(void)
+{
+	struct fs_at at = { .client = client };
+	u64 first = client;
+
+	CHECK_EQUAL(fs_op_umask_set(&fake_rq, client, 0), 022);
+	test_run("initial archives", good);
+	/* In a root of its own: damaged names land anywhere. */
+	CHECK_EQUAL(make_directory("/jail"), 0);
+	CHECK_EQUAL(fs_op_client_fork(&fake_rq, first, 0, &client), 0);
+	at.client = client;
+	CHECK_EQUAL(fs_op_chroot(&fake_rq, &at, "/jail", 6), 0);
+	CHECK_EQUAL(fs_op_chdir(&fake_rq, &at, "/", 2), 0);
+	test_run("damaged archives", damaged);
+	CHECK_EQUAL(fs_op_client_release(&fake_rq, client), 0);
+	client = first;
+	CHECK_EQUAL(fs_op_umask_set(&fake_rq, client, 022), 0);
+}
