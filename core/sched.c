@@ -106,10 +106,14 @@ void sched_account(struct thread *t, bool user)
 	t->accounted = now;
 	if (t == cpu->idle)
 		return;
+	/* Whoever reads the times sees the mark before a change of them, and the new time after it. */
+	__atomic_store_n(&t->page->running_since, 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
 	if (user)
 		t->page->user_nanos += delta;
 	else
 		t->page->system_nanos += delta;
+	__atomic_store_n(&t->page->running_since, now, __ATOMIC_RELEASE);
 	if (t->policy == TK_POLICY_FAIR) {
 		t->virtual_time += delta * WEIGHT_DEFAULT / t->weight;
 		if ((i64)(t->virtual_time - cpu->queue.virtual_time) > 0)
@@ -265,6 +269,10 @@ void sched_switch(void)
 				previous->page->switches_voluntary++;
 		}
 		next->accounted = previous->accounted;
+		if (previous != cpu->idle)
+			previous->page->running_since = 0;
+		if (next != cpu->idle)
+			next->page->running_since = next->accounted;
 		/* Relaxed: nobody else looks at it before the thread can be seen in a queue again. */
 		__atomic_store_n(&next->on_cpu, 1, __ATOMIC_RELAXED);
 		next->page->processor = cpu->id;

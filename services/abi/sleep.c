@@ -101,7 +101,7 @@ long sys_clock_nanosleep(struct shim_thread *t, const u64 *a)
 	if (clock_read(clock, &now) < 0)
 		return -EINVAL;
 	if (!clock_can_sleep(clock) && clock != CLOCK_PROCESS_CPUTIME_ID)
-		return clock == CLOCK_THREAD_CPUTIME_ID ? -EINVAL : -EOPNOTSUPP;
+		return -EOPNOTSUPP;
 	result = timespec_get(a[2], &time);
 	if (result < 0)
 		return result;

@@ -16,6 +16,22 @@ void proc_usage_add(struct proc_usage *sum, const struct proc_usage *more)
 		sum->resident_peak = more->resident_peak;
 }
 
+/* The times of a page, with what has passed since the core last counted while the thread runs (as user time). */
+static void times_read(const struct tk_thread_page *page, struct proc_usage *usage)
+{
+	u64 since, now;
+
+	do {
+		since = __atomic_load_n(&page->running_since, __ATOMIC_ACQUIRE);
+		usage->user_nanos = page->user_nanos;
+		usage->system_nanos = page->system_nanos;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE); /* the times before the second look */
+	} while (since == 1 || since != page->running_since);
+	now = clock_monotonic();
+	if (since && now > since)
+		usage->user_nanos += now - since;
+}
+
 void proc_usage_of_task(const struct proc_task *task, struct proc_usage *usage)
 {
 	const struct tk_thread_page *page;
@@ -24,8 +40,7 @@ void proc_usage_of_task(const struct proc_task *task, struct proc_usage *usage)
 	if (!task->thread)
 		return;
 	page = task->thread->page;
-	usage->user_nanos = page->user_nanos;
-	usage->system_nanos = page->system_nanos;
+	times_read(page, usage);
 	usage->switches_voluntary = page->switches_voluntary;
 	usage->switches_forced = page->switches_forced;
 }

@@ -16,6 +16,7 @@ struct tk_thread_page {
 	volatile u64 user_nanos;   /* processor time in user mode; written by the core */
 	volatile u64 system_nanos; /* processor time in services and core */
 	volatile u64 switches_voluntary, switches_forced;
+	volatile u64 running_since; /* monotonic time up to which the two times above count while it runs; 0 it does not; 1 changing */
 	u8 owner_data[1024] __attribute__((aligned(64))); /* the owner's and its co-holders' use */
 };
 
