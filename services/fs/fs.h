@@ -171,8 +171,8 @@ struct fs_inode {
 		struct { struct fs_name *first, *last; u64 next_cookie; u64 count; } children; /* directory; fs_tree */
 		char *target;                                                              /* symbolic link */
 		struct fs_pipe_state *pipe;                                                /* FIFO; lock */
-		struct { const void *entry; i32 pid, tid; u64 argument; } generated;       /* procfs */
 	};
+	struct { const void *entry; i32 pid, tid; } generated;                             /* procfs, directories too */
 };
 struct fs_locks;
 void fs_locks_destroy(struct fs_locks *locks);
