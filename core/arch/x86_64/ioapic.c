@@ -17,7 +17,7 @@
 #define ENTRY_LEVEL 0x8000u
 #define ENTRY_LOW 0x2000u
 
-struct route { volatile u32 *registers; u32 input, flags; };
+struct route { volatile u32 *registers; u32 input, flags; bool open; };
 
 static struct route routes[ARCH_LINES];
 static struct spinlock ioapic_lock; /* select and window registers are a pair */
@@ -34,19 +34,29 @@ static void ioapic_write(volatile u32 *registers, u32 index, u32 value)
 	registers[4] = value;
 }
 
-static void line_write(u32 line, bool masked)
+static void line_write(u32 line, bool open)
 {
-	const struct route *r = line < ARCH_LINES ? &routes[line] : NULL;
+	struct route *r = &routes[line];
 
-	if (!r || !r->registers)
-		return;
 	spin_lock(&ioapic_lock);
-	ioapic_write(r->registers, IOAPIC_ENTRY(r->input), r->flags | (ARCH_VECTOR_LINE_FIRST + line) | (masked ? ENTRY_MASKED : 0));
+	if (r->registers && r->open != open)
+		ioapic_write(r->registers, IOAPIC_ENTRY(r->input), r->flags | (ARCH_VECTOR_LINE_FIRST + line) | (open ? 0 : ENTRY_MASKED));
+	r->open = open;
 	spin_unlock(&ioapic_lock);
 }
 
-void arch_irq_mask(u32 line) { line_write(line, true); }
-void arch_irq_unmask(u32 line) { line_write(line, false); }
+void arch_irq_mask(u32 line)
+{
+	if (line < ARCH_LINES && routes[line].flags & ENTRY_LEVEL)
+		line_write(line, false);
+}
+
+void arch_irq_unmask(u32 line)
+{
+	if (line < ARCH_LINES)
+		line_write(line, true);
+}
+
 void arch_irq_end(void) { apic_write(APIC_END, 0); }
 
 u32 arch_irq_line(u32 vector)
@@ -65,9 +75,9 @@ static void line_route(u32 line, volatile u32 *const *controllers, const u32 *in
 		u32 base = acpi.controllers[i].input_base;
 		if (!controllers[i] || o.input < base || o.input - base >= inputs[i])
 			continue;
-		routes[line] = (struct route){ controllers[i], o.input - base, (o.low ? ENTRY_LOW : 0) | (o.level ? ENTRY_LEVEL : 0) };
+		routes[line] = (struct route){ controllers[i], o.input - base, (o.low ? ENTRY_LOW : 0) | (o.level ? ENTRY_LEVEL : 0), true };
 		ioapic_write(controllers[i], IOAPIC_ENTRY(o.input - base) + 1, cpus[0]->arch.apic_id << 24);
-		arch_irq_mask(line);
+		line_write(line, false);
 		return;
 	}
 }

@@ -5,6 +5,7 @@
 #include <tessera/types.h>
 
 void arch_irq_init(void);
+/* After an interrupt, until unmasked. An edge-triggered line stays open: an edge that comes while it is masked would be lost. */
 void arch_irq_mask(u32 line);
 void arch_irq_unmask(u32 line);
 void arch_irq_end(void);            /* end of interrupt to the local controller */
