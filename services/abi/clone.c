@@ -1,5 +1,6 @@
 /* fork, vfork, clone and clone3. */
 #include "process.h"
+#include "pidfd.h"
 #include "include/abi_process.h"
 #include <mem_client.h>
 #include <fs_client.h>
@@ -9,7 +10,7 @@ struct clone_request {
 	u64 flags;
 	u32 exit_signal;
 	i32 set_tid;
-	vaddr_t stack, parent_tid, child_tid;
+	vaddr_t stack, parent_tid, child_tid, pidfd;
 	u64 tls;
 };
 
@@ -19,9 +20,11 @@ static long clone_check(const struct clone_request *request)
 {
 	u64 flags = request->flags;
 
-	if (flags & (NAMESPACES | CLONE_PIDFD | CLONE_INTO_CGROUP))
+	if (flags & (NAMESPACES | CLONE_INTO_CGROUP))
 		return -EINVAL; /* as a kernel built without them */
 	if ((flags & CLONE_THREAD && !(flags & CLONE_SIGHAND)) || (flags & CLONE_SIGHAND && !(flags & CLONE_VM)))
+		return -EINVAL;
+	if (flags & CLONE_PIDFD && flags & (CLONE_THREAD | CLONE_DETACHED))
 		return -EINVAL;
 	if (flags & CLONE_SIGHAND && flags & CLONE_CLEAR_SIGHAND)
 		return -EINVAL;
@@ -191,6 +194,20 @@ static void record_unmake(struct shim_thread *child, bool keep_process)
 	shim_thread_destroy(child);
 }
 
+/* CLONE_PIDFD: a descriptor of the child for its maker. */
+static long pidfd_put(struct shim_thread *t, i32 pid, vaddr_t to)
+{
+	long error, fd = shim_pidfd_create(t, pid, 0);
+	i32 shown = (i32)fd;
+
+	if (fd < 0)
+		return fd;
+	error = user_copy_out(to, &shown, sizeof(shown));
+	if (error < 0)
+		(void)!fd_close(t, (i32)fd);
+	return error;
+}
+
 static long task_make(struct shim_thread *t, const struct clone_request *request, struct shim_process *process)
 {
 	bool is_thread = process == t->process;
@@ -208,6 +225,8 @@ static long task_make(struct shim_thread *t, const struct clone_request *request
 		process->pid = created.pid;
 	child = record_make(process, &created);
 	error = child ? child_prepare(t, child, request) : -ENOMEM;
+	if (error >= 0 && request->flags & CLONE_PIDFD)
+		error = pidfd_put(t, created.pid, request->pidfd);
 	if (error >= 0)
 		error = proc_task_start(created.tid);
 	if (error >= 0)
@@ -245,8 +264,11 @@ long sys_clone(struct shim_thread *t, const u64 *a)
 {
 	const struct clone_request request = {
 		.flags = (a[0] & 0xffffffff) & ~CLONE_EXIT_SIGNAL, .exit_signal = (u32)(a[0] & CLONE_EXIT_SIGNAL),
-		.stack = a[1], .parent_tid = a[2], .child_tid = a[3], .tls = a[4],
+		.stack = a[1], .parent_tid = a[2], .child_tid = a[3], .tls = a[4], .pidfd = a[2],
 	};
+
+	if (request.flags & CLONE_PIDFD && request.flags & CLONE_PARENT_SETTID)
+		return -EINVAL; /* one place for two results */
 
 	if (request.exit_signal > PROC_SIGNALS)
 		return -EINVAL;
@@ -330,6 +352,7 @@ long sys_clone3(struct shim_thread *t, const u64 *a)
 	request.flags = args.flags;
 	request.exit_signal = (u32)args.exit_signal;
 	request.stack = args.stack + args.stack_size;
+	request.pidfd = args.pidfd;
 	request.parent_tid = args.parent_tid;
 	request.child_tid = args.child_tid;
 	request.tls = args.tls;

@@ -75,7 +75,7 @@ static long zeros_write(const struct proc_image *image)
 }
 
 /* The process leaves its memory and takes the new. */
-static void space_switch(struct exec *exec)
+static long space_switch(struct exec *exec)
 {
 	struct shim_thread *t = exec->t;
 	struct shim_process *process = t->process;
@@ -86,7 +86,7 @@ static void space_switch(struct exec *exec)
 	shim_futex_exit(t);
 	t->clear_child_tid = t->robust_list = 0;
 	if (tk_client_set(exec->space_token) < 0)
-		shim_process_end(t, SIGKILL);
+		return -EIO;
 	process->space = exec->space;
 	process->space_token = exec->space_token;
 	process->space_users = exec->space_users;
@@ -97,16 +97,40 @@ static void space_switch(struct exec *exec)
 	if (old_users)
 		shim_space_put(old, old_users);
 	shim_program_put(old_program);
+	return 0;
 }
 
-/* From here on a failure ends the process, as the old program is gone. */
+/* Fills the new address space and sets the registers. */
+static long program_enter(struct exec *exec)
+{
+	struct shim_thread *t = exec->t;
+	struct tk_regs regs;
+	long error;
+
+	exec->stack.vdso = shim_vdso_map(t->process);
+	exec->stack.loader_base = exec->loader ? exec->loader_image.bias : 0;
+	error = shim_credentials_changed(t);
+	if (error >= 0)
+		error = proc_credentials_get(0, &exec->stack.credentials);
+	if (error >= 0)
+		error = zeros_write(&exec->stack.program);
+	if (error >= 0)
+		error = zeros_write(&exec->loader_image);
+	if (error >= 0)
+		error = exec_stack_write(&exec->stack, &exec->strings, exec->path);
+	if (error >= 0)
+		error = tk_thread_vector_set(0, NULL, 0);
+	shim_regs_program(&regs, exec->loader ? exec->loader_image.entry : exec->stack.program.entry, exec->stack.pointer);
+	return error < 0 ? error : tk_thread_regs_set(0, &regs);
+}
+
+/* The process is given over; once the other threads are gone there is no way back, and a failure kills. */
 static long exec_commit(struct exec *exec)
 {
 	struct shim_thread *t = exec->t;
 	struct proc_exec *commit = heap_alloc(sizeof(*commit));
-	struct tk_regs regs;
 	u64 replaced;
-	long secure;
+	long secure, error;
 
 	if (!commit)
 		return -ENOMEM;
@@ -116,27 +140,25 @@ static long exec_commit(struct exec *exec)
 	}
 	t->tid = t->process->pid;
 	commit_fill(exec, commit);
+	exec->fatal = SIGKILL;
 	secure = proc_exec_commit(commit, &replaced);
 	heap_free(commit);
-	if (secure < 0 || fd_table_unshare(t) < 0)
-		shim_process_end(t, SIGKILL);
+	error = secure < 0 ? secure : fd_table_unshare(t);
+	if (error < 0)
+		return error;
 	fd_table_close_on_exec(t);
-	space_switch(exec);
+	error = space_switch(exec);
+	if (error < 0)
+		return error;
 	if (secure)
 		t->process->personality &= ~PERSONALITY_ON_EXEC_CLEARED;
 	memset(&t->altstack, 0, sizeof(t->altstack));
 	t->restart.call = NULL;
 	exec->stack.secure = (u64)secure;
-	exec->stack.vdso = shim_vdso_map(t->process);
-	exec->stack.loader_base = exec->loader ? exec->loader_image.bias : 0;
-	if (shim_credentials_changed(t) < 0 || proc_credentials_get(0, &exec->stack.credentials) < 0 ||
-	    zeros_write(&exec->stack.program) < 0 || zeros_write(&exec->loader_image) < 0 ||
-	    exec_stack_write(&exec->stack, &exec->strings, exec->path) < 0)
-		shim_process_end(t, SIGKILL);
-	shim_regs_program(&regs, exec->loader ? exec->loader_image.entry : exec->stack.program.entry, exec->stack.pointer);
-	if (tk_thread_vector_set(0, NULL, 0) < 0 || tk_thread_regs_set(0, &regs) < 0)
-		shim_process_end(t, SIGKILL);
-	return 0;
+	error = program_enter(exec);
+	if (error >= 0)
+		exec->fatal = 0;
+	return error;
 }
 
 static void exec_free(struct exec *exec)
@@ -230,6 +252,7 @@ static long exec_at(struct shim_thread *t, i32 fd, const u64 *a, u32 flags)
 {
 	struct exec *exec = exec_make(t);
 	long error;
+	i32 fatal;
 
 	if (!exec)
 		return -ENOMEM;
@@ -240,7 +263,10 @@ static long exec_at(struct shim_thread *t, i32 fd, const u64 *a, u32 flags)
 		error = strings_take(exec, a[1], a[2]);
 	if (error >= 0)
 		error = exec_run(exec);
+	fatal = exec->fatal;
 	exec_free(exec);
+	if (fatal)
+		shim_process_end(t, fatal);
 	return error;
 }
 

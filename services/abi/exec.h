@@ -22,6 +22,7 @@ struct exec {
 	struct shim_program *program;
 	struct exec_stack stack;
 	struct proc_image loader_image;
+	i32 fatal;                  /* it failed where the old program has been given up already: the signal that ends the process */
 };
 
 /* Opens exec->path, follows scripts, and fills a new address space with program, loader and an empty stack. */

@@ -5,6 +5,7 @@
 #include <fs_client.h>
 #include <mem_client.h>
 
+#define ELIBBAD 80
 #define SCRIPT_DEPTH 5          /* scripts run by scripts */
 #define SCRIPT_LINE 256
 #define STACK_FIRST (132 * 1024ul)  /* of the stack beside what is on it from the start */
@@ -151,6 +152,22 @@ static long image_make(struct exec *exec, u64 file, u32 request, u64 base, struc
 	return error;
 }
 
+/* A loader that is no program at all is refused while the old program can still be told: -ELIBBAD. */
+static long loader_check(struct exec *exec)
+{
+	long error = file_head_read(exec, exec->loader);
+
+	if (error >= 0)
+		error = image_make(exec, exec->loader, PROC_IMAGE_CHECK, 0, &exec->loader_image);
+	if (error == -ENOEXEC)
+		error = -ELIBBAD;
+	if (error < 0)
+		return error;
+	memset(&exec->loader_image, 0, sizeof(exec->loader_image));
+	error = file_head_read(exec, exec->file);
+	return error < 0 ? error : 0;
+}
+
 /* Opens the loader that the program names (PT_INTERP); its head is left in a page of its own. */
 static long loader_open(struct exec *exec, const struct proc_image *image)
 {
@@ -167,6 +184,8 @@ static long loader_open(struct exec *exec, const struct proc_image *image)
 	if (result >= 0)
 		result = fs_open(&open, name, strlen(name), &exec->loader, &info, &pollword);
 	heap_free(name);
+	if (result >= 0)
+		result = loader_check(exec);
 	return result;
 }
 
@@ -204,6 +223,13 @@ static long stack_map(struct exec *exec)
 	return mem_map(&map, &address);
 }
 
+static long loader_map(struct exec *exec)
+{
+	long error = file_head_read(exec, exec->loader);
+
+	return error < 0 ? error : image_make(exec, exec->loader, PROC_IMAGE_LOADER, 0, &exec->loader_image);
+}
+
 /* The new address space with program, loader and an empty stack. */
 static long space_fill(struct exec *exec)
 {
@@ -220,18 +246,17 @@ static long space_fill(struct exec *exec)
 		bool at_base = program->flags & PROC_IMAGE_DYNAMIC && program->flags & PROC_IMAGE_INTERPRETER;
 
 		error = image_make(exec, exec->file, PROC_IMAGE_PROGRAM, at_base ? image_base : 0, program);
-	}
-	if (error >= 0)
-		error = mem_break_init(exec->space, program->break_start, flags);
-	if (error >= 0)
-		error = stack_map(exec);
-	if (error >= 0 && exec->loader) {
-		error = file_head_read(exec, exec->loader);
 		if (error >= 0)
-			error = image_make(exec, exec->loader, PROC_IMAGE_LOADER, 0, &exec->loader_image);
-		if (error == -ENOEXEC)
-			error = -80; /* ELIBBAD */
+			error = mem_break_init(exec->space, program->break_start, flags);
+		if (error >= 0)
+			error = stack_map(exec);
+		if (error >= 0 && exec->loader)
+			error = loader_map(exec);
+		if (error < 0)
+			exec->fatal = SIGSEGV; /* as in Linux, where the old program is gone by now */
 	}
+	if (error == -EINVAL)
+		exec->fatal = SIGSEGV; /* headers that can be read, but not followed */
 	return error < 0 ? error : 0;
 }
 

@@ -81,6 +81,7 @@ void shim_thread_end(struct shim_thread *t, i32 status)
 	struct shim_process *process = t->process;
 	bool first = process->pid == 1;
 	i32 pid = process->pid;
+	struct mem_space_info memory = { 0 };
 	long result;
 
 	t->exiting = true;
@@ -88,6 +89,9 @@ void shim_thread_end(struct shim_thread *t, i32 status)
 	if (tk_client_set(0) < 0)
 		log_line("abi: thread %d keeps its memory", t->tid);
 	if (thread_leave(process)) {
+		/* Only what nobody else uses is counted with the process. */
+		if (*process->space_users == 1 && mem_space_info(process->space, &memory) < 0)
+			memset(&memory, 0, sizeof(memory));
 		process_leave(process);
 		if (first) {
 			long group = proc_group_exit(status); /* an earlier status wins */
@@ -95,7 +99,7 @@ void shim_thread_end(struct shim_thread *t, i32 status)
 			machine_end(group < 0 ? status : (i32)group);
 		}
 	}
-	result = proc_task_exit(status);
+	result = proc_task_exit(status, memory.faults_minor, memory.faults_major, memory.resident_peak * (PAGE_SIZE / 1024));
 	if (result > 0 && result & 2)
 		(void)!tty_session_end(pid);
 	shim_thread_destroy(t);

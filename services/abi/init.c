@@ -139,6 +139,7 @@ bool shim_init_enter(struct shim_thread *t)
 	request = heap_alloc(sizeof(*request));
 	if (!request)
 		init_fail(t, "?", -ENOMEM);
+	shim_limits_changed(t);
 	request_parse(request);
 	program_choose(t, request);
 	if (request->shell)

@@ -25,6 +25,23 @@ void shim_limits_changed(struct shim_thread *t)
 	t->process->files_limit = files > 1048576 ? 1048576 : (u32)files;
 }
 
+/* Another process's memory keeps its limits too; how many files it may open stays as it was until it asks itself. */
+static void limits_of_other(i32 pid)
+{
+	struct proc_info *info = heap_alloc(sizeof(*info));
+
+	if (info && proc_info(pid, 1, info) >= 0 && info->space) {
+		struct mem_limits limits = {
+			.address_space = info->limits[PROC_LIMIT_AS].soft, .data = info->limits[PROC_LIMIT_DATA].soft,
+			.stack = info->limits[PROC_LIMIT_STACK].soft, .locked = info->limits[PROC_LIMIT_MEMLOCK].soft,
+			.locked_ignored = info->credentials.effective >> 14 & 1, /* CAP_IPC_LOCK */
+		};
+
+		(void)!mem_space_limits(info->space, &limits);
+	}
+	heap_free(info);
+}
+
 /* One limit of a process (0: the calling one); given NULL only reads. */
 static long limit_exchange(struct shim_thread *t, i32 pid, u32 resource, const struct linux_rlimit *given, struct linux_rlimit *old)
 {
@@ -43,6 +60,8 @@ static long limit_exchange(struct shim_thread *t, i32 pid, u32 resource, const s
 	*old = (struct linux_rlimit){ before.soft, before.hard };
 	if (given && (!pid || pid == t->process->pid))
 		shim_limits_changed(t);
+	else if (given)
+		limits_of_other(pid);
 	return 0;
 }
 

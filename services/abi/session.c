@@ -11,10 +11,6 @@ long sys_setsid(struct shim_thread *t, const u64 *a)
 long sys_setpgid(struct shim_thread *t, const u64 *a)
 {
 	(void)t;
-	if ((i32)a[1] < 0)
-		return -EINVAL;
-	if ((i32)a[0] < 0)
-		return -ESRCH;
 	return proc_group_set((i32)a[0], (i32)a[1]);
 }
 

@@ -1,6 +1,7 @@
 /* wait4 and waitid. */
 #include "process.h"
 #include "usage.h"
+#include "pidfd.h"
 #include "include/abi_process.h"
 
 /* Waits until proc has something to tell; the child's number, 0 (WNOHANG) or an error. */
@@ -65,6 +66,7 @@ long sys_waitid(struct shim_thread *t, const u64 *a)
 	u32 options = (u32)a[3], kind;
 	i32 id = (i32)a[1];
 	struct proc_wait_result result;
+	bool nonblock = false;
 	long found, error = 0;
 
 	if (options & ~(u32)(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WCLONE | WALL) ||
@@ -85,11 +87,20 @@ long sys_waitid(struct shim_thread *t, const u64 *a)
 		kind = PROC_WAIT_GROUP;
 		break;
 	case P_PIDFD:
-		return id < 0 ? -EINVAL : -EBADF; /* no descriptor is one of a process */
+		if (id < 0)
+			return -EINVAL;
+		found = shim_pidfd_process(t, id, &nonblock);
+		if (found < 0)
+			return found;
+		kind = PROC_WAIT_PID;
+		id = (i32)found;
+		break;
 	default:
 		return -EINVAL;
 	}
-	found = child_await(t, kind, id, options, &result);
+	found = child_await(t, kind, id, options | (nonblock ? WNOHANG : 0), &result);
+	if (!found && nonblock && !(options & WNOHANG))
+		return -EAGAIN;
 	if (found > 0 && a[4])
 		error = shim_usage_put(a[4], &result.usage);
 	if (found >= 0 && !error && a[2])

@@ -153,13 +153,21 @@ static long identity_on_exec(struct proc_task *task, const struct proc_exec *exe
 long proc_op_exec_commit(const struct rt_request *rq, const struct proc_exec *given, u64 *replaced)
 {
 	const struct proc_exec exec = *given;
+	struct proc_usage memory = { 0 };
 	struct proc_process *process;
 	struct proc_task *task;
 	bool secure = false;
 	long result = -ESRCH;
+	u64 space = 0;
 
 	if (!proc_caller_is_shim(rq))
 		return -EPERM;
+	lock_acquire(&proc_lock);
+	task = proc_task_calling(rq);
+	if (task && !task->vfork_parent) /* what the process used before; a lent space stays its owner's */
+		space = task->process->image.space;
+	lock_release(&proc_lock);
+	proc_usage_add_memory(space, &memory);
 	lock_acquire(&proc_lock);
 	task = proc_task_calling(rq);
 	process = task ? task->process : NULL;
@@ -169,6 +177,7 @@ long proc_op_exec_commit(const struct rt_request *rq, const struct proc_exec *gi
 		result = identity_on_exec(task, &exec, &secure);
 	if (!result) {
 		*replaced = process->image.exe;
+		proc_usage_add(&process->ended, &memory);
 		process->image = exec;
 		proc_task_name_set(task, exec.name, sizeof(exec.name));
 		proc_timers_end(process);

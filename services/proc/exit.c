@@ -198,6 +198,9 @@ static void process_end(struct proc_process *process)
 	children_give_away(process);
 	session_leave(process);
 	process->zombie = true;
+	process->image.space = 0;
+	if (process->leader->id->end_word)
+		pollword_set(process->leader->id->end_word, PROC_POLL_READABLE);
 	process->stopping = process->stopped = false;
 	process->stop_reportable = process->continue_reportable = false;
 	proc_pending_flush(&process->shared, ~0ull);
@@ -258,7 +261,6 @@ static long task_exit_locked(struct proc_task *task, i32 status)
 	task_retire(task);
 	proc_pending_flush(&task->pending, ~0ull);
 	process->alive_count--;
-	task->exit_status = status;
 	if (process->signal_target == task)
 		process->signal_target = NULL;
 	if (process->exec_task == task)
@@ -275,7 +277,7 @@ static long task_exit_locked(struct proc_task *task, i32 status)
 		return 0;
 	}
 	if (!process->exiting)
-		process->exit_status = process->leader->exit_status;
+		process->exit_status = status; /* of the thread that ended last */
 	if (task != process->leader) {
 		list_remove(&task->link);
 		process->task_count--;
@@ -286,8 +288,9 @@ static long task_exit_locked(struct proc_task *task, i32 status)
 	return 1 | (leads_session ? 2 : 0);
 }
 
-long proc_op_task_exit(const struct rt_request *rq, i32 status)
+long proc_op_task_exit(const struct rt_request *rq, i32 status, u64 faults_minor, u64 faults_major, u64 resident_peak)
 {
+	struct proc_usage memory = { .faults_minor = faults_minor, .faults_major = faults_major, .resident_peak = resident_peak };
 	struct proc_task *task;
 	long result = -ESRCH;
 
@@ -295,8 +298,10 @@ long proc_op_task_exit(const struct rt_request *rq, i32 status)
 		return -EPERM;
 	lock_acquire(&proc_lock);
 	task = proc_task_calling(rq);
-	if (task)
+	if (task) {
+		proc_usage_add(&task->process->ended, &memory);
 		result = task_exit_locked(task, status & 0xffff);
+	}
 	lock_release(&proc_lock);
 	return result;
 }

@@ -11,6 +11,7 @@
 #include "proc_server.h"
 
 #define PROC_PID_MAX 32768 /* ids are below it */
+#define PROC_POLL_READABLE 1 /* POLLIN, in the level of a poll word */
 #define PROC_ID_RESERVED 300 /* after the first round, ids start here */
 
 struct proc_task;
@@ -24,6 +25,7 @@ struct proc_id {
 	struct list session_members;/* struct proc_process.session_link */
 	u64 terminal;                    /* of the session */
 	struct proc_id *foreground;      /* group in front of the session's terminal; holds a use */
+	struct tk_pollword *end_word;    /* readable when the process of this id has ended (pidfd) */
 };
 
 /* What is counted for a real user id. */
@@ -79,7 +81,7 @@ struct proc_timer {
 	u64 interval;              /* ns */
 	u64 expiry;                /* on its clock, 0: off */
 	bool on_realtime;          /* absolute on the wall clock */
-	u32 overrun_last;
+	u32 overrun, overrun_last; /* gathered for the signal that waits; told with the last one taken */
 	struct proc_queued queued;
 	bool signal_pending;       /* queued is in a queue */
 	bool deleted;              /* free it when its signal leaves the queue */
@@ -110,7 +112,6 @@ struct proc_task {
 	bool stop_pending, stopped;  /* of a stop of the whole process */
 	bool killed;                 /* ends because another thread executes a program */
 	struct proc_task *vfork_child, *vfork_parent;
-	i32 exit_status;
 	u32 death_signal;
 	bool keep_capabilities, no_new_privileges;
 	struct proc_schedule schedule;
@@ -255,6 +256,7 @@ void proc_session_foreground_clear(struct proc_id *session);
 /* usage.c */
 void proc_usage_of_task(const struct proc_task *task, struct proc_usage *usage);
 void proc_usage_of_process(const struct proc_process *process, struct proc_usage *usage);
+void proc_usage_add_memory(u64 space, struct proc_usage *usage); /* without the lock */
 void proc_usage_add(struct proc_usage *sum, const struct proc_usage *more);
 
 /* alarm.c */

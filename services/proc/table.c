@@ -86,6 +86,8 @@ void proc_id_drop(struct proc_id *id)
 {
 	if (--id->uses)
 		return;
+	if (id->end_word)
+		pollword_free(id->end_word);
 	id_leaves[id->number / LEAF_SIZE][id->number % LEAF_SIZE] = NULL;
 	heap_free(id);
 }

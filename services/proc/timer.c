@@ -62,13 +62,13 @@ static void timer_fire(struct proc_timer *timer)
 		return;
 	}
 	if (timer->signal_pending) { /* set again while its signal waits */
-		if (timer->overrun_last < OVERRUN_MAX)
-			timer->overrun_last++;
+		if (timer->overrun < OVERRUN_MAX)
+			timer->overrun++;
 		if (!timer->interval)
 			timer->expiry = 0;
 		return;
 	}
-	timer->overrun_last = 0;
+	timer->overrun = 0;
 	if (proc_signal_post_timer(timer)) {
 		if (!timer->interval)
 			timer->expiry = 0;
@@ -136,11 +136,12 @@ void proc_timer_taken(struct proc_timer *timer, struct proc_siginfo *info)
 		return;
 	}
 	if (timer->interval && timer->expiry) {
-		u64 passed = timer_forward(timer), overrun = timer->overrun_last + (passed ? passed - 1 : 0);
+		u64 passed = timer_forward(timer), overrun = timer->overrun + (passed ? passed - 1 : 0);
 
-		timer->overrun_last = (u32)(overrun > OVERRUN_MAX ? OVERRUN_MAX : overrun);
+		timer->overrun = (u32)(overrun > OVERRUN_MAX ? OVERRUN_MAX : overrun);
 		timer_arm(timer);
 	}
+	timer->overrun_last = timer->overrun;
 	if (info)
 		info->timer.overrun = (i32)timer->overrun_last;
 }
@@ -281,7 +282,7 @@ static void timer_change(struct proc_timer *timer, u32 flags, const struct proc_
 {
 	timer->on_realtime = flags & PROC_TIMER_ABSOLUTE && (timer->clock == 0 || timer->clock == 11);
 	timer->interval = value->interval;
-	timer->overrun_last = 0;
+	timer->overrun = timer->overrun_last = 0;
 	timer->expiry = 0;
 	if (value->value) {
 		u64 base = flags & PROC_TIMER_ABSOLUTE ? 0 : clock_read(timer);

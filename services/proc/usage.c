@@ -57,7 +57,7 @@ void proc_usage_of_process(const struct proc_process *process, struct proc_usage
 }
 
 /* What mem counts for the address space; without the lock. */
-static void usage_add_memory(u64 space, struct proc_usage *usage)
+void proc_usage_add_memory(u64 space, struct proc_usage *usage)
 {
 	struct mem_space_info info;
 
@@ -88,7 +88,7 @@ long proc_op_usage(const struct rt_request *rq, i32 who, struct proc_usage *usag
 			proc_usage_of_process(task->process, usage);
 	}
 	lock_release(&proc_lock);
-	usage_add_memory(space, usage);
+	proc_usage_add_memory(space, usage);
 	return task ? 0 : -ESRCH;
 }
 

@@ -78,6 +78,10 @@ void unit_fail(const char *file, int line, const char *what)
 }
 struct tk_pollword *pollword_alloc(void) { return heap_alloc(sizeof(struct tk_pollword)); }
 void pollword_free(struct tk_pollword *word) { heap_free(word); }
+void pollword_set(struct tk_pollword *word, u32 level)
+{
+	word->level = level;
+}
 void pollword_event(struct tk_pollword *word, u32 level)
 {
 	word->level = level;
@@ -240,7 +244,7 @@ struct fake_task fake_fork(struct fake_task maker)
 
 void fake_exit(struct fake_task task, i32 status)
 {
-	rt_assert(proc_op_task_exit(AS(task), status) >= 0);
+	rt_assert(proc_op_task_exit(AS(task), status, 0, 0, 0) >= 0);
 	task.page->state = 3;
 	proc_threads_reap();
 }

@@ -91,7 +91,7 @@ static void last_thread_ends_process(void)
 	fake_exit(leader, 5 << 8);
 	CHECK(fake_wait(parent, -1, PROC_WEXITED | PROC_WNOHANG, &result) == 0);
 	fake_exit(second, 6 << 8);
-	CHECK(fake_wait(parent, -1, PROC_WEXITED, &result) == leader.pid && result.status == 5 << 8);
+	CHECK(fake_wait(parent, -1, PROC_WEXITED, &result) == leader.pid && result.status == 6 << 8);
 	fake_exit(parent, 0);
 	CHECK(fake_wait(init, -1, PROC_WEXITED, &result) == parent.pid);
 }

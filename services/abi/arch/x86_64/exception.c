@@ -38,6 +38,14 @@ static i32 float_code(u64 status)
 	return status & 0x20 ? 6 : 0; /* FPE_FLTRES */
 }
 
+/* The processor's error code of a page fault: present, write, user, instruction; Linux shows its own half as present. */
+static u64 page_error(u64 kind, u64 address, u64 access)
+{
+	bool present = kind == TK_EXCEPTION_PROTECTION || address >= rt_boot->user_limit;
+
+	return 4 | (present ? 1 : 0) | (access & TK_ACCESS_WRITE ? 2 : 0) | (access & TK_ACCESS_EXECUTE ? 16 : 0);
+}
+
 void exception_signal(struct shim_thread *t, const struct tk_request *request)
 {
 	u64 kind = request->args[0];
@@ -47,7 +55,8 @@ void exception_signal(struct shim_thread *t, const struct tk_request *request)
 	if (shim_init_enter(t))
 		return; /* the first thread has no program yet */
 	t->fault.trap = rule->trap;
-	t->fault.error = rule->trap == 14 || rule->trap == 13 ? request->args[2] : 0;
+	t->fault.error = rule->trap == 14 ? page_error(kind, request->args[1], request->args[2]) :
+		rule->trap == 13 ? request->args[2] : 0;
 	if (rule->trap == 14)
 		t->fault.address = request->args[1];
 	if (rule->address == AT_ADDRESS)

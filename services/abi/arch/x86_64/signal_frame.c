@@ -182,8 +182,15 @@ long shim_frame_make(struct shim_thread *t, struct tk_regs *regs, const struct p
 	return tk_thread_vector_set(0, NULL, 0); /* handlers start with the initial state */
 }
 
+/* Registers with which the processor could not go back to the program: it faults, as it does for Linux. */
+static bool return_faults(const struct signal_registers *registers)
+{
+	return (registers->cs | 3) != USER_CODE || (registers->ss | 3) != USER_STACK || (u64)((i64)registers->rip << 16 >> 16) != registers->rip;
+}
+
 static long frame_take(struct shim_thread *t, struct tk_regs *regs)
 {
+	struct proc_siginfo info = { .signal = SIGSEGV, .code = PROC_SI_KERNEL };
 	struct signal_context context;
 	u64 old;
 	long error = user_copy_in(&context, regs->rsp - sizeof(u64) + offsetof(struct signal_frame, context), sizeof(context));
@@ -195,6 +202,11 @@ static long frame_take(struct shim_thread *t, struct tk_regs *regs)
 	if (error < 0)
 		return error;
 	registers_take(&context.registers, regs);
+	if (return_faults(&context.registers)) {
+		t->fault.trap = 13;
+		t->fault.error = 0;
+		(void)!proc_signal_force(&info);
+	}
 	(void)!shim_altstack_set(t, &context.stack, shim_on_altstack(t, regs->rsp)); /* what can't be set stays */
 	return 0;
 }
