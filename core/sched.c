@@ -174,7 +174,8 @@ void sched_wake(struct thread *t)
 		fair_place(q, t);
 	q->running++;
 	queue_insert(q, t, false);
-	bool preempts = cpu->current == cpu->idle || cpu->current->state != THREAD_RUNNABLE || runs_before(t, cpu->current);
+	/* The thread itself is still current when it is woken while its processor leaves it, and may have chosen another already. */
+	bool preempts = cpu->current == cpu->idle || cpu->current == t || cpu->current->state != THREAD_RUNNABLE || runs_before(t, cpu->current);
 	spin_unlock(&q->lock);
 	if (!preempts) {
 		if (cpu == here && q->running == 2)
