@@ -176,12 +176,12 @@ void sched_wake(struct thread *t)
 	queue_insert(q, t, false);
 	/* The thread itself is still current when it is woken while its processor leaves it, and may have chosen another already. */
 	bool preempts = cpu->current == cpu->idle || cpu->current == t || cpu->current->state != THREAD_RUNNABLE || runs_before(t, cpu->current);
+	bool second = q->running == 2; /* the one that runs had no end of its slice so far */
 	spin_unlock(&q->lock);
-	if (!preempts) {
-		if (cpu == here && q->running == 2)
-			timer_program(cpu);
+	if (!preempts && cpu == here && second)
+		timer_program(cpu);
+	if (!preempts && (cpu == here || !second))
 		return;
-	}
 	if (cpu == here) {
 		cpu->reschedule = true;
 	} else {
@@ -280,6 +280,12 @@ void sched_switch(void)
 		arch_thread_switch(previous, next);
 		cpu->current = next;
 		thread_left(previous);
+		if (next == cpu->idle) { /* whoever woke a thread in between compared it with the previous one */
+			spin_lock(&cpu->queue.lock);
+			if (queue_first(&cpu->queue))
+				cpu->reschedule = true;
+			spin_unlock(&cpu->queue.lock);
+		}
 	}
 	timer_program(cpu);
 }
