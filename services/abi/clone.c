@@ -81,6 +81,7 @@ static struct shim_process *process_make(struct shim_process *maker, u64 flags, 
 	if (!process)
 		return NULL;
 	process->files_limit = maker->files_limit;
+	process->file_size_cut = maker->file_size_cut;
 	process->personality = maker->personality;
 	process->program = maker->program;
 	if (process->program)

@@ -2,6 +2,7 @@
 #include "file.h"
 #include <fs_client.h>
 
+enum { OWNER_THREAD, OWNER_PROCESS, OWNER_GROUP }; /* F_OWNER_* */
 #define STATUS_FLAGS (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
 
 static long status_flags_set(struct shim_file *file, u32 wanted)
@@ -37,6 +38,28 @@ static long seals_call(struct shim_file *file, u32 add, bool change)
 	return change && result > 0 ? 0 : result;
 }
 
+/* Who is to get SIGIO; kept and told, though no file sends it yet. */
+static long owner_set(struct shim_file *file, u32 command, u64 argument)
+{
+	struct linux_f_owner_ex owner = { OWNER_PROCESS, (i32)argument };
+
+	if (command == F_SETOWN_EX) {
+		long result = user_copy_in(&owner, argument, sizeof(owner));
+
+		if (result < 0)
+			return result;
+		if ((u32)owner.type > OWNER_GROUP)
+			return -EINVAL;
+	} else if (owner.pid < 0) {
+		if (owner.pid == INT32_MIN)
+			return -EINVAL;
+		owner = (struct linux_f_owner_ex){ OWNER_GROUP, -owner.pid };
+	}
+	file->owner = owner.pid;
+	file->owner_kind = (u32)owner.type;
+	return 0;
+}
+
 /* Commands on the open file. */
 static long file_command(struct shim_thread *t, struct shim_file *file, u32 command, u64 argument)
 {
@@ -57,6 +80,20 @@ static long file_command(struct shim_thread *t, struct shim_file *file, u32 comm
 		return seals_call(file, (u32)argument, true);
 	case F_GET_SEALS:
 		return seals_call(file, 0, false);
+	case F_SETOWN:
+	case F_SETOWN_EX:
+		return owner_set(file, command, argument);
+	case F_GETOWN:
+		return file->owner_kind == OWNER_GROUP ? -file->owner : file->owner;
+	case F_GETOWN_EX:
+		return user_copy_out(argument, &(struct linux_f_owner_ex){ (i32)file->owner_kind, file->owner }, sizeof(struct linux_f_owner_ex));
+	case F_SETSIG:
+		if (argument > 64)
+			return -EINVAL;
+		file->owner_signal = (u32)argument;
+		return 0;
+	case F_GETSIG:
+		return (long)file->owner_signal;
 	case F_GETLEASE:
 		return F_UNLCK; /* no one ever holds one */
 	default:

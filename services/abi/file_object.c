@@ -56,7 +56,7 @@ static long position_of(struct shim_file *file, i64 offset, u32 whence, i64 *pos
 		break;
 	case SEEK_CUR:
 		if (__builtin_add_overflow(file->offset, offset, position))
-			return -EOVERFLOW;
+			return -EINVAL;
 		break;
 	case SEEK_END: case SEEK_DATA: case SEEK_HOLE:
 		result = fs_seek(file->handle, offset, whence, &found);

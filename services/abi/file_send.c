@@ -9,11 +9,14 @@ struct send {
 	u8 *page;
 };
 
-static bool is_regular(struct shim_thread *t, struct shim_file *file)
+/* 0 for a regular file, else copy_file_range's error. */
+static long regular_check(struct shim_thread *t, struct shim_file *file)
 {
 	struct fs_stat status;
 
-	return file->ops == &file_data_ops && file_stat_get(t, file, &status) >= 0 && (status.mode & FS_IFMT) == FS_IFREG;
+	if (file->ops != &file_data_ops || file_stat_get(t, file, &status) < 0)
+		return -EINVAL;
+	return (status.mode & FS_IFMT) == FS_IFREG ? 0 : (status.mode & FS_IFMT) == FS_IFDIR ? -EISDIR : -EINVAL;
 }
 
 /* Writes a piece; a pipe is waited for. The bytes written, which may be fewer. */
@@ -138,8 +141,8 @@ long sys_copy_file_range(struct shim_thread *t, const u64 *a)
 		result = -EINVAL;
 	else if (!send.to || !send.from)
 		result = -EBADF;
-	else if (!is_regular(t, send.from) || !is_regular(t, send.to))
-		result = -EINVAL;
+	else if (regular_check(t, send.from) < 0 || regular_check(t, send.to) < 0)
+		result = regular_check(t, send.from) == -EISDIR || regular_check(t, send.to) == -EISDIR ? -EISDIR : -EINVAL;
 	else if (!file_readable(send.from) || !file_writable(send.to) || (send.to->flags & O_APPEND))
 		result = -EBADF;
 	else

@@ -22,6 +22,7 @@ void shim_limits_changed(struct shim_thread *t)
 	if (proc_credentials_get(0, &is) >= 0)
 		limits.locked_ignored = is.effective >> 14 & 1; /* CAP_IPC_LOCK */
 	(void)!mem_space_limits(t->process->space, &limits);
+	t->process->file_size_cut = ~soft_limit(PROC_LIMIT_FSIZE);
 	t->process->files_limit = files > 1048576 ? 1048576 : (u32)files;
 }
 

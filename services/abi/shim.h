@@ -79,6 +79,8 @@ struct shim_file {
 	struct rt_lock position_lock;
 	i64 offset;
 	void *data;                 /* eventfd, epoll, ...: the shim's own object */
+	i32 owner;                  /* F_SETOWN */
+	u32 owner_kind, owner_signal;
 	struct epoll_item *epoll_items; /* of epoll.c: sets that hold this file */
 };
 struct shim_fd { struct shim_file *file; bool close_on_exec; };

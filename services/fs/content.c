@@ -290,17 +290,19 @@ long fs_op_path_of(const struct rt_request *rq, u64 client, u64 handle, void *pa
 }
 
 /* ---- Memory files ------------------------------------------------------------------------------------------------------------ */
-static struct fs_super *memory_super;
+static const struct fs_type pipefs_type = { .name = "pipefs", .magic = 0x50495045 };
+static struct fs_super *memory_super, *pipe_super;
 
-struct fs_super *fs_memory_super(void)
+struct fs_super *fs_pipe_super(void)
 {
-	return memory_super;
+	return pipe_super;
 }
 
 long fs_memory_start(void)
 {
 	memory_super = fs_super_create(&fs_tmpfs_type);
-	return memory_super ? 0 : -ENOMEM;
+	pipe_super = fs_super_create(&pipefs_type);
+	return memory_super && pipe_super ? 0 : -ENOMEM;
 }
 
 long fs_op_memory_file(const struct rt_request *rq, u64 client, const void *name, size_t name_size, u32 flags, u64 *file, u64 *info)

@@ -108,9 +108,10 @@ static long node_make(const struct rt_request *rq, const struct fs_at *at, const
 		return result;
 	if (type != FS_IFLNK)
 		node->mode &= ~walk.client->directories->umask;
+	result = create_check(&walk, type == FS_IFDIR);
 	/* 0:0 is a whiteout, which everyone may make. */
-	if ((type == FS_IFCHR || type == FS_IFBLK) && (type == FS_IFBLK || node->device) && !fs_capable(walk.who, FS_CAP_MKNOD))
-		result = create_check(&walk, false) == -EEXIST ? -EEXIST : -EPERM;
+	if (!result && (type == FS_IFCHR || type == FS_IFBLK) && (type == FS_IFBLK || node->device) && !fs_capable(walk.who, FS_CAP_MKNOD))
+		result = -EPERM;
 	if (!result)
 		result = fs_node_create(&walk, node);
 	fs_walk_unlock(&walk);

@@ -124,7 +124,7 @@ static long file_write(const struct rt_request *rq, u64 handle, struct fs_transf
 	else if (!file->ops || !file->ops->write || transfer->offset > FS_OFFSET_MAX)
 		result = -EINVAL;
 	else
-		result = transfer->size || file->kind == FS_KIND_STREAM ? file->ops->write(file, transfer) : 0;
+		result = transfer->size ? file->ops->write(file, transfer) : 0;
 	fs_file_put(file);
 	return result;
 }

@@ -319,7 +319,7 @@ struct fs_node { u32 mode; u64 device; const char *target; size_t target_size; }
 long fs_node_create(struct fs_walk *walk, const struct fs_node *node) must_check;
 long fs_node_inode(struct fs_walk *walk, struct fs_place directory, const struct fs_node *node, struct fs_inode **inode) must_check;
 #define FS_MEMORY_NAME_MAX 249
-struct fs_super *fs_memory_super(void);   /* of pipes and memory files: never mounted */
+struct fs_super *fs_pipe_super(void);     /* of pipes: never mounted, as that of memory files */
 long fs_memory_start(void) must_check;
 void fs_initial_unpack(void);
 void fs_devices_populate(struct fs_super *super);

@@ -197,7 +197,7 @@ static long pipe_write(struct fs_file *file, struct fs_transfer *transfer)
 	heap_free(surplus);
 	want = transfer->size < room ? transfer->size : room;
 	if (!result && (want == 0 || (want < transfer->size && transfer->size <= PIPE_ATOMIC)))
-		result = transfer->size ? -EAGAIN : 0;
+		result = -EAGAIN;
 	while (!result && done < want) {
 		long moved = piece_write(pipe, transfer, done, tail, want - done);
 
@@ -367,7 +367,7 @@ long fs_op_pipe_create(const struct rt_request *rq, u64 client, struct fs_pipe *
 
 	if (!c)
 		return -EBADF;
-	error = fs_tmpfs_inode(fs_memory_super(), FS_IFIFO | 0600, 0, &inode);
+	error = fs_tmpfs_inode(fs_pipe_super(), FS_IFIFO | 0600, 0, &inode);
 	if (!error) {
 		fs_gate_shared(&fs_tree);
 		inode->uid = c->identity->ids.uid;

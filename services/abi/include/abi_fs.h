@@ -58,6 +58,7 @@ struct linux_flock {
 	i32 l_pid;
 };
 _Static_assert(sizeof(struct linux_flock) == 32, "ABI");
+struct linux_f_owner_ex { i32 type, pid; };
 #define LOCK_SH 1u
 #define LOCK_EX 2u
 #define LOCK_NB 4u
