@@ -4,6 +4,7 @@
 #include "cpu.h"
 #include "thread.h"
 #include "wait.h"
+#include <arch/page.h>
 #include <arch/time.h>
 #include <arch/context.h>
 #include <tessera/errno.h>
@@ -305,6 +306,7 @@ void cpu_idle_prepare(void);
 void cpu_idle_prepare(void)
 {
 	timer_program(arch_cpu());
+	arch_tlb_idle_enter();
 }
 
 /* ---- Parameters --------------------------------------------------------------------------------------------------------------------------------- */

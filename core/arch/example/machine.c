@@ -82,6 +82,8 @@ void arch_tlb_flush(u64 cpu_mask, vaddr_t address, u64 pages) { NOT_PORTED; }
 void arch_tlb_flush_frames(u64 cpu_mask, vaddr_t base, const frame_t *frames, u32 count) { NOT_PORTED; }
 void arch_tlb_flush_local(vaddr_t address, u64 pages) { NOT_PORTED; }
 void arch_tlb_serve(void) { NOT_PORTED; }
+void arch_tlb_idle_enter(void) { NOT_PORTED; }
+void arch_tlb_idle_leave(void) { NOT_PORTED; }
 
 /* time.h */
 u64 arch_counter(void) { NOT_PORTED; }

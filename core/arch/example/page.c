@@ -53,6 +53,18 @@ arch_entry_t arch_entry_protected(arch_entry_t e, u32 prot, bool cow)
 	return arch_page_entry(arch_entry_frame(e), kept | flags);
 }
 
+arch_entry_t arch_entry_shared(arch_entry_t e, bool cow)
+{
+	u32 flags = arch_entry_flags(e);
+
+	return cow ? arch_page_entry(arch_entry_frame(e), (flags & ~(u32)ARCH_PAGE_WRITE) | ARCH_PAGE_COW) : e;
+}
+
+arch_entry_t arch_entry_unmarked(arch_entry_t e)
+{
+	return e & ~((u64)(ARCH_PAGE_DIRTY | ARCH_PAGE_ACCESSED) << ENTRY_FLAGS_SHIFT);
+}
+
 arch_entry_t arch_entry_exchange(arch_entry_t *entry, arch_entry_t value)
 {
 	/* Relaxed: the caller's lock orders entries. */

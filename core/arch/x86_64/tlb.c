@@ -10,7 +10,8 @@
 #define KERNEL_HALF (1ull << 63)
 
 static struct tlb_slot slots[CPUS_MAX];
-static struct { u64 mask; } __attribute__((aligned(64))) pending[CPUS_MAX]; /* by target: initiators whose request waits there */
+/* By target: initiators whose request waits there; enum tlb_idle. */
+static struct { u64 mask; u32 idle; } __attribute__((aligned(64))) pending[CPUS_MAX];
 
 static void flush_all(bool kernel)
 {
@@ -55,6 +56,14 @@ void arch_tlb_serve(void)
 	}
 }
 
+void arch_tlb_idle_enter(void) { tlb_idle_enter(&pending[arch_cpu()->id].idle); }
+
+void arch_tlb_idle_leave(void)
+{
+	if (tlb_idle_leave(&pending[arch_cpu()->id].idle))
+		flush_all(true);
+}
+
 static void shoot_down(u64 targets, const struct tlb_slot *request)
 {
 	u32 self = arch_cpu()->id;
@@ -63,6 +72,8 @@ static void shoot_down(u64 targets, const struct tlb_slot *request)
 	slots[self] = *request;
 	for (u32 id = 0; id < cpu_count; id++) {
 		if (id == self || !(targets >> id & 1) || !cpus[id] || !cpus[id]->online)
+			continue;
+		if (tlb_idle_mark(&pending[id].idle))
 			continue;
 		asked |= 1ull << id;
 		tlb_request_post(&pending[id].mask, self);

@@ -40,4 +40,32 @@ static inline void tlb_request_acknowledge(u64 *pending, u32 initiator)
 	__atomic_and_fetch(pending, ~(1ull << initiator), __ATOMIC_RELEASE);
 }
 
+/* A halted processor is not disturbed: it is marked, and flushes everything before it does anything else. */
+enum tlb_idle { TLB_RUNNING, TLB_IDLE, TLB_IDLE_MARKED };
+
+/* True when the processor halts and is marked; false: it must be asked. */
+static inline bool tlb_idle_mark(u32 *state)
+{
+	u32 now = __atomic_load_n(state, __ATOMIC_RELAXED);
+
+	/* Sequentially consistent: the page tables were written before, and tlb_idle_leave sees the mark or this sees that it left. */
+	while (now != TLB_RUNNING)
+		if (__atomic_compare_exchange_n(state, &now, TLB_IDLE_MARKED, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+static inline void tlb_idle_enter(u32 *state)
+{
+	/* Release: nothing that this processor still had to read comes after it. */
+	__atomic_store_n(state, TLB_IDLE, __ATOMIC_RELEASE);
+}
+
+/* True: everything must be flushed. */
+static inline bool tlb_idle_leave(u32 *state)
+{
+	/* Sequentially consistent: see tlb_idle_mark. */
+	return __atomic_exchange_n(state, TLB_RUNNING, __ATOMIC_SEQ_CST) == TLB_IDLE_MARKED;
+}
+
 #endif

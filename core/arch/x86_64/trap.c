@@ -189,6 +189,7 @@ void trap_from_core(struct arch_frame *f, u32 vector)
 	char *ip = (char *)f->rip;
 
 	if (vector >= 32 && arch_cpu()->current == arch_cpu()->idle) {
+		arch_tlb_idle_leave();
 		interrupt(vector);
 		arch_resume();
 	}

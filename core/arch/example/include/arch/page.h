@@ -39,6 +39,8 @@ bool arch_entry_accessed(arch_entry_t e);
 arch_entry_t arch_entry_anonymous(frame_t frame, u32 prot);
 bool arch_entry_allows(arch_entry_t e, u32 access);
 arch_entry_t arch_entry_protected(arch_entry_t e, u32 prot, bool cow);
+arch_entry_t arch_entry_shared(arch_entry_t e, bool cow);
+arch_entry_t arch_entry_unmarked(arch_entry_t e);
 arch_entry_t arch_entry_exchange(arch_entry_t *entry, arch_entry_t value);
 void arch_entry_mark(arch_entry_t *entry, bool dirty);
 struct frame_record *arch_table_record(const arch_entry_t *entry);
@@ -58,5 +60,7 @@ void arch_tlb_flush(u64 cpu_mask, vaddr_t address, u64 pages);
 void arch_tlb_flush_frames(u64 cpu_mask, vaddr_t base, const frame_t *frames, u32 count);
 void arch_tlb_flush_local(vaddr_t address, u64 pages);
 void arch_tlb_serve(void);
+void arch_tlb_idle_enter(void);
+void arch_tlb_idle_leave(void);
 
 #endif

@@ -120,6 +120,10 @@ void arch_tlb_flush(u64 cpu_mask, vaddr_t address, u64 pages);
 void arch_tlb_flush_frames(u64 cpu_mask, vaddr_t base, const frame_t *frames, u32 count);
 void arch_tlb_flush_local(vaddr_t address, u64 pages);
 void arch_tlb_serve(void); /* called by spinning processors and by the IPI: serves requests of others */
+/* Around the halt of a processor that has nothing to do: it is not interrupted for a flush, but flushes when it leaves. In between it
+ * touches nothing but its own area and the image. */
+void arch_tlb_idle_enter(void);
+void arch_tlb_idle_leave(void);
 #define ARCH_TLB_ALL_PAGES (~0ull)
 #define ARCH_TLB_EVERYONE (~0ull)
 
