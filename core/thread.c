@@ -208,10 +208,17 @@ void thread_exit_current(struct thread *t)
 void thread_left(struct thread *t)
 {
 	bool ended = t->state == THREAD_EXITED;
-	bool moves = t->state == THREAD_RUNNABLE && !t->queued && t != arch_cpu()->idle;
+	bool moves = false;
 	struct wait_key own = wait_key_of_object(t->frame, offsetof(struct tk_thread_page, state));
 	struct wait_key word = { t->exit_space, t->exit_address };
 
+	if (t->state == THREAD_RUNNABLE && t != arch_cpu()->idle) {
+		/* Under the lock: a processor that wakes it at this moment has made it runnable but not queued it yet. */
+		struct run_queue *q = &cpus[t->cpu]->queue;
+		spin_lock(&q->lock);
+		moves = !t->queued;
+		spin_unlock(&q->lock);
+	}
 	if (ended)
 		t->page->state = THREAD_EXITED;
 	/* Release: its state is in memory for the next processor, or for its destruction: not touched after this when it ended. */
