@@ -7,6 +7,7 @@ CI runs the tier `ci`; `long` runs everything in every composition. Configuratio
 import argparse
 import importlib.util
 import os
+import select
 import subprocess
 import sys
 import time
@@ -48,13 +49,14 @@ class Tier:
 
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
+IDLE = 45
 SUITES = ("unit", "isolation", "abi", "shell", "launcher")
 CLASSES = ("isolation-ic0", "isolation-ic1", "isolation-ic2")
 TIERS = {
     "ci": Tier(isolation=tuple(Configuration(profile, 2) for profile in CLASSES) + (Configuration("isolation-ic1", 1, False),),
                abi=(Configuration("general", 2), Configuration("general", 1, False), Configuration("tee", 2), Configuration("fast", 2)),
                shell=(Configuration("general", 2), Configuration("tee", 1), Configuration("fast", 1)),
-               launcher=(Configuration("general", 2),), processes=200, limit=240),
+               launcher=(Configuration("general", 2),), processes=200, limit=400),
     "long": Tier(isolation=tuple(Configuration(profile, smp, pks) for profile in CLASSES for smp in (1, 2, 4) for pks in (True, False)),
                  abi=EVERYWHERE, shell=EVERYWHERE, launcher=EVERYWHERE, processes=1000, limit=900),
 }
@@ -112,45 +114,73 @@ def build(tally, profiles):
 
 
 def machine_run(configuration, limit, image):
-    """Boots one machine; its console's text, its log, and a note when it hung."""
+    """Boots one machine; its console's text, its log, and a note when it hung: a machine that is silent for IDLE seconds has."""
     folder = os.path.dirname(image_path(configuration.profile))
     report = os.path.join(folder, f"report-{os.getpid()}.log")
     described = machine.Machine(image_path(configuration.profile), image, report, smp=configuration.smp, memory="512M",
                                 cpu=configuration.cpu, append="init=/init", serial="stdio")
-    try:
-        run = subprocess.run(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                             timeout=limit, check=False)
-        console, hung = run.stdout, ""
-    except subprocess.TimeoutExpired as expired:
-        console, hung = expired.stdout or b"", ", hung"
+    console, hung, end = b"", "", time.monotonic() + limit
+    with subprocess.Popen(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        while True:
+            ready, _, _ = select.select([process.stdout], [], [], min(IDLE, max(0, end - time.monotonic())))
+            data = os.read(process.stdout.fileno(), 65536) if ready else b""
+            console += data
+            if not data:
+                hung = "" if ready else ", hung"
+                break
+        if hung:
+            process.kill()
     log = "\n".join(machine.report_tail(report, 10000))
     if os.path.exists(report):
         os.unlink(report)
     return console.decode("utf-8", "replace"), log, hung
 
 
-def programs_run(tally, suite, configuration, limit, image, programs):
-    """Boots a machine and counts the results of its programs; one that the text does not show in full has failed."""
-    started = time.monotonic()
-    console, log, hung = machine_run(configuration, limit, image)
-    suite = f"{suite} {configuration}"
-    print(f"# {suite}: {time.monotonic() - started:.1f} s{hung}", flush=True)
-    failed = tally.failed
-    for program in tap.add_missing(tap.parse(log if is_isolation(configuration.profile) else console), programs):
+def verdicts_add(tally, suite, programs):
+    for program in programs:
         for result in program.verdict():
             tally.add(suite, f"{program.name}: {result.name}", None if result.passed else result.note or "failed", result.note)
-    if tally.failed > failed:
-        kept = os.path.join(os.path.dirname(image_path(configuration.profile)),
-                            f"console-{configuration.smp}{'' if configuration.pks else '-nopks'}.txt")
-        with open(kept, "w", encoding="utf-8") as output:
-            output.write(f"{console}\n=== report channel ===\n{log}\n")
-        print(f"# console and log: {os.path.relpath(kept, TOP)}")
-        print("".join(f"# log: {line}\n" for line in log.splitlines()[-12:]), end="", flush=True)
+
+
+def console_keep(configuration, text, log):
+    """Keeps what a machine said for whoever looks into a failure."""
+    kept = os.path.join(os.path.dirname(image_path(configuration.profile)),
+                        f"console-{configuration.smp}{'' if configuration.pks else '-nopks'}.txt")
+    with open(kept, "w", encoding="utf-8") as output:
+        output.write(f"{text}\n=== report channel ===\n{log}\n")
+    print(f"# console and log: {os.path.relpath(kept, TOP)}")
+    print("".join(f"# log: {line}\n" for line in log.splitlines()[-12:]), end="", flush=True)
 
 
 def isolation_suites(tally, configurations, limit):
     for configuration in configurations:
-        programs_run(tally, "isolation", configuration, limit, None, ["isolation"])
+        console, log, hung = machine_run(configuration, limit, None)
+        failed = tally.failed
+        verdicts_add(tally, f"isolation {configuration}", tap.add_missing(tap.parse(log), ["isolation"]))
+        if tally.failed > failed:
+            console_keep(configuration, console + hung, log)
+
+
+def abi_run(tally, configuration, limit, linux, programs):
+    """Runs programs in one configuration. One that hangs or ends the machine has failed; the next machine goes on behind it."""
+    suite, end, started = f"abi {configuration}", time.monotonic() + limit, time.monotonic()
+    failed, texts, logs, boots = tally.failed, "", "", 0
+    while programs:
+        if time.monotonic() >= end:
+            verdicts_add(tally, suite, [tap.Program(name) for name in programs])
+            break
+        image = linux.image_build(programs)
+        try:
+            text, log, hung = machine_run(configuration, end - time.monotonic(), image)
+        finally:
+            os.unlink(image)
+        boots, texts, logs = boots + 1, texts + text + hung, logs + log
+        seen = [program for program in tap.parse(text) if program.name in programs] or [tap.Program(programs[0])]
+        verdicts_add(tally, suite, seen)
+        programs = programs[programs.index(seen[-1].name) + 1:]
+    print(f"# {suite}: {time.monotonic() - started:.1f} s, {boots} machines", flush=True)
+    if tally.failed > failed:
+        console_keep(configuration, texts, logs)
 
 
 def abi_suites(tally, configurations, limit, wanted):
@@ -163,12 +193,8 @@ def abi_suites(tally, configurations, limit, wanted):
     except linux.UsageError as error:
         tally.add("abi", "programs", str(error))
         return
-    image = linux.image_build(programs)
-    try:
-        for configuration in configurations:
-            programs_run(tally, "abi", configuration, limit, image, programs)
-    finally:
-        os.unlink(image)
+    for configuration in configurations:
+        abi_run(tally, configuration, limit, linux, programs)
 
 
 def launch_options(configuration):
