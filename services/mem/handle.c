@@ -11,6 +11,8 @@
 static struct rt_lock handle_lock = RT_LOCK_INIT; /* guards the table */
 static struct mem_handled ***blocks; /* of slots: the thing, or NULL */
 static u32 slot_hint;                /* no free slot below it */
+static u64 nonces[32];               /* random numbers made ahead */
+static u32 nonces_left;
 
 static struct mem_handled **slot_find(u32 slot)
 {
@@ -41,19 +43,30 @@ static u32 slot_take(void)
 	return SLOT_NONE;
 }
 
-long mem_handle_create(struct mem_handled *thing, u32 type)
+/* 43 random bits, not 0: the handle stays below 2^63. */
+static u64 nonce_take(void)
 {
 	u64 nonce = 0;
-	u32 slot;
 
 	while (!nonce) {
-		random_bytes(&nonce, sizeof(nonce));
-		nonce >>= 21; /* 43 bits: the handle stays below 2^63 */
+		if (!nonces_left) {
+			random_bytes(nonces, sizeof(nonces));
+			nonces_left = countof(nonces);
+		}
+		nonce = nonces[--nonces_left] >> 21;
+		nonces[nonces_left] = 0;
 	}
+	return nonce;
+}
+
+long mem_handle_create(struct mem_handled *thing, u32 type)
+{
+	u32 slot;
+
 	lock_acquire(&handle_lock);
 	slot = slot_take();
 	if (slot != SLOT_NONE) {
-		thing->handle = nonce << 20 | slot;
+		thing->handle = nonce_take() << 20 | slot;
 		thing->references = 1;
 		thing->type = type;
 		*slot_find(slot) = thing;
