@@ -4,6 +4,7 @@
 #include <list.h>
 #include <mem_client.h>
 
+#define WINDOW_SIZE 0x8000000000ul
 #define WORDS_IN_PAGE (PAGE_SIZE / sizeof(struct tk_pollword))
 
 struct pollword_page {
@@ -139,7 +140,15 @@ u64 pollword_handle(struct tk_pollword *word, const struct rt_request *to)
 	return handle;
 }
 
+/*
+ * A handle comes from another unit, so it may be anything: only a word that the core can read for this unit is taken. It stays
+ * readable then, since a page that is revoked shows zeroes.
+ */
 const struct tk_pollword *pollword_of_handle(u64 handle)
 {
-	return (const struct tk_pollword *)(rt_boot->window + handle);
+	const struct tk_pollword *word = (const struct tk_pollword *)(rt_boot->window + handle);
+
+	if (handle < PAGE_SIZE || handle >= WINDOW_SIZE || handle % sizeof(*word))
+		return NULL;
+	return tk_wait(&word->sequence, 0, 0, TK_WAIT_NEVER_INTERRUPTED, ~0u) == -EFAULT ? NULL : word;
 }

@@ -56,7 +56,7 @@ void pollword_free(struct tk_pollword *word);
 void pollword_set(struct tk_pollword *word, u32 level);   /* new level; wakes and counts if it changed to include more */
 void pollword_event(struct tk_pollword *word, u32 level); /* new level; always counts and wakes */
 u64 pollword_handle(struct tk_pollword *word, const struct rt_request *to); /* grants its page to the caller's unit; 0 on failure */
-const struct tk_pollword *pollword_of_handle(u64 handle); /* in the unit that was told of it */
+const struct tk_pollword *pollword_of_handle(u64 handle); /* in the unit that was told of it; NULL: no poll word of that handle */
 
 /* ---- Time, randomness, log --------------------------------------------------------------------------------------------------- */
 nanos_t clock_monotonic(void);

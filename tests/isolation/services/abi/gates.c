@@ -89,6 +89,8 @@ static void pollwords_are_granted(void)
 	CHECK(tk_wait(&word->sequence, sequence, NANOS_NEVER, 0, ~0u) == -EAGAIN);
 	CHECK(tk_wait(&word->sequence, sequence + 1, clock_monotonic() + 1000000, 0, ~0u) == -ETIMEDOUT);
 	CHECK(target_pollword_set(0) == 0);
+	CHECK(!pollword_of_handle(0) && !pollword_of_handle(handle + 1) && !pollword_of_handle(handle + (1ul << 36)));
+	CHECK(!pollword_of_handle(~7ul) && !pollword_of_handle(1ul << 47) && !pollword_of_handle(0x123456000));
 }
 
 const struct tap_test gate_tests[] = {
