@@ -38,12 +38,8 @@ void shim_program_put(struct shim_program *program)
 /* What the last thread of a process gives back. */
 static void process_leave(struct shim_process *process)
 {
-	struct shim_fd_table *files;
+	struct shim_fd_table *files = shim_process_files_set(process, NULL);
 
-	lock_acquire(&process->lock);
-	files = process->files;
-	process->files = NULL;
-	lock_release(&process->lock);
 	if (files)
 		fd_table_put(files);
 	if (process->fs_client)

@@ -321,8 +321,7 @@ long fd_table_unshare(struct shim_thread *t)
 	own = fd_table_copy(table);
 	if (!own)
 		return -ENOMEM;
-	t->process->files = own;
-	fd_table_put(table);
+	fd_table_put(shim_process_files_set(t->process, own));
 	return 0;
 }
 

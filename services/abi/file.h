@@ -36,11 +36,27 @@ long file_directory_get(struct shim_thread *t, i32 directory, const struct file_
 
 /* file_object.c: the files themselves */
 extern const struct shim_file_ops file_data_ops, file_stream_ops, file_path_ops;
+u64 file_object_handle(struct shim_file *file);   /* operations of files whose handle is fs's */
+long file_object_stat(struct shim_thread *t, struct shim_file *file, void *status);
+void file_object_close(struct shim_file *file);
 /* Makes the open file of a handle that fs_open answered; the handle is closed on failure. */
 long file_from_handle(struct shim_thread *t, u64 handle, u64 info, u64 pollword, u32 flags, struct shim_file **file) must_check;
 /* Opens and installs nothing: a new open file with one reference. */
 long file_open_at(struct shim_thread *t, const struct fs_open *request, const void *path, size_t size, struct shim_file **file) must_check;
 u64 file_fs_handle(struct shim_file *file);   /* 0: none */
+
+/* file_descriptors.c: /proc/PID/fd. A call of fs that walks a path is made through file_call: when fs asks for the descriptors of a
+ * process, they are told and the call is made again. */
+bool file_descriptors_told(struct shim_thread *t, long result, u32 *tries);
+#define file_call(t, call) ({ \
+	u32 tries_ = 0; \
+	long result_; \
+	do \
+		result_ = (call); \
+	while (unlikely(result_ <= -FS_DESCRIPTORS_WANTED) && file_descriptors_told(t, result_, &tries_)); \
+	result_ <= -FS_DESCRIPTORS_WANTED ? -ENOENT : result_; })
+extern const struct shim_file_ops file_descriptors_ops;
+long file_descriptors_list(struct shim_file *file, vaddr_t to, u64 size, u32 format) must_check; /* getdents */
 
 /* file_rw.c */
 struct file_vector { struct linux_iovec *segments; u32 count; u64 total; struct linux_iovec own[8]; };

@@ -12,7 +12,7 @@ static long chmod_call(struct shim_thread *t, i32 directory, vaddr_t path, u32 m
 	if (result < 0)
 		return result;
 	target.at.mode = mode;
-	result = fs_chmod(&target.at, target.path.text, target.path.size);
+	result = file_call(t, fs_chmod(&target.at, target.path.text, target.path.size));
 	file_target_put(&target);
 	return result;
 }
@@ -35,7 +35,7 @@ long sys_fchmod(struct shim_thread *t, const u64 *a)
 	if (result < 0)
 		return result;
 	target.at.mode = (u32)a[1];
-	result = fs_chmod(&target.at, target.path.text, target.path.size);
+	result = file_call(t, fs_chmod(&target.at, target.path.text, target.path.size));
 	file_target_put(&target);
 	return result;
 }
@@ -51,7 +51,7 @@ static long chown_call(struct shim_thread *t, i32 directory, vaddr_t path, u64 o
 	if (result < 0)
 		return result;
 	target.at.value = owner;
-	result = fs_chown(&target.at, target.path.text, target.path.size);
+	result = file_call(t, fs_chown(&target.at, target.path.text, target.path.size));
 	file_target_put(&target);
 	return result;
 }
@@ -84,7 +84,7 @@ long sys_fchown(struct shim_thread *t, const u64 *a)
 	if (result < 0)
 		return result;
 	target.at.value = owner_of(a[1], a[2]);
-	result = fs_chown(&target.at, target.path.text, target.path.size);
+	result = file_call(t, fs_chown(&target.at, target.path.text, target.path.size));
 	file_target_put(&target);
 	return result;
 }
@@ -99,7 +99,7 @@ static long times_set(struct shim_thread *t, i32 directory, vaddr_t path, const 
 
 	if (result < 0)
 		return result;
-	result = fs_utimes(&target.at, target.path.text, target.path.size, times);
+	result = file_call(t, fs_utimes(&target.at, target.path.text, target.path.size, times));
 	file_target_put(&target);
 	return result;
 }
@@ -205,7 +205,7 @@ long sys_truncate(struct shim_thread *t, const u64 *a)
 	if (result < 0)
 		return result;
 	target.at.value = a[1];
-	result = fs_truncate_at(&target.at, target.path.text, target.path.size);
+	result = file_call(t, fs_truncate_at(&target.at, target.path.text, target.path.size));
 	file_target_put(&target);
 	return result;
 }

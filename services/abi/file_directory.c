@@ -11,6 +11,11 @@ static long getdents_call(struct shim_thread *t, const u64 *a, u32 format)
 
 	if (!file)
 		return -EBADF;
+	if (file->ops == &file_descriptors_ops) {
+		result = file_descriptors_list(file, a[1], (u32)a[2], format);
+		file_put(file);
+		return result;
+	}
 	if ((file->flags & O_PATH) || file->ops != &file_data_ops) {
 		result = file->flags & O_PATH ? -EBADF : -ENOTDIR;
 		file_put(file);
@@ -60,7 +65,7 @@ long sys_chdir(struct shim_thread *t, const u64 *a)
 
 	if (result < 0)
 		return result;
-	result = fs_chdir(&target.at, target.path.text, target.path.size);
+	result = file_call(t, fs_chdir(&target.at, target.path.text, target.path.size));
 	file_target_put(&target);
 	return result;
 }
@@ -86,7 +91,7 @@ long sys_chroot(struct shim_thread *t, const u64 *a)
 
 	if (result < 0)
 		return result;
-	result = fs_chroot(&target.at, target.path.text, target.path.size);
+	result = file_call(t, fs_chroot(&target.at, target.path.text, target.path.size));
 	file_target_put(&target);
 	return result;
 }

@@ -13,7 +13,7 @@ static long access_call(struct shim_thread *t, i32 directory, vaddr_t path, u32 
 	if (result < 0)
 		return result;
 	target.at.mode = mode;
-	result = fs_access(&target.at, target.path.text, target.path.size);
+	result = file_call(t, fs_access(&target.at, target.path.text, target.path.size));
 	file_target_put(&target);
 	return result;
 }
@@ -49,7 +49,7 @@ static long readlink_call(struct shim_thread *t, i32 directory, vaddr_t path, va
 		result = -ENOENT;
 	text = result < 0 ? NULL : heap_alloc(PATH_MAX);
 	if (text) {
-		result = fs_readlink(&target.at, target.path.text, target.path.size, text, size < (i32)PATH_MAX ? (size_t)size : PATH_MAX);
+		result = file_call(t, fs_readlink(&target.at, target.path.text, target.path.size, text, size < (i32)PATH_MAX ? (size_t)size : PATH_MAX));
 		if (result > 0) {
 			long copied = user_copy_out(to, text, (size_t)result);
 
@@ -85,7 +85,7 @@ static long name_run(struct shim_thread *t, i32 directory, vaddr_t path, const s
 		return result;
 	target.at.mode = values->mode;
 	target.at.value = values->value;
-	result = call(&target.at, target.path.text, target.path.size);
+	result = file_call(t, call(&target.at, target.path.text, target.path.size));
 	file_target_put(&target);
 	return result;
 }
@@ -185,7 +185,7 @@ static long pair_run(struct shim_thread *t, const u64 a[4], u32 flags, pair_call
 		if (result >= 0) {
 			pair.from_directory = targets[0].at.directory;
 			pair.to_directory = targets[1].at.directory;
-			result = call(&pair, targets[0].path.text, targets[0].path.size, targets[1].path.text, targets[1].path.size);
+			result = file_call(t, call(&pair, targets[0].path.text, targets[0].path.size, targets[1].path.text, targets[1].path.size));
 			file_target_put(&targets[1]);
 		}
 		file_target_put(&targets[0]);

@@ -13,17 +13,17 @@ static void handle_close(u64 handle)
 		log_line("abi: fs does not know a file that was open");
 }
 
-static void object_close(struct shim_file *file)
+void file_object_close(struct shim_file *file)
 {
 	handle_close(file->handle);
 }
 
-static u64 object_fs_handle(struct shim_file *file)
+u64 file_object_handle(struct shim_file *file)
 {
 	return file->handle;
 }
 
-static long object_stat(struct shim_thread *t, struct shim_file *file, void *status)
+long file_object_stat(struct shim_thread *t, struct shim_file *file, void *status)
 {
 	(void)t;
 	return fs_stat(file->handle, status);
@@ -112,8 +112,8 @@ static long data_ioctl(struct shim_thread *t, struct shim_file *file, u32 comman
 }
 
 const struct shim_file_ops file_data_ops = {
-	.name = "file", .read = data_read, .write = data_write, .seek = data_seek, .ioctl = data_ioctl, .stat = object_stat,
-	.flush = file_locks_flush, .map = file_map_fs, .fs_handle = object_fs_handle, .close = object_close,
+	.name = "file", .read = data_read, .write = data_write, .seek = data_seek, .ioctl = data_ioctl, .stat = file_object_stat,
+	.flush = file_locks_flush, .map = file_map_fs, .fs_handle = file_object_handle, .close = file_object_close,
 };
 
 /* ---- Pipes and FIFOs --------------------------------------------------------------------------------------------------------- */
@@ -169,8 +169,8 @@ static long stream_ioctl(struct shim_thread *t, struct shim_file *file, u32 comm
 }
 
 const struct shim_file_ops file_stream_ops = {
-	.name = "pipe", .read = stream_read, .write = stream_write, .ioctl = stream_ioctl, .stat = object_stat,
-	.flush = file_locks_flush, .fs_handle = object_fs_handle, .close = object_close,
+	.name = "pipe", .read = stream_read, .write = stream_write, .ioctl = stream_ioctl, .stat = file_object_stat,
+	.flush = file_locks_flush, .fs_handle = file_object_handle, .close = file_object_close,
 };
 
 /* ---- O_PATH ------------------------------------------------------------------------------------------------------------------ */
@@ -200,8 +200,8 @@ static long path_map(struct shim_thread *t, struct shim_file *file, bool write, 
 }
 
 const struct shim_file_ops file_path_ops = {
-	.name = "path", .read = path_read, .write = path_read, .seek = path_seek, .ioctl = path_ioctl, .stat = object_stat,
-	.map = path_map, .fs_handle = object_fs_handle, .close = object_close,
+	.name = "path", .read = path_read, .write = path_read, .seek = path_seek, .ioctl = path_ioctl, .stat = file_object_stat,
+	.map = path_map, .fs_handle = file_object_handle, .close = file_object_close,
 };
 
 /* ---- Making them ------------------------------------------------------------------------------------------------------------- */
@@ -240,7 +240,7 @@ long file_from_handle(struct shim_thread *t, u64 handle, u64 info, u64 pollword,
 {
 	static const struct shim_file_ops *const ops[] = {
 		[FS_KIND_FILE] = &file_data_ops, [FS_KIND_STREAM] = &file_stream_ops, [FS_KIND_DEVICE] = &file_data_ops,
-		[FS_KIND_GENERATED] = &file_data_ops, [FS_KIND_DESCRIPTORS] = &file_data_ops, [FS_KIND_PATH] = &file_path_ops,
+		[FS_KIND_GENERATED] = &file_data_ops, [FS_KIND_DESCRIPTORS] = &file_descriptors_ops, [FS_KIND_PATH] = &file_path_ops,
 	};
 	u32 kind = FS_INFO_KIND(info);
 	struct shim_file *made;
@@ -257,6 +257,7 @@ long file_from_handle(struct shim_thread *t, u64 handle, u64 info, u64 pollword,
 		handle_close(handle);
 		return -ENOMEM;
 	}
+	made->data = (void *)(uintptr_t)FS_INFO_PID(info); /* file_descriptors_ops: whose they are */
 	result = kind == FS_KIND_STREAM ? stream_from_handle(t, made, pollword) : 0;
 	if (result < 0) {
 		file_put(made);
@@ -270,7 +271,7 @@ long file_open_at(struct shim_thread *t, const struct fs_open *request, const vo
 {
 	u64 handle, info, word;
 	u32 flags = request->flags;
-	long result = fs_open(request, path, size, &handle, &info, &word);
+	long result = file_call(t, fs_open(request, path, size, &handle, &info, &word));
 
 	if (result < 0)
 		return result;

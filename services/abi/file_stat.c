@@ -78,7 +78,7 @@ static long stat_at(struct shim_thread *t, i32 directory, vaddr_t path, u32 flag
 	result = file_target_get(t, &target, directory, path, flags & (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH));
 	if (result < 0)
 		return result;
-	result = fs_stat_at(&target.at, target.path.text, target.path.size, status);
+	result = file_call(t, fs_stat_at(&target.at, target.path.text, target.path.size, status));
 	file_target_put(&target);
 	return result;
 }
@@ -131,11 +131,11 @@ long sys_statx(struct shim_thread *t, const u64 *a)
 	return result < 0 ? result : statx_tell(&status, a[4]);
 }
 
-static long statfs_target(struct file_target *target, vaddr_t to)
+static long statfs_target(struct shim_thread *t, struct file_target *target, vaddr_t to)
 {
 	struct fs_statfs from;
 	struct linux_statfs status;
-	long result = fs_statfs(&target->at, target->path.text, target->path.size, &from);
+	long result = file_call(t, fs_statfs(&target->at, target->path.text, target->path.size, &from));
 
 	if (result < 0)
 		return result;
@@ -155,7 +155,7 @@ long sys_statfs(struct shim_thread *t, const u64 *a)
 
 	if (result < 0)
 		return result;
-	result = statfs_target(&target, a[1]);
+	result = statfs_target(t, &target, a[1]);
 	file_target_put(&target);
 	return result;
 }
@@ -168,7 +168,7 @@ long sys_fstatfs(struct shim_thread *t, const u64 *a)
 	if (result < 0)
 		return result;
 	target.at.flags = FS_AT_EMPTY_PATH; /* O_PATH files too */
-	result = statfs_target(&target, a[1]);
+	result = statfs_target(t, &target, a[1]);
 	file_target_put(&target);
 	return result;
 }

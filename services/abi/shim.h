@@ -45,7 +45,8 @@ struct shim_process {
 	struct shim_program *program; /* process.h: the file that it runs */
 	u32 personality;
 	u64 fs_client;              /* fs's handle: cwd, root, umask, credentials (shared under CLONE_FS) */
-	struct shim_fd_table *files;
+	struct shim_fd_table *files; /* changed by shim_process_files_set alone once the process is in the list */
+	struct shim_process *next, *previous; /* thread.c: all processes */
 	volatile u64 file_size_cut; /* ~RLIMIT_FSIZE's soft limit (0: none): like files_limit, and copied at fork */
 	const struct tk_pollword *signal_word; /* counts signals sent to it; signalfd.c, made at the first use */
 	volatile u32 files_limit;   /* RLIMIT_NOFILE's soft limit: whoever changes it by setrlimit or prlimit writes it here too */
@@ -136,6 +137,8 @@ struct shim_thread *shim_thread_current(void);
 struct shim_thread *shim_thread_create(struct shim_process *process, u32 thread, i32 tid, vaddr_t token) must_check;
 void shim_thread_destroy(struct shim_thread *t);   /* by the thread itself, as the last thing before tk_thread_exit, or before its start */
 struct shim_process *shim_process_create(i32 pid, u64 space, vaddr_t space_token) must_check; /* files NULL, limit of 1024 files */
+struct shim_fd_table *shim_process_files_set(struct shim_process *process, struct shim_fd_table *files); /* the old one */
+struct shim_fd_table *shim_process_files(i32 pid) must_check;   /* of any process, with a reference; NULL: none */
 void shim_process_put(struct shim_process *process);  /* drops one of `threads`; at the last: its files and the record itself */
 struct shim_thread *shim_thread_find(u32 thread);     /* NULL: no such thread; the caller must know that it can't end meanwhile */
 

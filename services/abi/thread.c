@@ -105,6 +105,55 @@ void shim_thread_destroy(struct shim_thread *t)
 	shim_process_put(process);
 }
 
+static struct rt_lock processes_lock = RT_LOCK_INIT; /* guards the list and the files of those in it */
+static struct shim_process *processes;
+
+static void process_list(struct shim_process *process)
+{
+	lock_acquire(&processes_lock);
+	process->next = processes;
+	if (processes)
+		processes->previous = process;
+	processes = process;
+	lock_release(&processes_lock);
+}
+
+static void process_unlist(struct shim_process *process)
+{
+	lock_acquire(&processes_lock);
+	*(process->previous ? &process->previous->next : &processes) = process->next;
+	if (process->next)
+		process->next->previous = process->previous;
+	lock_release(&processes_lock);
+}
+
+struct shim_fd_table *shim_process_files_set(struct shim_process *process, struct shim_fd_table *files)
+{
+	struct shim_fd_table *old;
+
+	lock_acquire(&processes_lock);
+	old = process->files;
+	process->files = files;
+	lock_release(&processes_lock);
+	return old;
+}
+
+struct shim_fd_table *shim_process_files(i32 pid)
+{
+	struct shim_fd_table *files = NULL;
+	struct shim_process *process;
+
+	lock_acquire(&processes_lock);
+	for (process = processes; process && process->pid != pid; process = process->next)
+		;
+	if (process)
+		files = process->files;
+	if (files)
+		fd_table_hold(files);
+	lock_release(&processes_lock);
+	return files;
+}
+
 struct shim_process *shim_process_create(i32 pid, u64 space, vaddr_t space_token)
 {
 	struct shim_process *process = heap_alloc(sizeof(*process));
@@ -115,6 +164,7 @@ struct shim_process *shim_process_create(i32 pid, u64 space, vaddr_t space_token
 	process->space = space;
 	process->space_token = space_token;
 	process->files_limit = 1024;
+	process_list(process);
 	return process;
 }
 
@@ -127,6 +177,7 @@ void shim_process_put(struct shim_process *process)
 	lock_release(&process->lock);
 	if (!last)
 		return;
+	process_unlist(process);
 	if (process->files)
 		fd_table_put(process->files);
 	heap_free(process);

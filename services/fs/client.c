@@ -84,6 +84,7 @@ void fs_client_destroy(struct fs_client *client)
 {
 	directories_put(client->directories);
 	identity_put(client->identity);
+	fs_descriptors_forget(client);
 	heap_free(client);
 }
 

@@ -292,17 +292,50 @@ long fs_op_path_of(const struct rt_request *rq, u64 client, u64 handle, void *pa
 /* ---- Memory files ------------------------------------------------------------------------------------------------------------ */
 static const struct fs_type pipefs_type = { .name = "pipefs", .magic = 0x50495045 };
 static struct fs_super *memory_super, *pipe_super;
+static struct fs_mounted *memory_mount, *pipe_mount;
 
 struct fs_super *fs_pipe_super(void)
 {
 	return pipe_super;
 }
 
+/* A mount that is in no list, with a root directory for passing names. */
+static struct fs_mounted *mount_hidden(struct fs_super *super)
+{
+	struct fs_mounted *mount = super ? heap_alloc(sizeof(*mount)) : NULL;
+	struct fs_inode *root;
+
+	if (!mount || fs_tmpfs_inode(super, FS_IFDIR, 0, &root))
+		return NULL;
+	super->root = fs_name_create("", 0, NULL, root);
+	mount->references = 1;
+	mount->super = super;
+	mount->root = super->root;
+	return super->root ? mount : NULL;
+}
+
 long fs_memory_start(void)
 {
 	memory_super = fs_super_create(&fs_tmpfs_type);
 	pipe_super = fs_super_create(&pipefs_type);
-	return memory_super && pipe_super ? 0 : -ENOMEM;
+	memory_mount = mount_hidden(memory_super);
+	pipe_mount = mount_hidden(pipe_super);
+	return memory_mount && pipe_mount ? 0 : -ENOMEM;
+}
+
+long fs_memory_place(struct fs_inode *inode, struct fs_place *place)
+{
+	struct fs_mounted *mount = inode->super == pipe_super ? pipe_mount : memory_mount;
+	struct fs_name *name;
+
+	fs_inode_hold(inode);
+	name = fs_name_create("file", 4, mount->root, inode);
+	if (!name)
+		return -ENOMEM;
+	name->passing = true;
+	fs_mount_hold(mount);
+	*place = (struct fs_place){ mount, name };
+	return 0;
 }
 
 long fs_op_memory_file(const struct rt_request *rq, u64 client, const void *name, size_t name_size, u32 flags, u64 *file, u64 *info)

@@ -49,10 +49,13 @@ struct fs_client {
 	u64 handle;
 	struct fs_directories *directories; /* these two: written with fs_tree exclusive */
 	struct fs_identity *identity;
+	struct rt_lock lock;                /* guards descriptors */
+	struct fs_descriptors *descriptors; /* of some process, for the next walk that asks (proc_descriptor.c) */
 };
 struct fs_client *fs_client_get(const struct rt_request *rq, u64 handle) must_check;
 void fs_client_put(struct fs_client *client);
 void fs_client_destroy(struct fs_client *client);
+void fs_descriptors_forget(struct fs_client *client);
 bool fs_identity_in_group(const struct fs_identity *who, u32 gid);
 static inline bool fs_capable(const struct fs_identity *who, enum fs_capability capability)
 {
@@ -145,7 +148,7 @@ struct fs_inode_ops {
 	enum fs_kind kind;
 	const struct fs_file_ops *file;
 	long (*open)(struct fs_file *file);
-	long (*lookup)(struct fs_name *directory, const char *text, u32 length, struct fs_name **found); /* beyond the names in the tree */
+	long (*lookup)(struct fs_client *client, struct fs_name *directory, const char *text, u32 length, struct fs_name **found); /* beyond the names in the tree */
 	long (*list)(struct fs_name *directory, u64 position, struct fs_listing *listing);               /* the same for readdir */
 	long (*link_text)(struct fs_inode *inode, char *text, size_t capacity);      /* of a generated symbolic link: its length */
 	long (*follow)(const struct fs_client *client, struct fs_inode *inode, struct fs_place *place);  /* magic link: takes references */
@@ -172,7 +175,7 @@ struct fs_inode {
 		char *target;                                                              /* symbolic link */
 		struct fs_pipe_state *pipe;                                                /* FIFO; lock */
 	};
-	struct { const void *entry; i32 pid, tid; } generated;                             /* procfs, directories too */
+	struct { const void *entry; void *data; i32 pid, tid; } generated;                             /* procfs, directories too */
 };
 struct fs_locks;
 void fs_locks_destroy(struct fs_locks *locks);
@@ -224,6 +227,7 @@ struct fs_walk {
 	u32 last_length;
 	enum fs_last last_kind;
 	bool last_slash;
+	bool asked;                      /* it ended by asking for descriptors */
 	struct fs_name *found;           /* NULL: missing (or a pipe, with FS_WALK_OPEN_FILE) */
 	struct fs_inode *inode;          /* of found, or of the pipe */
 	const char *path;
@@ -321,6 +325,8 @@ long fs_node_inode(struct fs_walk *walk, struct fs_place directory, const struct
 #define FS_MEMORY_NAME_MAX 249
 struct fs_super *fs_pipe_super(void);     /* of pipes: never mounted, as that of memory files */
 long fs_memory_start(void) must_check;
+/* A place for a pipe or memory file, which has none: a passing name on a mount of its own; with references. */
+long fs_memory_place(struct fs_inode *inode, struct fs_place *place) must_check;
 void fs_initial_unpack(void);
 void fs_devices_populate(struct fs_super *super);
 

@@ -56,11 +56,23 @@ enum fs_kind {
 	FS_KIND_DEVICE,      /* a device that fs serves: null, zero, full, random, kmsg */
 	FS_KIND_TERMINAL,    /* character device of tty: the shim opens fs_stat.device there and keeps this file for stat alone */
 	FS_KIND_GENERATED,   /* procfs: no memory object behind it */
-	FS_KIND_DESCRIPTORS, /* /proc/self/fd of the calling process: the shim lists it (position: as it likes) */
+	FS_KIND_DESCRIPTORS, /* /proc/PID/fd or fdinfo: the shim lists it (position: as it likes) */
 	FS_KIND_PATH,        /* O_PATH */
 };
 #define FS_INFO_MODE(info) ((u32)(info))
 #define FS_INFO_KIND(info) ((u32)((info) >> 32) & 0xff)
+
+/* /proc/PID/fd: only the shim knows descriptors. A walk that needs them answers -(FS_DESCRIPTORS_WANTED + pid); the shim tells them by
+ * descriptors_note and makes the call again. */
+#define FS_DESCRIPTORS_WANTED (1 << 24)
+struct fs_descriptor {
+	u64 file;        /* fs's handle; 0: a file without a file system */
+	u64 position;
+	i32 fd;
+	u32 flags;       /* as F_GETFL, with O_CLOEXEC */
+	char name[32];   /* of one without a file system, NUL-terminated: "anon_inode:[eventfd]" */
+};
+#define FS_INFO_PID(info) ((i32)((info) >> 40)) /* of open's info, with FS_KIND_DESCRIPTORS: whose they are */
 
 struct fs_time { i64 seconds; u32 nanos; u32 reserved; };
 struct fs_stat {

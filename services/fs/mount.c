@@ -236,7 +236,7 @@ long fs_place_show(struct fs_place place, struct fs_inode *inode, struct fs_plac
 	static const char deleted[] = " (deleted)";
 	long length;
 
-	if (!place.name) {
+	if (!place.name || (place.name->passing && !place.mount->source)) {
 		*start = buffer;
 		if (fs_inode_type(inode) == FS_IFREG)
 			return format_text(buffer, FS_PATH_MAX, "/memfd:%s (deleted)", inode->data.name) + 1;

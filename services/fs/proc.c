@@ -74,21 +74,21 @@ static long generated_write(struct fs_file *file, struct fs_transfer *transfer)
 	return result ? result : (long)size;
 }
 
-static const struct fs_file_ops generated_ops = { generated_read, generated_write, NULL };
+const struct fs_file_ops fs_proc_file_operations = { generated_read, generated_write, NULL };
 
-static bool may_trace(const struct fs_identity *who, const struct fs_inode *inode)
+bool fs_proc_may_trace(const struct fs_identity *who, const struct fs_inode *inode)
 {
 	return (who->ids.uid == inode->uid && who->ids.gid == inode->gid) || who->ids.capabilities >> PROC_CAP_SYS_PTRACE & 1;
 }
 
-static long generated_open(struct fs_file *file)
+long fs_proc_file_open(struct fs_file *file)
 {
 	u32 access = file->flags & FS_O_ACCMODE;
 
 	return access != FS_O_RDONLY && !entry_of(file->inode)->store ? -EACCES : 0;
 }
 
-const struct fs_inode_ops fs_proc_file_ops = { .kind = FS_KIND_GENERATED, .file = &generated_ops, .open = generated_open };
+const struct fs_inode_ops fs_proc_file_ops = { .kind = FS_KIND_GENERATED, .file = &fs_proc_file_operations, .open = fs_proc_file_open };
 const struct fs_inode_ops fs_proc_directory_ops = { .kind = FS_KIND_FILE };
 
 /* ---- Links ------------------------------------------------------------------------------------------------------------------- */
@@ -100,7 +100,7 @@ static long link_text(struct fs_inode *inode, char *text, size_t capacity)
 
 static long magic_follow(const struct fs_client *client, struct fs_inode *inode, struct fs_place *place)
 {
-	return may_trace(client->identity, inode) ? entry_of(inode)->follow(inode, place) : -EACCES;
+	return fs_proc_may_trace(client->identity, inode) ? entry_of(inode)->follow(inode, place) : -EACCES;
 }
 
 static long magic_text(const struct fs_client *client, struct fs_inode *inode, char *text, size_t capacity)
@@ -137,7 +137,9 @@ struct fs_inode *fs_proc_inode(struct fs_super *super, const struct fs_proc_entr
 		return NULL;
 	inode->number = number;
 	inode->generated.entry = entry;
-	if (entry->link)
+	if (entry->ops)
+		inode->ops = entry->ops;
+	else if (entry->link)
 		inode->ops = &fs_proc_link_ops;
 	else if (entry->follow)
 		inode->ops = &fs_proc_magic_ops;
@@ -149,7 +151,7 @@ struct fs_inode *fs_proc_inode(struct fs_super *super, const struct fs_proc_entr
 }
 
 /* A name for a process or something of it. The inode is taken over. */
-static long passing_name(struct fs_name *directory, const char *text, u32 length, struct fs_inode *inode, struct fs_name **found)
+long fs_proc_passing_name(struct fs_name *directory, const char *text, u32 length, struct fs_inode *inode, struct fs_name **found)
 {
 	*found = inode ? fs_name_create(text, length, directory, inode) : NULL;
 	if (!*found)
@@ -164,7 +166,6 @@ static u64 task_number(i32 tid, u32 index)
 }
 
 static const struct fs_proc_entry task_entry = { .name = "", .mode = FS_IFDIR | 0555 };
-static const struct fs_proc_entry threads_entry = { .name = "task", .mode = FS_IFDIR | 0555 };
 
 static struct fs_inode *task_inode(struct fs_super *super, const struct proc_info *info, bool process)
 {
@@ -183,12 +184,12 @@ static struct fs_inode *task_inode(struct fs_super *super, const struct proc_inf
 }
 
 /* A decimal number without leading zeros, or -1. */
-static i32 number_read(const char *text, u32 length)
+i32 fs_proc_number(const char *text, u32 length)
 {
 	i64 value = 0;
 	u32 i;
 
-	if (length == 0 || length > 9 || text[0] == '0')
+	if (length == 0 || length > 9 || (text[0] == '0' && length > 1))
 		return -1;
 	for (i = 0; i < length; i++) {
 		if (text[i] < '0' || text[i] > '9')
@@ -198,12 +199,13 @@ static i32 number_read(const char *text, u32 length)
 	return (i32)value;
 }
 
-static long root_lookup(struct fs_name *directory, const char *text, u32 length, struct fs_name **found)
+static long root_lookup(struct fs_client *client, struct fs_name *directory, const char *text, u32 length, struct fs_name **found)
 {
-	i32 tid = number_read(text, length);
+	i32 tid = fs_proc_number(text, length);
 	struct proc_info *info;
 	long result;
 
+	(void)client;
 	if (tid < 0)
 		return -ENOENT;
 	info = fs_proc_info(tid, false);
@@ -211,7 +213,7 @@ static long root_lookup(struct fs_name *directory, const char *text, u32 length,
 		return -ENOENT;
 	/* A thread's own number shows its process. */
 	info->tid = info->pid;
-	result = passing_name(directory, text, length, task_inode(directory->inode->super, info, true), found);
+	result = fs_proc_passing_name(directory, text, length, task_inode(directory->inode->super, info, true), found);
 	heap_free(info);
 	return result;
 }
@@ -246,14 +248,15 @@ static long root_list(struct fs_name *directory, u64 position, struct fs_listing
 	return ids_list(listing, 0, position);
 }
 
-static long threads_lookup(struct fs_name *directory, const char *text, u32 length, struct fs_name **found)
+static long threads_lookup(struct fs_client *client, struct fs_name *directory, const char *text, u32 length, struct fs_name **found)
 {
-	i32 tid = number_read(text, length);
+	i32 tid = fs_proc_number(text, length);
 	struct proc_info *info = tid < 0 ? NULL : fs_proc_info(tid, false);
 	long result = -ENOENT;
 
+	(void)client;
 	if (info && info->pid == directory->inode->generated.pid)
-		result = passing_name(directory, text, length, task_inode(directory->inode->super, info, false), found);
+		result = fs_proc_passing_name(directory, text, length, task_inode(directory->inode->super, info, false), found);
 	heap_free(info);
 	return result;
 }
@@ -274,33 +277,34 @@ static bool task_alive(const struct fs_inode *inode)
 	return alive;
 }
 
-static long task_lookup(struct fs_name *directory, const char *text, u32 length, struct fs_name **found)
+/* A thread has no threads of its own. */
+static bool entry_shown(const struct fs_proc_entry *entry, const struct fs_inode *task)
+{
+	return entry->ops != &fs_proc_threads_directory_ops || !task->generated.tid;
+}
+
+static long task_lookup(struct fs_client *client, struct fs_name *directory, const char *text, u32 length, struct fs_name **found)
 {
 	const struct fs_inode *task = directory->inode;
 	struct fs_inode *inode = NULL;
 	u32 i;
 
+	(void)client;
 	if (!task_alive(task))
 		return -ENOENT;
 	for (i = 0; i < fs_proc_task_count; i++)
 		if (strlen(fs_proc_task[i].name) == length && memcmp(fs_proc_task[i].name, text, length) == 0)
 			break;
-	if (i < fs_proc_task_count) {
-		inode = fs_proc_inode(task->super, &fs_proc_task[i], task_number(task->generated.tid ? task->generated.tid : task->generated.pid, i + 2));
-	} else if (length == 4 && memcmp(text, "task", 4) == 0 && !task->generated.tid) {
-		inode = fs_proc_inode(task->super, &threads_entry, task_number(task->generated.pid, 255));
-		if (inode)
-			inode->ops = &fs_proc_threads_directory_ops;
-	} else {
+	if (i == fs_proc_task_count || !entry_shown(&fs_proc_task[i], task))
 		return -ENOENT;
-	}
+	inode = fs_proc_inode(task->super, &fs_proc_task[i], task_number(task->generated.tid ? task->generated.tid : task->generated.pid, i + 2));
 	if (inode) {
 		inode->generated.pid = task->generated.pid;
 		inode->generated.tid = task->generated.tid;
 		inode->uid = task->uid;
 		inode->gid = task->gid;
 	}
-	return passing_name(directory, text, length, inode, found);
+	return fs_proc_passing_name(directory, text, length, inode, found);
 }
 
 static long task_list(struct fs_name *directory, u64 position, struct fs_listing *listing)
@@ -311,11 +315,10 @@ static long task_list(struct fs_name *directory, u64 position, struct fs_listing
 	if (!task_alive(task))
 		return -ENOENT;
 	for (; i < fs_proc_task_count; i++)
-		if (!fs_listing_add(listing, task_number(task->generated.tid ? task->generated.tid : task->generated.pid, (u32)i + 2),
+		if (entry_shown(&fs_proc_task[i], task)
+		    && !fs_listing_add(listing, task_number(task->generated.tid ? task->generated.tid : task->generated.pid, (u32)i + 2),
 			fs_proc_task[i].mode, fs_proc_task[i].name, (u32)strlen(fs_proc_task[i].name), i + 3))
 			return 0;
-	if (i == fs_proc_task_count && !task->generated.tid)
-		fs_listing_add(listing, task_number(task->generated.pid, 255), FS_IFDIR, "task", 4, i + 3);
 	return 0;
 }
 

@@ -16,16 +16,24 @@ struct fs_proc_entry {
 	long (*link)(const struct fs_inode *inode, char *text, size_t capacity);
 	long (*follow)(const struct fs_inode *inode, struct fs_place *place);  /* takes references */
 	u64 argument;
+	const struct fs_inode_ops *ops;    /* instead of those that its mode and functions imply */
 };
 extern const struct fs_proc_entry fs_proc_static[];
 extern const u32 fs_proc_static_count;
 extern const struct fs_proc_entry fs_proc_task[];
 extern const u32 fs_proc_task_count;
 
+i32 fs_proc_number(const char *text, u32 length);   /* a decimal number without leading zeros, or -1 */
+bool fs_proc_may_trace(const struct fs_identity *who, const struct fs_inode *inode);
+/* A name for a process or something of it. The inode is taken over. */
+long fs_proc_passing_name(struct fs_name *directory, const char *text, u32 length, struct fs_inode *inode, struct fs_name **found) must_check;
 struct fs_inode *fs_proc_inode(struct fs_super *super, const struct fs_proc_entry *entry, u64 number) must_check;
 /* The facts of a task, on the heap: free them. NULL: gone, or no memory. */
 struct proc_info *fs_proc_info(i32 tid, bool process) must_check;
 extern const struct fs_inode_ops fs_proc_task_directory_ops, fs_proc_threads_directory_ops, fs_proc_root_ops;
+extern const struct fs_file_ops fs_proc_file_operations;
+long fs_proc_file_open(struct fs_file *file);
+extern const struct fs_inode_ops fs_proc_descriptors_ops, fs_proc_descriptor_infos_ops;
 extern const struct fs_inode_ops fs_proc_file_ops, fs_proc_link_ops, fs_proc_magic_ops, fs_proc_directory_ops;
 void fs_proc_mounts_show(struct fs_text *text, struct fs_place root);
 void fs_proc_mountinfo_show(struct fs_text *text, struct fs_place root);

@@ -269,6 +269,7 @@ static long root_follow(const struct fs_inode *inode, struct fs_place *place)
 }
 
 #define FILE(entry_name, function) { .name = entry_name, .mode = FS_IFREG | 0444, .show = function }
+#define DIRECTORY(entry_name, entry_mode, entry_ops) { .name = entry_name, .mode = FS_IFDIR | (entry_mode), .ops = &(entry_ops) }
 #define MAGIC(entry_name, function) { .name = entry_name, .mode = FS_IFLNK | 0777, .follow = function }
 
 const struct fs_proc_entry fs_proc_task[] = {
@@ -277,5 +278,7 @@ const struct fs_proc_entry fs_proc_task[] = {
 	MAGIC("exe", exe_follow), FILE("limits", fs_proc_limits_show), FILE("maps", fs_proc_maps_show), FILE("mountinfo", mountinfo_show),
 	FILE("mounts", mounts_show), { .name = "personality", .mode = FS_IFREG | 0400, .show = personality_show }, MAGIC("root", root_follow),
 	FILE("stat", fs_proc_stat_show), FILE("statm", fs_proc_statm_show), FILE("status", fs_proc_status_show),
+	DIRECTORY("fd", 0500, fs_proc_descriptors_ops), DIRECTORY("fdinfo", 0555, fs_proc_descriptor_infos_ops),
+	DIRECTORY("task", 0555, fs_proc_threads_directory_ops),
 };
 const u32 fs_proc_task_count = countof(fs_proc_task);

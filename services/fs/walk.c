@@ -205,7 +205,7 @@ static long walk_lookup(struct fs_walk *walk, const char *part, u32 length, stru
 	*found = fs_name_find(directory, part, length);
 	if (*found || !directory->inode->ops->lookup)
 		return 0;
-	return directory->inode->ops->lookup(directory, part, length, found);
+	return directory->inode->ops->lookup(walk->client, directory, part, length, found);
 }
 
 /* Goes to a child that was looked up, and on to what is mounted there. */
@@ -257,6 +257,7 @@ static long walk_part(struct fs_walk *walk, const char *part, u32 length, bool e
 	if (kind != FS_LAST_NAME)
 		return as_written || kind == FS_LAST_DOT ? 0 : walk_up(walk);
 	result = walk_lookup(walk, part, length, &child);
+	walk->asked = result <= -FS_DESCRIPTORS_WANTED;
 	if (result)
 		return result;
 	if (!child)
@@ -352,6 +353,8 @@ void fs_walk_unlock(struct fs_walk *walk)
 void fs_walk_end(struct fs_walk *walk)
 {
 	walk_drop(walk);
+	if (unlikely(walk->client->descriptors && !walk->asked))
+		fs_descriptors_forget(walk->client);   /* told for this walk alone */
 	heap_free(walk->stack);
 	heap_free(walk->scratch);
 	if (walk->base)
