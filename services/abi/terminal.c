@@ -208,11 +208,17 @@ static void terminal_close(struct shim_file *file)
 	heap_free(terminal);
 }
 
+static u64 terminal_fs_handle(struct shim_file *file)
+{
+	return terminal_of(file)->fs_file;
+}
+
 const struct shim_file_ops terminal_ops = {
 	.name = "terminal",
 	.read = terminal_read,
 	.write = terminal_write,
 	.ioctl = terminal_ioctl,
 	.stat = terminal_stat,
+	.fs_handle = terminal_fs_handle,
 	.close = terminal_close,
 };
