@@ -50,7 +50,12 @@ static long key_of_client(struct thread *t, vaddr_t word, u32 flags, struct wait
 		return -EFAULT;
 	*key = (struct wait_key){ t->vspace->id, word };
 	if (flags & TK_WAIT_SHARED) {
-		if (!vspace_region(t->vspace, word, &region, &generation))
+		bool found = vspace_region(t->vspace, word, &region, &generation);
+		/* Acquire fence: the entry was read before the generation is looked at again. */
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (generation & 1 || generation != t->vspace->table->generation)
+			return -EBUSY;
+		if (!found)
 			return -EFAULT;
 		if (region.object && !(region.flags & TK_REGION_PRIVATE))
 			*key = (struct wait_key){ SPACE_SHARED | region.object, region.offset + (word - region.start) };

@@ -38,6 +38,14 @@ long futex_bring(u64 address, u32 *tries)
 	return mem_fault_in(address, sizeof(u32), TK_ACCESS_READ) < 0 ? -EFAULT : 0;
 }
 
+/* mem was changing the regions while the core looked a shared word up: it is let go on. */
+static bool futex_busy(long result)
+{
+	if (result == -EBUSY)
+		tk_yield();
+	return result == -EBUSY;
+}
+
 long futex_sleep(u64 address, u32 expected, bool shared, nanos_t deadline, u32 bitset)
 {
 	u32 tries = FUTEX_TRIES;
@@ -45,7 +53,7 @@ long futex_sleep(u64 address, u32 expected, bool shared, nanos_t deadline, u32 b
 
 	do {
 		result = tk_wait(futex_word(address), expected, deadline, futex_flags(shared), bitset);
-	} while (result == -EFAULT && futex_bring(address, &tries) == 0);
+	} while (futex_busy(result) || (result == -EFAULT && futex_bring(address, &tries) == 0));
 	return result == -ECANCELED || result > 0 ? 0 : result; /* the page went away: as good as a wake */
 }
 
@@ -56,7 +64,7 @@ long futex_wake(u64 address, u32 count, bool shared, u32 bitset)
 
 	do {
 		result = tk_wake(futex_word(address), count, futex_flags(shared), bitset);
-	} while (result == -EFAULT && shared && futex_bring(address, &tries) == 0);
+	} while (futex_busy(result) || (result == -EFAULT && shared && futex_bring(address, &tries) == 0));
 	return result;
 }
 
@@ -119,7 +127,8 @@ static long futex_requeue(struct shim_thread *t, const u64 *a, bool shared, bool
 		return result;
 	do {
 		result = tk_requeue(&request);
-	} while (result == -EFAULT && futex_bring(a[0], &tries) == 0 && (!shared || futex_bring(a[4], &tries) == 0));
+	} while (futex_busy(result) ||
+	         (result == -EFAULT && futex_bring(a[0], &tries) == 0 && (!shared || futex_bring(a[4], &tries) == 0)));
 	return result;
 }
 

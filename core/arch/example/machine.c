@@ -91,3 +91,4 @@ nanos_t arch_nanos(void) { NOT_PORTED; }
 void arch_time_init(void) { NOT_PORTED; }
 void arch_timer_init(void) { NOT_PORTED; }
 void arch_timer_set(nanos_t deadline) { NOT_PORTED; }
+void arch_timer_fired(void) { NOT_PORTED; }

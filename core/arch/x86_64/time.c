@@ -33,6 +33,9 @@ u32 arch_counter_multiplier, arch_counter_shift;
 static u64 timer_hertz;              /* of the local timer behind its divider; 0: it compares with the time counter */
 static u64 timer_per_nano, counter_per_nano; /* ticks per ns, 28 fraction bits */
 
+/* By processor: for when its timer is set; NANOS_NEVER: not set. */
+static struct { nanos_t deadline; } __attribute__((aligned(64))) timers[CPUS_MAX];
+
 struct sample { u64 counter; u32 timer; };
 
 static struct sample sample_now(void)
@@ -149,6 +152,7 @@ void arch_time_init(void)
 
 void arch_timer_init(void)
 {
+	arch_timer_fired();
 	if (!timer_hertz) {
 		apic_write(APIC_TIMER, APIC_TIMER_DEADLINE | ARCH_VECTOR_TIMER);
 		__asm__ volatile("mfence" : : : "memory"); /* the mode is set before the first deadline (Intel SDM 11.5.4.1) */
@@ -158,20 +162,29 @@ void arch_timer_init(void)
 	apic_write(APIC_TIMER, ARCH_VECTOR_TIMER);
 }
 
-void arch_timer_set(nanos_t deadline)
+void arch_timer_fired(void)
+{
+	timers[arch_cpu()->id].deadline = NANOS_NEVER;
+}
+
+/* The timer interrupt comes early when the counter can't count so far: the timer queue then sets it again. */
+static void timer_start(nanos_t deadline)
 {
 	if (!timer_hertz) {
-		u64 at = deadline == NANOS_NEVER ? 0 : arch_counter_base +
-			(u64)((unsigned __int128)deadline * counter_per_nano >> FRACTION_BITS) + 1;
-		msr_write(MSR_TSC_DEADLINE, at);
-		return;
-	}
-	if (deadline == NANOS_NEVER) {
-		apic_write(APIC_TIMER_START, 0);
+		msr_write(MSR_TSC_DEADLINE, arch_counter_base + (u64)((unsigned __int128)deadline * counter_per_nano >> FRACTION_BITS) + 1);
 		return;
 	}
 	nanos_t now = arch_nanos();
 	u64 ticks = deadline > now ? (u64)((unsigned __int128)(deadline - now) * timer_per_nano >> FRACTION_BITS) + 1 : 1;
-	/* A longer wait than the timer can count ends early: the timer queue then sets it again. */
 	apic_write(APIC_TIMER_START, ticks > DELTA_MAX ? DELTA_MAX : (u32)ticks);
+}
+
+void arch_timer_set(nanos_t deadline)
+{
+	nanos_t *current = &timers[arch_cpu()->id].deadline;
+
+	if (deadline >= *current)
+		return;
+	*current = deadline;
+	timer_start(deadline);
 }

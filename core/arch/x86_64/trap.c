@@ -3,6 +3,7 @@
 #include <arch/cpu.h>
 #include <arch/irq.h>
 #include <arch/page.h>
+#include <arch/time.h>
 #include <arch/vectors.h>
 #include <tessera/errno.h>
 #include "../../assert.h"
@@ -132,6 +133,7 @@ static void interrupt(u32 vector)
 {
 	if (vector == ARCH_VECTOR_TIMER) {
 		arch_irq_end();
+		arch_timer_fired();
 		timer_arrived();
 	} else if (vector == ARCH_VECTOR_IPI) {
 		arch_irq_end();

@@ -145,7 +145,8 @@ enum tk_wait_flags {
 	TK_WAIT_NEVER_INTERRUPTED = 1 << 4, /* short waits of locks: the interrupt word is not looked at */
 };
 /* Parks the thread while *word == expected and no interrupt is pending. deadline: absolute monotonic, or NANOS_NEVER.
- * 0 woken · -EAGAIN the word differs · -EINTR interrupt word · -ETIMEDOUT · -EFAULT no such word · -ECANCELED word went away */
+ * 0 woken · -EAGAIN the word differs · -EINTR interrupt word · -ETIMEDOUT · -EFAULT no such word · -ECANCELED word went away
+ * -EBUSY: with SHARED, mem is changing the region table (also from tk_wake and tk_requeue): yield, and call again */
 long tk_wait(const volatile u32 *word, u32 expected, nanos_t deadline, u32 flags, u32 bitset);
 /* Wakes at most count waiters whose bitset meets this one; the number woken. */
 long tk_wake(const volatile u32 *word, u32 count, u32 flags, u32 bitset);

@@ -11,5 +11,6 @@ nanos_t arch_nanos(void);
 void arch_time_init(void);
 void arch_timer_init(void);
 void arch_timer_set(nanos_t deadline);
+void arch_timer_fired(void);
 
 #endif

@@ -19,7 +19,9 @@ static inline nanos_t arch_nanos(void)
 }
 void arch_time_init(void);           /* boot processor: calibrate */
 void arch_timer_init(void);          /* each processor */
-/* The next timer interrupt of this processor, absolute; NANOS_NEVER: none. core/timer.c timer_arrived() is called then. */
+/* The next timer interrupt of this processor, absolute; NANOS_NEVER: none. core/timer.c timer_arrived() is called then, or earlier: a
+ * deadline that moves away does not touch the timer. */
 void arch_timer_set(nanos_t deadline);
+void arch_timer_fired(void);         /* by the interrupt entry, before timer_arrived() */
 
 #endif
