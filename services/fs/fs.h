@@ -138,6 +138,7 @@ long fs_name_move_prepare(struct fs_name *name, u32 length, char **room) must_ch
 void fs_name_move(struct fs_name *name, struct fs_name *parent, const char *text, u32 length, char *room);
 long fs_name_exchange_prepare(struct fs_name *name) must_check;
 void fs_name_exchange(struct fs_name *a, struct fs_name *b);
+struct fs_name *fs_inode_name(struct fs_inode *inode) must_check; /* a name of it, with a reference, or NULL */
 void fs_name_hold(struct fs_name *name);
 void fs_name_put(struct fs_name *name);
 bool fs_name_below(const struct fs_name *name, const struct fs_name *top);
@@ -169,8 +170,9 @@ struct fs_inode {
 	struct fs_super *super;
 	const struct fs_inode_ops *ops;
 	struct fs_locks *locks;     /* lock.c */
+	struct fs_name *alias;      /* a name of it, without a reference; lock */
 	union {
-		struct { u64 object, pages, charged; u32 seals; char *name; } data;        /* regular file; io; name: of a memory file */
+		struct { u64 object, pages, charged; u32 seals; char *name; struct fs_inode *next; } data;        /* regular file; io; name: of a memory file */
 		struct { struct fs_name *first, *last; u64 next_cookie; u64 count; } children; /* directory; fs_tree */
 		char *target;                                                              /* symbolic link */
 		struct fs_pipe_state *pipe;                                                /* FIFO; lock */
@@ -311,6 +313,8 @@ long fs_tmpfs_inode(struct fs_super *super, u32 mode, u64 device, struct fs_inod
 long fs_tmpfs_resize(struct fs_inode *inode, u64 size) must_check;             /* io held exclusive */
 long fs_tmpfs_write(struct fs_inode *inode, struct fs_transfer *transfer) must_check; /* io held exclusive */
 long fs_tmpfs_object(struct fs_inode *inode) must_check;                       /* makes the memory object; io held exclusive */
+struct fs_inode *fs_tmpfs_inode_of_cookie(u64 cookie) must_check;              /* of its object; with a reference, NULL: gone */
+void fs_tmpfs_object_forget(struct fs_inode *inode);
 /* io held exclusive: zeros within one page; holes in whole pages [first, last) and zeros in [from, first) and [last, to); pages. */
 long fs_tmpfs_zero(struct fs_inode *inode, u64 from, u64 to) must_check;
 long fs_tmpfs_punch(struct fs_inode *inode, u64 from, u64 first, u64 last, u64 to) must_check;

@@ -91,6 +91,9 @@ struct fs_name *fs_name_create(const char *text, u32 length, struct fs_name *par
 	name->text = name->own_text;
 	memcpy(name->text, text, length);
 	name->inode = inode;
+	lock_acquire(&inode->lock);
+	inode->alias = name;
+	lock_release(&inode->lock);
 	name->parent = parent ? parent : name;
 	if (parent)
 		fs_name_hold(parent);
@@ -220,6 +223,10 @@ void fs_name_put(struct fs_name *name)
 	while (__atomic_sub_fetch(&name->references, 1, __ATOMIC_ACQ_REL) == 0) { /* the last one sees all uses as over */
 		struct fs_name *parent = name->parent;
 
+		lock_acquire(&name->inode->lock);
+		if (name->inode->alias == name)
+			name->inode->alias = NULL;
+		lock_release(&name->inode->lock);
 		fs_inode_put(name->inode);
 		if (name->text != name->own_text)
 			heap_free(name->text);
@@ -228,6 +235,21 @@ void fs_name_put(struct fs_name *name)
 			return;
 		name = parent;
 	}
+}
+
+struct fs_name *fs_inode_name(struct fs_inode *inode)
+{
+	struct fs_name *name;
+	u32 count;
+
+	lock_acquire(&inode->lock);
+	name = inode->alias;
+	count = name ? __atomic_load_n(&name->references, __ATOMIC_RELAXED) : 0;
+	/* One whose last reference is going is not brought back. */
+	while (count && !__atomic_compare_exchange_n(&name->references, &count, count + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	lock_release(&inode->lock);
+	return count ? name : NULL;
 }
 
 bool fs_name_below(const struct fs_name *name, const struct fs_name *top)

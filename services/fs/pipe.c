@@ -393,6 +393,37 @@ long fs_op_pipe_create(const struct rt_request *rq, u64 client, struct fs_pipe *
 	return error;
 }
 
+long fs_op_pipe_peek(const struct rt_request *rq, u64 handle, void *data, size_t data_capacity)
+{
+	struct fs_file *file = fs_file_get(rq, handle);
+	struct fs_pipe_state *pipe;
+	u64 done = 0, there, part;
+	long result;
+
+	if (!file)
+		return -EBADF;
+	if (file->ops != &pipe_ops || (file->flags & FS_O_ACCMODE) == FS_O_WRONLY) {
+		result = file->ops == &pipe_ops ? -EBADF : -EINVAL;
+		fs_file_put(file);
+		return result;
+	}
+	pipe = file->inode->pipe;
+	fs_gate_exclusive(&pipe->reading);
+	lock_acquire(&pipe->lock);
+	there = pipe->tail - pipe->head < data_capacity ? pipe->tail - pipe->head : data_capacity;
+	for (; done < there; done += part) {
+		u64 at = pipe->head + done;
+
+		part = PAGE_SIZE - (at & PAGE_MASK) < there - done ? PAGE_SIZE - (at & PAGE_MASK) : there - done;
+		memcpy((u8 *)data + done, *page_slot(pipe, at) + (at & PAGE_MASK), part);
+	}
+	result = there ? (long)there : pipe->writers ? -EAGAIN : 0;
+	lock_release(&pipe->lock);
+	fs_gate_release(&pipe->reading);
+	fs_file_put(file);
+	return result;
+}
+
 /* Moves the ring to one of another size; both gates are held, so no page is in use. */
 static long pipe_resize(struct fs_pipe_state *pipe, u32 count)
 {

@@ -206,7 +206,7 @@ static long root_lookup(struct fs_client *client, struct fs_name *directory, con
 	long result;
 
 	(void)client;
-	if (tid < 0)
+	if (tid <= 0)
 		return -ENOENT;
 	info = fs_proc_info(tid, false);
 	if (!info)
@@ -251,7 +251,7 @@ static long root_list(struct fs_name *directory, u64 position, struct fs_listing
 static long threads_lookup(struct fs_client *client, struct fs_name *directory, const char *text, u32 length, struct fs_name **found)
 {
 	i32 tid = fs_proc_number(text, length);
-	struct proc_info *info = tid < 0 ? NULL : fs_proc_info(tid, false);
+	struct proc_info *info = tid <= 0 ? NULL : fs_proc_info(tid, false);
 	long result = -ENOENT;
 
 	(void)client;

@@ -41,6 +41,7 @@ long fs_proc_status_show(struct fs_text *text, const struct fs_inode *inode);
 long fs_proc_stat_show(struct fs_text *text, const struct fs_inode *inode);
 long fs_proc_statm_show(struct fs_text *text, const struct fs_inode *inode);
 long fs_proc_maps_show(struct fs_text *text, const struct fs_inode *inode);
+long fs_proc_auxv_show(struct fs_text *text, const struct fs_inode *inode);
 long fs_proc_memory_show(struct fs_text *text, const struct fs_inode *inode);   /* cmdline, environ: entry->argument */
 long fs_proc_limits_show(struct fs_text *text, const struct fs_inode *inode);
 long fs_proc_cpuinfo_show(struct fs_text *text, const struct fs_inode *inode);

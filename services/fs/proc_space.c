@@ -1,11 +1,10 @@
-/* The files of /proc/PID that show an address space or places of the file system: maps, cmdline, environ, mounts, links. */
+/* The files of /proc/PID that show strings of its memory or places of the file system: cmdline, environ, mounts, links. */
 #include "proc.h"
 #include <mem_client.h>
 #include <mem/mem_types.h>
 
 #define BUFFER_SIZE 4096u
 #define TEXT_MAX (1u << 20)   /* of cmdline and environ */
-#define NAME_COLUMN 73u       /* of maps */
 
 static i32 tid_of(const struct fs_inode *inode)
 {
@@ -191,57 +190,4 @@ long fs_proc_memory_show(struct fs_text *text, const struct fs_inode *inode)
 	heap_free(buffer);
 	heap_free(info);
 	return 0;
-}
-
-/* The name of the file behind a region. The cookie of our objects is their inode; a name must be found by who has it open. */
-static void region_name_add(struct fs_text *text, const struct mem_region_info *region, const char *exe)
-{
-	static const char *const names[] = { [MEM_NAME_HEAP] = "[heap]", [MEM_NAME_STACK] = "[stack]", [MEM_NAME_VDSO] = "[vdso]", [MEM_NAME_VVAR] = "[vvar]" };
-	const char *name = NULL;
-
-	if (region->name == MEM_NAME_SHARED)
-		name = "/dev/zero (deleted)";
-	else if (region->name == MEM_NAME_FILE)
-		name = exe;
-	else if (region->name < countof(names))
-		name = names[region->name];
-	if (name)
-		fs_text_add(text, "%s", name);
-}
-
-static void region_add(struct fs_text *text, const struct mem_region_info *region, const char *exe)
-{
-	size_t start = text->length, length;
-
-	fs_text_add(text, "%08llx-%08llx %c%c%c%c %08llx 00:00 0", (unsigned long long)region->start, (unsigned long long)region->end,
-		region->prot & TK_PROT_READ ? 'r' : '-', region->prot & TK_PROT_WRITE ? 'w' : '-', region->prot & TK_PROT_EXECUTE ? 'x' : '-',
-		region->shared ? 's' : 'p', (unsigned long long)region->offset);
-	length = text->length - start;
-	if (region->name != MEM_NAME_NONE)
-		fs_text_add(text, "%*s", length < NAME_COLUMN ? (int)(NAME_COLUMN - length) : 1, "");
-	region_name_add(text, region, exe);
-	fs_text_add(text, "\n");
-}
-
-long fs_proc_maps_show(struct fs_text *text, const struct fs_inode *inode)
-{
-	struct proc_info *info = fs_proc_info(tid_of(inode), false);
-	struct mem_region_info *regions = heap_alloc(BUFFER_SIZE);
-	u64 at = 0;
-	long size = 0, i;
-
-	while (info && regions && info->space) {
-		size = mem_regions_list(info->space, at, 0, regions, BUFFER_SIZE);
-		if (size <= 0)
-			break;
-		for (i = 0; i < size / (long)sizeof(*regions); i++) {
-			region_add(text, &regions[i], NULL);
-			at = regions[i].end;
-		}
-	}
-	heap_free(regions);
-	if (!info)
-		return -ESRCH;
-	heap_free(info);
-	return size < 0 && size != -EBADF ? size : 0;
 }

@@ -273,7 +273,7 @@ static long root_follow(const struct fs_inode *inode, struct fs_place *place)
 #define MAGIC(entry_name, function) { .name = entry_name, .mode = FS_IFLNK | 0777, .follow = function }
 
 const struct fs_proc_entry fs_proc_task[] = {
-	FILE("cmdline", fs_proc_memory_show), { .name = "comm", .mode = FS_IFREG | 0644, .show = comm_show, .store = comm_store },
+	{ .name = "auxv", .mode = FS_IFREG | 0400, .show = fs_proc_auxv_show }, FILE("cmdline", fs_proc_memory_show), { .name = "comm", .mode = FS_IFREG | 0644, .show = comm_show, .store = comm_store },
 	MAGIC("cwd", cwd_follow), { .name = "environ", .mode = FS_IFREG | 0400, .show = fs_proc_memory_show, .argument = 1 },
 	MAGIC("exe", exe_follow), FILE("limits", fs_proc_limits_show), FILE("maps", fs_proc_maps_show), FILE("mountinfo", mountinfo_show),
 	FILE("mounts", mounts_show), { .name = "personality", .mode = FS_IFREG | 0400, .show = personality_show }, MAGIC("root", root_follow),

@@ -8,9 +8,57 @@
 
 #define BATCH 32u   /* pages asked for at once */
 
+/* Inodes with an object, by the cookie that their object has at mem: an address that is only compared. */
+#define COOKIE_SLOTS 256u
+static struct fs_inode *cookies[COOKIE_SLOTS];   /* guarded by cookies_lock */
+static struct rt_lock cookies_lock = RT_LOCK_INIT;
+
+static struct fs_inode **cookie_slot(u64 cookie)
+{
+	return &cookies[(cookie >> 6) % COOKIE_SLOTS];
+}
+
 long fs_tmpfs_object(struct fs_inode *inode)
 {
-	return inode->data.object ? 0 : mem_object_create(inode->data.pages, (u64)(uintptr_t)inode, &inode->data.object);
+	u64 cookie = (u64)(uintptr_t)inode;
+	long result = inode->data.object ? 1 : mem_object_create(inode->data.pages, cookie, &inode->data.object);
+
+	if (result)
+		return result < 0 ? result : 0;
+	lock_acquire(&cookies_lock);
+	inode->data.next = *cookie_slot(cookie);
+	*cookie_slot(cookie) = inode;
+	lock_release(&cookies_lock);
+	return 0;
+}
+
+void fs_tmpfs_object_forget(struct fs_inode *inode)
+{
+	struct fs_inode **at = cookie_slot((u64)(uintptr_t)inode);
+
+	lock_acquire(&cookies_lock);
+	while (*at && *at != inode)
+		at = &(*at)->data.next;
+	if (*at)
+		*at = inode->data.next;
+	lock_release(&cookies_lock);
+}
+
+struct fs_inode *fs_tmpfs_inode_of_cookie(u64 cookie)
+{
+	struct fs_inode *inode;
+	u32 count = 0;
+
+	lock_acquire(&cookies_lock);
+	for (inode = *cookie_slot(cookie); inode && (u64)(uintptr_t)inode != cookie; inode = inode->data.next)
+		;
+	if (inode)
+		count = __atomic_load_n(&inode->references, __ATOMIC_RELAXED);
+	/* One whose last reference is going is not brought back. */
+	while (count && !__atomic_compare_exchange_n(&inode->references, &count, count + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	lock_release(&cookies_lock);
+	return count ? inode : NULL;
 }
 
 static u8 *page_address(frame_t frame)
