@@ -3,6 +3,7 @@
 #include <mem_server.h>
 
 #define SPACE_FRAMES 3u /* exported page, private page, root table */
+#define NEAR_BYTES (64 * PAGE_SIZE) /* a hole that is cheaper to look through than to make another call for */
 
 static struct rt_lock dying_lock = RT_LOCK_INIT;
 static struct mem_space *dying; /* spaces whose core object still has a user; guarded by dying_lock */
@@ -171,15 +172,28 @@ static long space_announce(const struct mem_space *space, u32 domain)
 	return mem_is_error(result) ? -ENOMEM : 0;
 }
 
+/* The end of the run of regions from `at` on that lie near each other and, if asked for, give their pages to a child. */
+static u32 run_end(const struct mem_space *space, u32 at, bool (*belongs)(const struct mem_space *, u32))
+{
+	u32 end = at;
+
+	while (end < space->table->count && (!belongs || belongs(space, end)) &&
+	       (end == at || space->regions[end].start - space->regions[end - 1].end <= NEAR_BYTES))
+		end++;
+	return end;
+}
+
 /* Ends a locked space: nothing is mapped and nobody finds it afterwards. */
 static void space_end(struct mem_space *space)
 {
-	struct tk_region_table *table = space->table;
+	u32 end;
 
 	mem_edit_begin(space);
-	if (table->count)
-		mem_pages_unmap(space, space->regions[0].start, space->regions[table->count - 1].end);
-	mem_regions_delete(space, 0, table->count);
+	for (u32 at = 0; at < space->table->count; at = end) {
+		end = run_end(space, at, NULL);
+		mem_pages_unmap(space, space->regions[at].start, space->regions[end - 1].end);
+	}
+	mem_regions_delete(space, 0, space->table->count);
 	mem_edit_end(space);
 	space->dead = true;
 	mem_handle_close(&space->handled);
@@ -249,24 +263,17 @@ static bool region_shares_pages(const struct mem_space *space, u32 at)
 
 static long pages_inherit(struct mem_space *parent, struct mem_space *child)
 {
-	const struct tk_region_table *table = parent->table;
 	u32 at = 0;
 
-	while (at < table->count) {
-		u64 start = parent->regions[at].start;
-		u32 end = at;
-		long result;
+	while (at < parent->table->count) {
+		u32 end = run_end(parent, at, region_shares_pages);
+		long result = 0;
 
-		while (end < table->count && region_shares_pages(parent, end))
-			end++;
-		if (end == at) {
-			at++;
-			continue;
-		}
-		result = mem_pages_share(parent, child, start, parent->regions[end - 1].end);
+		if (end > at)
+			result = mem_pages_share(parent, child, parent->regions[at].start, parent->regions[end - 1].end);
 		if (result)
 			return result;
-		at = end;
+		at = end > at ? end : at + 1;
 	}
 	return 0;
 }
