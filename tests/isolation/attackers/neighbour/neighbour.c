@@ -1,0 +1,40 @@
+/* The service of neighbour.iface. */
+#include "neighbour_server.h"
+#include "secret.h"
+
+static u64 *secret;
+
+void neighbour_init(void)
+{
+	secret = heap_alloc(4096);
+	rt_assert(secret != NULL);
+	for (u32 i = 0; i < 512; i++)
+		secret[i] = SECRET + i;
+}
+
+long neighbour_op_secret(const struct rt_request *rq, u64 *heap, u64 *stack)
+{
+	(void)rq;
+	*heap = (u64)secret;
+	*stack = (u64)__builtin_frame_address(0);
+	return 0;
+}
+
+long neighbour_op_intact(const struct rt_request *rq)
+{
+	(void)rq;
+	for (u32 i = 0; i < 512; i++)
+		if (secret[i] != SECRET + i)
+			return -EIO;
+	return 0;
+}
+
+long neighbour_op_spin(const struct rt_request *rq, u32 milliseconds)
+{
+	nanos_t end = clock_monotonic() + milliseconds * 1000000ull;
+
+	(void)rq;
+	while (clock_monotonic() < end)
+		secret_spin();
+	return 0;
+}

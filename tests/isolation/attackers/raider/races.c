@@ -1,0 +1,105 @@
+/* Attacks by two threads of the unit at once. */
+#include "raider.h"
+#include "../neighbour/secret.h"
+
+static void job_frames(void)
+{
+	while (!accomplice_stopped())
+		frames_rewrite();
+}
+
+static void job_loop(void)
+{
+	for (;;)
+		__asm__ volatile("");
+}
+
+/* Calls, and time to be interrupted, while the entry frames change: the unit may die of it, but never becomes more than it is. */
+static long race_frames(u64 milliseconds, u64 *detail)
+{
+	nanos_t end = clock_monotonic() + milliseconds * 1000000ull;
+	u32 before = privilege();
+
+	accomplice_run(0, job_frames);
+	while (clock_monotonic() < end) {
+		for (u32 i = 0; i < 1000; i++) {
+			if (i % 16 == 0)
+				(void)tk_yield();
+			*detail = privilege();
+			if (*detail != before)
+				return 1;
+		}
+	}
+	accomplice_stop();
+	return 0;
+}
+
+static long race_loop(void)
+{
+	accomplice_run(1, job_loop);
+	for (u32 i = 0; i < 100; i++)
+		(void)tk_yield();
+	return 0;
+}
+
+static long race_reply(void)
+{
+	accomplice_run(1, accomplice_reply);
+	for (u32 i = 0; i < 100; i++)
+		(void)tk_yield();
+	return 0;
+}
+
+static struct tk_requeue requeue;
+static volatile u32 word;
+
+static void job_request(void)
+{
+	while (!accomplice_stopped()) {
+		requeue.word = (const volatile u32 *)0xfffffe0000001000ul;
+		requeue.to = (const volatile u32 *)0xffffffff80000000ul;
+		requeue.flags = ~0u;
+		requeue.word = requeue.to = &word;
+		requeue.flags = TK_REQUEUE_COMPARE;
+	}
+}
+
+static long race_request(u64 milliseconds)
+{
+	nanos_t end = clock_monotonic() + milliseconds * 1000000ull;
+
+	accomplice_run(0, job_request);
+	while (clock_monotonic() < end)
+		for (u32 i = 0; i < 100; i++)
+			(void)tk_requeue(&requeue);
+	accomplice_stop();
+	return 0;
+}
+
+static long race_saved(u64 milliseconds, u64 *detail)
+{
+	nanos_t end = clock_monotonic() + milliseconds * 1000000ull;
+
+	while (clock_monotonic() < end)
+		if (registers_seen(SECRET, detail))
+			return 1;
+	return 0;
+}
+
+long attack_race(u64 index, u64 milliseconds, u64 *detail)
+{
+	switch (index) {
+	case RACE_frames:
+		return race_frames(milliseconds, detail);
+	case RACE_loop:
+		return race_loop();
+	case RACE_reply:
+		return race_reply();
+	case RACE_request:
+		return race_request(milliseconds);
+	case RACE_saved:
+		return race_saved(milliseconds, detail);
+	default:
+		return -EINVAL;
+	}
+}

@@ -1,0 +1,149 @@
+/*
+ * Runs the raid: each step by a call of the raider's gate, then looks whether the raider is back, the neighbour has its secret and the
+ * witness, a program that starts others and checks files and pipes, goes on. TAP goes to the core's log; the machine ends with it.
+ */
+#include <neighbour_client.h>
+#include <proc_client.h>
+#include <raider_client.h>
+#include "referee_server.h"
+#include "referee.h"
+
+#define PATIENCE 20000000000ull /* ns: of a loaded host */
+#define LOOK 2000000ull
+#define ROUNDS 2u                /* programs that the witness starts after an attack */
+
+static volatile u32 spin_wanted;  /* thread 1 has the neighbour run meanwhile */
+
+void referee_init(void)
+{
+}
+
+static void pause_short(void)
+{
+	static volatile u32 never;
+
+	(void)tk_wait(&never, 0, clock_monotonic() + LOOK, 0, ~0u);
+}
+
+static u64 programs_started(void)
+{
+	struct proc_system system;
+
+	return proc_system_info(&system) < 0 ? 0 : system.forks;
+}
+
+/* Waits until the witness has gone through its checks again. */
+static bool witness_goes_on(u32 rounds)
+{
+	nanos_t deadline = clock_monotonic() + PATIENCE;
+	u64 before = programs_started();
+
+	while (programs_started() < before + rounds) {
+		if (clock_monotonic() > deadline)
+			return false;
+		pause_short();
+	}
+	return true;
+}
+
+/* The number of calls of the raider's present life, 0 if it does not come back. */
+static u64 raider_life_wait(void)
+{
+	nanos_t deadline = clock_monotonic() + PATIENCE;
+	u64 calls = 0;
+
+	while (clock_monotonic() < deadline) {
+		long result = raider_life(&calls);
+
+		if (result == 0)
+			return calls;
+		if (result != -EAGAIN && result != -EIO)
+			log_line("# raider.life: %ld", result);
+		pause_short();
+	}
+	return 0;
+}
+
+/* What is wrong with how it ended, or NULL. */
+static const char *outcome_judge(const struct step *step, long result, u64 life)
+{
+	bool died = result == -EIO;
+
+	if (!life)
+		return "the raider does not come back";
+	if (died && life != 1)
+		return "the raider came back with its old memory";
+	if (!died && life == 1)
+		return "the raider answered, and then died";
+	switch (step->outcome) {
+	case DIES:
+		return died ? NULL : "the raider lives";
+	case NOTHING:
+		return result == 0 ? NULL : died ? "the raider died" : "it got something";
+	case EITHER:
+		return died || result == 0 || (step->kind == ATTACK_READ && result == 1) ? NULL : "it got something";
+	case WORKS:
+		return result == 1 ? NULL : "it does not work";
+	}
+	return "no such outcome";
+}
+
+static bool step_run(u32 number, const struct step *step)
+{
+	u64 life, detail = 0;
+
+	log_line("# attack %u: %s", number, step->name);
+	(void)raider_life(&life);
+	spin_wanted = step->kind == ATTACK_RACE && step->first == RACE_saved;
+	long result = raider_attack(step->kind, step->first, step->second, &detail);
+	spin_wanted = 0;
+	life = raider_life_wait();
+	const char *trouble = outcome_judge(step, result, life);
+
+	if (!trouble && neighbour_intact())
+		trouble = "the neighbour's memory changed";
+	if (!trouble && !witness_goes_on(ROUNDS))
+		trouble = "the witness stopped";
+	if (trouble)
+		log_line("# %s: result %ld, detail 0x%lx, life %lu", trouble, result, detail, life);
+	log_line("%s %u - %s", trouble ? "not ok" : "ok", number, step->name);
+	return !trouble;
+}
+
+static noreturn_fn void raid(void)
+{
+	struct step step;
+	u32 steps = 0, failed = 0;
+
+	log_line("=== RUN raid");
+	plan_prepare();
+	while (plan_step(steps, &step))
+		steps++;
+	log_line("1..%u", steps);
+	if (!witness_goes_on(1))
+		log_line("# the witness did not start");
+	for (u32 i = 0; i < steps; i++) {
+		(void)plan_step(i, &step);
+		failed += !step_run(i + 1, &step);
+	}
+	log_line("=== EXIT raid %u", failed != 0);
+	for (;;)
+		(void)tk_power(TK_POWER_OFF, failed != 0);
+}
+
+/* The neighbour runs with its secret in the registers while the raider looks for it. */
+static noreturn_fn void helper(void)
+{
+	for (;;) {
+		if (spin_wanted)
+			(void)neighbour_spin(20);
+		pause_short();
+	}
+}
+
+void referee_main(u32 index)
+{
+	if (index)
+		helper();
+	raid();
+}

@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""Raids Tessera: a hostile unit tries what no unit may do, while programs go on; TAP, in class IC1 (with and without keys) and IC2.
+
+The attacks are compiled into a unit of the profiles raid-ic1 and raid-ic2 (tests/isolation/attackers). What they need to know of the
+image, such as where the core has privileged instructions, is read from it here and given on the command line.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "tests")]
+
+import cpio  # noqa: E402
+import tap  # noqa: E402
+from tesseratools import machine, root  # noqa: E402
+
+BUILD = os.path.join(TOP, "build", "raid")
+PROFILES = {"raid-ic1": 1, "raid-ic2": 2}
+LINK_BASE = 0xffffffff80000000
+ARGUMENT_ROOM = 330      # characters of the command line for the jumps of one machine
+WITNESS_COMMAND = ["clang-14", "-std=gnu17", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-static", "-s", "-fuse-ld=lld"]
+PRIVILEGED = re.compile(r"\t(wrmsr|rdmsr|movq?\s+%[a-z0-9]+, %[cd]r\d|movq?\s+%[cd]r\d+, |cli|sti|hlt|in[bwl]|out[bwl]|rep\s+outs|outsb|swapgs|"
+                        r"invlpg|wbinvd|lgdt|lidt|lldt|ltr|iretq|sysret|clts|lmsw|xsetbv|xrstor|xsave|stac|clac|lret|ljmp|int\b|clui|wrgsbase)")
+FAILURE = re.compile(r"^unit (\S+) failed")
+
+
+def compose(profile):
+    command = ["tools/compose", f"tests/isolation/profiles/{profile}.toml", "--services", "tests/isolation/attackers",
+               "--build", "build/raid"]
+    run = subprocess.run(command, cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if run.returncode:
+        sys.stdout.write("".join(f"# {line}\n" for line in run.stdout.decode("utf-8", "replace").splitlines()[-30:]))
+    return run.returncode == 0
+
+
+def image_of(profile):
+    return os.path.join(BUILD, profile, "tessera.elf")
+
+
+def tool(name):
+    for candidate in (f"llvm-{name}-14", f"llvm-{name}", name):
+        if any(os.access(os.path.join(folder, candidate), os.X_OK) for folder in os.environ["PATH"].split(os.pathsep)):
+            return candidate
+    raise SystemExit(f"isolation: no {name}: run make setup")
+
+
+def symbols(image):
+    text = subprocess.run([tool("nm"), image], capture_output=True, text=True, check=True).stdout
+    return {words[2]: int(words[0], 16) for words in (line.split() for line in text.splitlines()) if len(words) == 3}
+
+
+def places(image):
+    """Addresses of the core that the raider attacks, by the name that its plan has for them."""
+    table = symbols(image)
+    return {"entry": table["syscall_entry"], "constants": table["rodata_start"] + 0x100, "data": table["data_start"] + 0x100,
+            "idt": table["core_ro_start"], "domains": table["domains"] + 0x100, "guard": table["__stack_chk_guard"]}
+
+
+def jumps(image):
+    """Offsets of every privileged instruction in the core's text, entry text and whatever stands in its image as code."""
+    text = subprocess.run([tool("objdump"), "-d", "--no-show-raw-insn", image], capture_output=True, text=True, check=True).stdout
+    found = []
+    for line in text.splitlines():
+        address, _, rest = line.partition(":")
+        if PRIVILEGED.search(rest) and re.fullmatch(r"\s*[0-9a-f]+", address):
+            found.append(int(address, 16) - LINK_BASE)
+    return found
+
+
+def jumps_split(offsets):
+    """The jumps of each machine: as many as its command line holds."""
+    groups, room = [[]], ARGUMENT_ROOM
+    for offset in offsets:
+        size = len(f"{offset:x},")
+        if size > room:
+            groups.append([])
+            room = ARGUMENT_ROOM
+        groups[-1].append(offset)
+        room -= size
+    return groups
+
+
+def witness_image():
+    """An initramfs with the witness and busybox."""
+    os.makedirs(BUILD, exist_ok=True)
+    program, path = os.path.join(BUILD, "witness"), os.path.join(BUILD, f"witness-{os.getpid()}.cpio")
+    subprocess.run(WITNESS_COMMAND + ["-o", program, os.path.join(HERE, "guest", "witness.c")], check=True)
+    entries = cpio.console_devices() + [cpio.directory(name) for name in ("proc", "dev", "tmp", "bin", "etc")]
+    for name, source in (("bin/busybox", root.BUSYBOX), ("witness", program)):
+        with open(source, "rb") as file:
+            entries.append(cpio.file(name, file.read(), 0o755))
+    with open(path, "wb") as output:
+        output.write(cpio.archive(entries))
+    return path
+
+
+def command_line(profile, image, group):
+    words = ["init=/witness", "nokaslr", f"raid.class={PROFILES[profile]}"]
+    words += [f"raid.{name}={address:x}" for name, address in places(image).items()]
+    return " ".join(words + ["raid.jumps=" + ",".join(f"{offset:x}" for offset in group)] * bool(group))
+
+
+def machine_run(image, smp, pks, initrd, append, limit):
+    """Boots one machine until it powers off; console, log, and what went wrong with its end."""
+    report = os.path.join(BUILD, f"report-{os.getpid()}.log")
+    described = machine.Machine(image, initrd, report, smp=smp, cpu="max" if pks else "max,-pks", append=append, serial="stdio")
+    note = ""
+    try:
+        run = subprocess.run(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             timeout=limit, check=False)
+        console = run.stdout
+    except subprocess.TimeoutExpired as expired:
+        console, note = expired.stdout or b"", "hung"
+    log = "\n".join(machine.report_tail(report, 100000))
+    if os.path.exists(report):
+        os.unlink(report)
+    return console.decode("utf-8", "replace"), log, note
+
+
+def failures_judge(program):
+    """Each attack that ends the raider is told in exactly one line, and no other unit ever fails. Returns the trouble, or None."""
+    reported, others = 0, []
+    for comment in program.comments:
+        failed = FAILURE.match(comment)
+        if failed and failed.group(1) == "raider":
+            reported += 1
+        elif failed:
+            others.append(comment)
+    if others:
+        return f"others failed: {others[0]}"
+    return None if reported else "no failure was reported"
+
+
+def lines_judge(log):
+    """More than one failure line between two attacks is one too many."""
+    count, attack, trouble = 0, "", []
+    for line in log.splitlines():
+        if line.startswith("# attack "):
+            count, attack = 0, line[2:]
+        elif FAILURE.match(line):
+            count += 1
+            if count > 1:
+                trouble.append(attack)
+    return trouble
+
+
+class Configuration:
+    """A profile, a number of processors, with or without protection keys."""
+
+    def __init__(self, profile, smp, pks=True):
+        self.profile, self.smp, self.pks = profile, smp, pks
+
+    def __str__(self):
+        return f"{self.profile}/{self.smp}{'' if self.pks else '/nopks'}"
+
+
+TIERS = {
+    "ci": [Configuration("raid-ic1", 2), Configuration("raid-ic1", 1, False), Configuration("raid-ic2", 2)],
+    "long": [Configuration(profile, smp, pks) for profile, pks in (("raid-ic1", True), ("raid-ic1", False), ("raid-ic2", True))
+             for smp in (1, 2, 4)],
+}
+
+
+def configuration_results(configuration, limit, initrd, every_jump, keep=None):
+    """(name, trouble) of each attack in one configuration."""
+    image = image_of(configuration.profile)
+    groups = jumps_split(jumps(image))
+    for number, group in enumerate(groups if every_jump else groups[:1]):
+        console, log, note = machine_run(image, configuration.smp, configuration.pks, initrd,
+                                         command_line(configuration.profile, image, group), limit)
+        kept = keep or os.path.join(BUILD, f"raid-{str(configuration).replace('/', '-')}-{number}.txt")
+        with open(kept, "w", encoding="utf-8") as output:
+            output.write(f"{console}\n=== log ===\n{log}\n")
+        program = tap.add_missing(tap.parse(log), ["raid"])[0]
+        for result in program.verdict():
+            yield result.name, None if result.passed else result.note or note or "failed"
+        yield "only the raider fails", failures_judge(program)
+        twice = lines_judge(log)
+        yield "each failure is told once", f"told more than once: {twice[0]}" if twice else None
+        yield "the witness finds nothing broken", "it does" if "broken" in console else None
+        yield "the core lives", "it panicked" if "panic" in log else None
+
+
+def suite(add, tier, limit, every_jump=None):
+    """Runs the configurations of a tier; add(suite, name, trouble)."""
+    ready = {profile: compose(profile) for profile in sorted({c.profile for c in tier})}
+    for profile, good in ready.items():
+        add("raid", f"{profile} composes", None if good else "it does not")
+    initrd = witness_image()
+    try:
+        for configuration in tier:
+            if not ready[configuration.profile]:
+                continue
+            started = time.monotonic()
+            for name, trouble in configuration_results(configuration, limit, initrd, bool(every_jump)):
+                add(f"raid {configuration}", name, trouble)
+            print(f"# raid {configuration}: {time.monotonic() - started:.1f} s", flush=True)
+    finally:
+        os.unlink(initrd)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tier", default="ci", choices=TIERS)
+    parser.add_argument("--profile", choices=PROFILES)
+    parser.add_argument("--smp", type=int)
+    parser.add_argument("--keys", choices=("yes", "no"))
+    parser.add_argument("--jumps", action="store_true", help="jump to every privileged instruction of the core, in as many machines as it takes")
+    parser.add_argument("--limit", type=float, default=600, metavar="S", help="seconds until a machine counts as hung")
+    options = parser.parse_args()
+    tier = [c for c in TIERS[options.tier] if options.profile in (None, c.profile) and options.smp in (None, c.smp)
+            and options.keys in (None, "yes" if c.pks else "no")]
+    counts = {True: 0, False: 0}
+
+    def add(name, result, trouble):
+        counts[trouble is None] += 1
+        print(f"{'ok' if trouble is None else 'not ok'} {sum(counts.values())} - {name}: {result}{f' # {trouble}' if trouble else ''}", flush=True)
+
+    suite(add, tier, options.limit, options.jumps or options.tier == "long")
+    print(f"{counts[True]} passed, {counts[False]} failed")
+    return 0 if counts[True] and not counts[False] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
