@@ -76,10 +76,26 @@ static void physmap_map(const struct hvm_start_info *info)
 	}
 }
 
+/* `nokaslr` on the command line, as on Linux: for debuggers, and for tests that must know addresses of the core. */
+static bool slide_refused(void)
+{
+	static const char word[] = "nokaslr";
+	const char *text = boot_facts.command_line;
+
+	for (u32 i = 0, same = 0; text[i]; i++) {
+		same = text[i] == word[same] && (same || i == 0 || text[i - 1] == ' ') ? same + 1 : 0;
+		if (same == sizeof(word) - 1)
+			return text[i + 1] == ' ' || !text[i + 1];
+	}
+	return false;
+}
+
 static u64 slide_choose(void)
 {
 	u64 size = round_up((u64)(image_end - image_start), LARGE_SIZE);
 
+	if (slide_refused())
+		return 0;
 	return arch_entropy() % ((HUGE_SIZE - size) / LARGE_SIZE) * LARGE_SIZE;
 }
 
