@@ -6,7 +6,7 @@
 static u64 absence_logged[16];
 
 /* What is not served: one line in the log at the first try of each number. */
-static long syscall_absent(struct shim_thread *t, u32 number)
+static __attribute__((noinline)) long syscall_absent(struct shim_thread *t, u32 number)
 {
 	u32 word = number / 64;
 	u64 bit = 1ull << number % 64;
@@ -18,7 +18,7 @@ static long syscall_absent(struct shim_thread *t, u32 number)
 }
 
 /* A thread without a record can't be served and must not run on. */
-static noreturn_fn void thread_unknown(u32 thread)
+static __attribute__((noinline)) noreturn_fn void thread_unknown(u32 thread)
 {
 	log_line("abi: thread %u has no record", thread);
 	tk_thread_exit(NULL);

@@ -141,8 +141,8 @@ static long unit_upcall(const struct tk_request *request, const struct rt_reques
 	}
 }
 
-/* The only way into the unit: runs one request of the core or of another unit; the reply replaces the arguments. */
-void unit_dispatch(struct tk_request *request)
+/* noinline: a system call does not pay for this frame. */
+static __attribute__((noinline)) void dispatch(struct tk_request *request)
 {
 	struct rt_request rq = { request->caller, request->thread };
 	u64 *args = request->args;
@@ -167,6 +167,18 @@ void unit_dispatch(struct tk_request *request)
 	args[2] = outs[1];
 	args[3] = outs[2];
 }
+
+/* The only way into the unit: runs one request of the core or of another unit; the reply replaces the arguments. */
+void unit_dispatch(struct tk_request *request)
+{
+%(fast)s	dispatch(request);
+}
+"""
+
+FAST = """	if (likely(request->interface == TK_INTERFACE_CORE && request->caller == 0 && (request->op & 0xff) == TK_UPCALL_SYSCALL)) {
+		request->args[0] = (u64)%s_upcall_syscall(request);
+		return;
+	}
 """
 
 
