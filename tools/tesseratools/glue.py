@@ -191,6 +191,7 @@ def unit_source(services):
     cases = "".join(f"\t\tcase {index}:\n\t\t\tresult = {interface.name}_dispatch(&rq, request->op, args, outs);\n\t\t\tbreak;\n"
                     for index, interface in enumerate(served))
     lines.append(ENTRY % {
+        "fast": "".join(FAST % service.name for service in services if "syscall" in service.upcalls),
         "main": _main(services), "upcalls": _upcalls(services), "interfaces": cases,
         "inits": "".join(f"\t{service.name}_init();\n" for service in services)})
     return "".join(lines)
