@@ -37,8 +37,8 @@ static void region_describe(const struct mem_space *space, u32 at, u32 flags, st
 
 	*info = (struct mem_region_info){ .start = region->start, .end = region->end, .prot = region->prot };
 	info->name = region_name(space, at);
-	info->shared = !!(space->side[at].notes & MEM_NOTE_SHARED);
-	if (mapping) {
+	info->shared = space->side[at].notes & MEM_NOTE_SHARED && info->name != MEM_NAME_VDSO && info->name != MEM_NAME_VVAR;
+	if (mapping && info->name != MEM_NAME_VDSO && info->name != MEM_NAME_VVAR) {
 		info->offset = region->offset;
 		info->object = mapping->object->handled.handle;
 		info->cookie = mapping->object->cookie;
