@@ -63,14 +63,15 @@ def places(image):
 
 
 def jumps(image):
-    """Offsets of every privileged instruction in the core's text, entry text and whatever stands in its image as code."""
+    """Offsets of every privileged instruction in the core's text: those of the entry text first, on which all rests."""
     text = subprocess.run([tool("objdump"), "-d", "--no-show-raw-insn", image], capture_output=True, text=True, check=True).stdout
     found = []
     for line in text.splitlines():
         address, _, rest = line.partition(":")
         if PRIVILEGED.search(rest) and re.fullmatch(r"\s*[0-9a-f]+", address):
             found.append(int(address, 16) - LINK_BASE)
-    return found
+    entry = symbols(image)["entry_text_start"] - LINK_BASE
+    return sorted(found, key=lambda offset: (offset < entry, offset))
 
 
 def jumps_split(offsets):
