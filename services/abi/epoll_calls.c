@@ -3,7 +3,8 @@
 #include "include/abi_fcntl.h"
 
 #define EVENTS_MAX (INT32_MAX / (i32)sizeof(struct linux_epoll_event))
-#define CHUNK 128u
+#define CHUNK 128u       /* events collected at once */
+#define CHUNK_OWN 16u    /* ... without the heap */
 
 static long epoll_make(struct shim_thread *t, u32 flags)
 {
@@ -77,17 +78,19 @@ long sys_epoll_ctl(struct shim_thread *t, const u64 *a)
 static long events_deliver(struct shim_thread *t, struct epoll_set *set, vaddr_t to, u32 limit)
 {
 	u32 capacity = limit < CHUNK ? limit : CHUNK, count;
-	struct linux_epoll_event *events;
+	struct linux_epoll_event own[CHUNK_OWN], *events = own;
 	long result = 0;
 
-	events = heap_alloc(capacity * sizeof(*events));
+	if (capacity > CHUNK_OWN)
+		events = heap_alloc(capacity * sizeof(*events));
 	if (!events)
 		return -ENOMEM;
 	count = epoll_collect(t, set, events, capacity);
 	result = count;
 	if (count && user_copy_out(to, events, count * sizeof(*events)) < 0)
 		result = -EFAULT;
-	heap_free(events);
+	if (events != own)
+		heap_free(events);
 	return result;
 }
 

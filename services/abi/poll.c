@@ -127,32 +127,54 @@ nanos_t deadline_after(nanos_t length)
 	return length >= NANOS_NEVER - now ? NANOS_NEVER : now + length;
 }
 
+/* A poll's two arrays: its own few entries serve most calls without the heap. */
+#define ENTRIES_OWN 6u
+struct poll_arrays {
+	struct linux_pollfd *user;
+	struct poll_entry *entries;
+	struct linux_pollfd own_user[ENTRIES_OWN];
+	struct poll_entry own_entries[ENTRIES_OWN];
+};
+
+static bool arrays_make(struct poll_arrays *arrays, u32 count)
+{
+	bool own = count <= ENTRIES_OWN;
+
+	arrays->user = own ? arrays->own_user : heap_alloc(count * sizeof(*arrays->user));
+	arrays->entries = own ? arrays->own_entries : heap_alloc(count * sizeof(*arrays->entries));
+	return arrays->user && arrays->entries;
+}
+
+static void arrays_free(struct poll_arrays *arrays)
+{
+	if (arrays->user != arrays->own_user)
+		heap_free(arrays->user);
+	if (arrays->entries != arrays->own_entries)
+		heap_free(arrays->entries);
+}
+
 /* poll with a deadline: the work of poll, ppoll, and of a restarted poll. */
 static long poll_descriptors(struct shim_thread *t, vaddr_t fds, u32 count, nanos_t deadline)
 {
-	struct linux_pollfd *user;
-	struct poll_entry *entries;
+	struct poll_arrays arrays;
 	long result = -ENOMEM;
 
 	if (count > t->process->files_limit)
 		return -EINVAL;
-	user = heap_alloc((count + 1) * sizeof(*user));
-	entries = heap_alloc((count + 1) * sizeof(*entries));
-	if (!user || !entries)
+	if (!arrays_make(&arrays, count))
 		goto out;
-	result = count ? user_copy_in(user, fds, count * sizeof(*user)) : 0;
+	result = count ? user_copy_in(arrays.user, fds, count * sizeof(*arrays.user)) : 0;
 	if (result < 0)
 		goto out;
 	for (u32 i = 0; i < count; i++)
-		entries[i] = (struct poll_entry){ .fd = user[i].fd, .events = (u16)user[i].events };
-	result = poll_entries(t, entries, count, deadline);
+		arrays.entries[i] = (struct poll_entry){ .fd = arrays.user[i].fd, .events = (u16)arrays.user[i].events };
+	result = poll_entries(t, arrays.entries, count, deadline);
 	for (u32 i = 0; i < count; i++)
-		user[i].revents = (i16)entries[i].revents;
-	if (count && result >= 0 && user_copy_out(fds, user, count * sizeof(*user)) < 0)
+		arrays.user[i].revents = (i16)arrays.entries[i].revents;
+	if (count && result >= 0 && user_copy_out(fds, arrays.user, count * sizeof(*arrays.user)) < 0)
 		result = -EFAULT;
 out:
-	heap_free(user);
-	heap_free(entries);
+	arrays_free(&arrays);
 	return result;
 }
 
