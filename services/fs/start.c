@@ -46,14 +46,13 @@ static const struct rt_request *own_request(void)
 /* The frames of the archive are not needed any more. */
 static void initial_free(void)
 {
-	u64 i, first = rt_boot->initial.first_frame;
+	u64 first = rt_boot->initial.first_frame, count = rt_boot->initial.count;
+	long taken = 0;
 
-	for (i = 0; i < rt_boot->initial.count; i++) {
-		if (rt_boot->domain != rt_boot->mem_domain && tk_frames_give((frame_t)(first + i), 1, rt_boot->mem_domain))
-			return;
-		if (mem_frames_free(first + i, 0))
-			return;
-	}
+	if (rt_boot->domain == rt_boot->mem_domain || tk_frames_give((frame_t)first, (u32)count, rt_boot->mem_domain) == 0)
+		taken = mem_frames_adopt(first, count);
+	if (taken != (long)count)
+		log_line("fs: %ld of %llu frames of the initial archive are free again", taken, (unsigned long long)count);
 }
 
 static void initial_unpack(u64 client)

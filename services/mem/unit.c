@@ -98,6 +98,25 @@ long mem_op_frames_free(const struct rt_request *rq, u64 frame, u32 order)
 	return 0;
 }
 
+long mem_op_frames_adopt(const struct rt_request *rq, u64 first, u64 count)
+{
+	long taken = 0;
+
+	(void)rq;
+	for (u64 frame = first; frame < first + count && frame == (frame_t)frame; frame++) {
+		/* Only a frame of memory under the allocator that nobody uses, and that is this unit's now. */
+		if (!mem_frame_state_change((frame_t)frame, MEM_FRAME_ABSENT, MEM_FRAME_OWN))
+			continue;
+		if (mem_is_error(tk_revoke(token_of_frame(frame), TK_EVERYONE))) {
+			mem_frame_state_set((frame_t)frame, MEM_FRAME_ABSENT);
+			continue;
+		}
+		mem_frames_put((frame_t)frame, 0);
+		taken++;
+	}
+	return taken;
+}
+
 void mem_init(void)
 {
 	mem_frames_init();

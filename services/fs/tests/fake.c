@@ -290,10 +290,10 @@ long mem_object_info(u64 handle, struct mem_object_info *info)
 		info->present += object->frames[i] != FRAME_NONE;
 	return 0;
 }
-long mem_frames_free(u64 frame, u32 order)
+long mem_frames_adopt(u64 first, u64 count)
 {
-	(void)frame, (void)order;
-	return 0;
+	(void)first;
+	return (long)count;
 }
 long mem_information(struct mem_information *info)
 {
