@@ -58,7 +58,7 @@ long heap_map(u32 caller, u32 domain, u64 page, vaddr_t frames, u32 count);
 long window_map(struct domain *domain, frame_t frame, bool writable);
 /* Takes it out: the dead page is mapped instead and all processors have flushed on return. */
 void window_unmap(struct domain *domain, frame_t frame);
-/* The same for a claimed frame without the flush; false: it was not mapped. */
+/* The same for a claimed frame without the flush; true: a processor may have used it, so a flush is due. */
 bool window_replace_dead(struct domain *domain, frame_t frame);
 bool window_writable(struct domain *domain, frame_t frame);
 /* Makes the tables for frames of a window, so that removing or mapping them can't fail: 0 or -ENOMEM. */

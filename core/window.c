@@ -29,7 +29,7 @@ static void holder_clear(frame_t frame, u32 domain)
 	__atomic_and_fetch(&frame_record(frame)->holders[domain / 64], ~(1ull << (domain % 64)), __ATOMIC_RELAXED);
 }
 
-/* Replaces an entry; true when a processor may hold the old one: it was present and has been used. */
+/* Replaces an entry; true when a processor may hold the old one: it was present and accessed (processors note that before they keep it). */
 static bool entry_replace(arch_entry_t *entry, arch_entry_t value)
 {
 	arch_entry_t old = arch_entry_exchange(entry, value);
@@ -59,9 +59,8 @@ bool window_replace_dead(struct domain *d, frame_t frame)
 	spin_lock(&d->lock);
 	arch_entry_t *entry = arch_page_walk(d->root, window_address(d, frame), false, NULL);
 	if (entry && *entry && frame_held_by(frame_record(frame), d->id)) {
-		entry_replace(entry, arch_page_entry(frame_dead, window_flags(d, false)));
+		stale = entry_replace(entry, arch_page_entry(frame_dead, window_flags(d, false)));
 		holder_clear(frame, d->id);
-		stale = true;
 	}
 	spin_unlock(&d->lock);
 	return stale;
@@ -97,15 +96,18 @@ long window_prepare(struct domain *d, const frame_t *frames, u32 count)
 
 void window_remove(struct domain *d, const frame_t *frames, u32 count)
 {
+	bool stale = false;
+
 	spin_lock(&d->lock);
 	for (u32 i = 0; i < count; i++) {
 		arch_entry_t *entry = arch_page_walk(d->root, window_address(d, frames[i]), true, NULL);
 		core_assert(entry != NULL);
-		entry_replace(entry, 0);
+		stale |= entry_replace(entry, 0);
 		holder_clear(frames[i], d->id);
 	}
-	arch_tlb_flush_frames(ARCH_TLB_EVERYONE, d->window, frames, count);
 	spin_unlock(&d->lock);
+	if (stale)
+		arch_tlb_flush_frames(ARCH_TLB_EVERYONE, d->window, frames, count);
 }
 
 void window_map_range(struct domain *d, frame_t first, u64 count)

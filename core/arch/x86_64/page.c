@@ -39,7 +39,10 @@ static bool entry_split(arch_entry_t *entry, vaddr_t address)
 	for (u32 i = 0; i < TABLE_ENTRIES; i++)
 		pages[i] = (large & ~X86_LARGE) + i * PAGE_SIZE;
 	entry_count(pages, (int)TABLE_ENTRIES);
-	*entry = table;
+	/* What the processor noted since in the large entry holds for each page: who removes a page looks whether it was accessed. */
+	u64 noted = arch_entry_exchange(entry, table) & (X86_ACCESSED | X86_DIRTY) & ~large;
+	for (u32 i = 0; noted && i < TABLE_ENTRIES; i++)
+		__atomic_or_fetch(&pages[i], noted, __ATOMIC_RELAXED); /* only marks are added */
 	return true;
 }
 
