@@ -103,6 +103,8 @@ long mem_op_frames_adopt(const struct rt_request *rq, u64 first, u64 count)
 	long taken = 0;
 
 	(void)rq;
+	if (count > rt_boot->memory_frames || first + count < first)
+		return 0;
 	for (u64 frame = first; frame < first + count && frame == (frame_t)frame; frame++) {
 		/* Only a frame of memory under the allocator that nobody uses, and that is this unit's now. */
 		if (!mem_frame_state_change((frame_t)frame, MEM_FRAME_ABSENT, MEM_FRAME_OWN))
