@@ -127,6 +127,7 @@
 .macro CLEAR_REST
 	xorl %ebx, %ebx
 	xorl %ebp, %ebp
+	xorl %edi, %edi
 	xorl %r8d, %r8d
 	xorl %r9d, %r9d
 	xorl %r11d, %r11d
