@@ -114,8 +114,6 @@ static u32 vector_frames(void) { return (u32)((arch_vector_size + PAGE_SIZE - 1)
 
 static long application_init(struct thread *t, u32 caller, const struct tk_object_create *r)
 {
-	if (r->frame_count != 2 + vector_frames() + STACK_FRAMES)
-		return -EINVAL;
 	struct vspace *space = token_pin(&domains[caller], r->vspace, TK_OBJECT_VSPACE);
 	if (space == NULL)
 		return -EINVAL;
@@ -134,11 +132,14 @@ static long application_init(struct thread *t, u32 caller, const struct tk_objec
 long thread_create(u32 caller, const struct tk_object_create *r)
 {
 	struct thread *t = frame_address(r->frames[1]);
-	u8 *vector = r->vspace ? frame_address(r->frames[2]) : NULL;
 	long error = 0;
 
 	if (vector_frames() != 1 || r->argument > 0xffffffff)
 		return -EINVAL;
+	/* Only frames that are counted were claimed: the others in the request are just numbers. */
+	if (r->frame_count != 2 + (r->vspace ? vector_frames() + STACK_FRAMES : 0))
+		return -EINVAL;
+	u8 *vector = r->vspace ? frame_address(r->frames[2]) : NULL;
 	thread_init(t, frame_address(r->frames[0]), vector);
 	t->frame = r->frames[0];
 	t->owner = caller;
@@ -148,8 +149,6 @@ long thread_create(u32 caller, const struct tk_object_create *r)
 		return -EAGAIN;
 	if (r->vspace)
 		error = application_init(t, caller, r);
-	else if (r->frame_count != 2)
-		error = -EINVAL;
 	if (error) {
 		id_return(t->id);
 		return error;
