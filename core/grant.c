@@ -128,6 +128,8 @@ long heap_map(u32 caller, u32 domain, u64 page, vaddr_t from, u32 count)
 	if (domain_copy_in(&domains[caller], frames, from, count * sizeof(frame_t)))
 		return -EFAULT;
 	vaddr_t address = domains[target].private + ARCH_UNIT_HEAP + page * PAGE_SIZE;
+	if (page > domains[target].heap_pages) /* a heap has no holes: a restart clears it up to its end */
+		return -EINVAL;
 	if (!frames_claim(frames, count, caller))
 		return -EPERM;
 	if (window_prepare(&domains[caller], frames, count) || !heap_prepare(&domains[target], address, count)) {

@@ -161,4 +161,6 @@ void unit_reload(struct domain *d)
 	for (u32 i = 0; i < d->stack_count; i++)
 		area_clear(d, d->stack_tops + i * TK_STACK_STRIDE - TK_STACK_SIZE, stack_pages);
 	area_clear(d, d->private + ARCH_UNIT_HEAP, d->heap_pages);
+	/* What it grew to is its heap from the start now. */
+	((struct tk_boot_info *)frame_address(d->boot_frame))->heap_pages = d->heap_pages;
 }
