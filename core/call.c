@@ -109,8 +109,9 @@ static long call_unmap(struct thread *t, const u64 *a)
 {
 	struct tk_unmap r;
 	long error = domain_copy_in(t->domain, &r, a[0], sizeof(r));
-	if (error == 0)
-		error = vspace_unmap(t->domain->id, &r);
+	if (error)
+		return error; /* what was not copied in must not go back: it is the core's stack */
+	error = vspace_unmap(t->domain->id, &r);
 	long copied = domain_copy_out(t->domain, a[0], &r, sizeof(r));
 	return copied ? copied : error;
 }
@@ -157,7 +158,7 @@ static long call_thread_exit(struct thread *t, const u64 *a)
 	struct wait_key key = { 0, 0 };
 	const u32 one = 1;
 
-	if (t->top != t->activations)
+	if (t->top != t->activations || t->top->kind == ACTIVATION_START) /* the boot thread is not a unit's to end */
 		return -EPERM;
 	if (a[0]) {
 		long error = wait_key(t, a[0], 0, &key);
@@ -173,46 +174,52 @@ static long call_thread_exit(struct thread *t, const u64 *a)
 	return 0;
 }
 
-/* Registers are stable while the thread is not in user mode: in its shim (the caller), not started, or waiting. */
-static bool registers_stable(const struct thread *t, const struct thread *target)
-{
-	return target == t || target->state == THREAD_NEW || (target->state == THREAD_WAITING && target->domain != NULL);
-}
 static long run_regs_get(struct thread *t, struct thread *target, const u64 *a)
 {
 	struct tk_regs regs;
-	if (!registers_stable(t, target))
-		return -EBUSY;
 	long error = arch_regs_get(target, &regs);
 	return error ? error : domain_copy_out(t->domain, a[1], &regs, sizeof(regs));
 }
 static long run_regs_set(struct thread *t, struct thread *target, const u64 *a)
 {
 	struct tk_regs regs;
-	if (!registers_stable(t, target))
-		return -EBUSY;
 	long error = domain_copy_in(t->domain, &regs, a[1], sizeof(regs));
 	return error ? error : arch_regs_set(target, &regs);
 }
 static long run_vector_get(struct thread *t, struct thread *target, const u64 *a)
 {
-	return registers_stable(t, target) ? arch_vector_get(target, t->domain, a[1], a[2]) : -EBUSY;
+	return arch_vector_get(target, t->domain, a[1], a[2]);
 }
 static long run_vector_set(struct thread *t, struct thread *target, const u64 *a)
 {
-	return registers_stable(t, target) ? arch_vector_set(target, t->domain, a[1], a[2]) : -EBUSY;
+	return arch_vector_set(target, t->domain, a[1], a[2]);
+}
+static long (*const register_calls[])(struct thread *, struct thread *, const u64 *) = { run_regs_get, run_regs_set, run_vector_get,
+	run_vector_set };
+/* Registers are stable while the thread is not in user mode: in its shim (the caller), not started, or waiting, and kept waiting. */
+static long run_registers(struct thread *t, struct thread *target, const u64 *a)
+{
+	if (target == t || target->state == THREAD_NEW)
+		return register_calls[a[TK_ARGS_MAX]](t, target, a);
+	struct wait_bucket *held = wait_hold(target);
+	if (held == NULL)
+		return -EBUSY;
+	long result = register_calls[a[TK_ARGS_MAX]](t, target, a);
+	wait_hold_end(held);
+	return result;
 }
 /* Token 0 is the calling thread itself. */
-static long with_registers(struct thread *t, long (*run)(struct thread *, struct thread *, const u64 *), const u64 *a)
+static long with_registers(struct thread *t, u64 which, const u64 *a)
 {
+	const u64 words[TK_ARGS_MAX + 1] = { a[0], a[1], a[2], [TK_ARGS_MAX] = which };
 	if (a[0] == 0)
-		return t->domain->rights & TK_RIGHT_CLIENTS ? run(t, t, a) : -EPERM;
-	return with_thread(t, a[0], TK_RIGHT_CLIENTS, run, a);
+		return t->domain->rights & TK_RIGHT_CLIENTS ? run_registers(t, t, words) : -EPERM;
+	return with_thread(t, a[0], TK_RIGHT_CLIENTS, run_registers, words);
 }
-static long call_regs_get(struct thread *t, const u64 *a) { return with_registers(t, run_regs_get, a); }
-static long call_regs_set(struct thread *t, const u64 *a) { return with_registers(t, run_regs_set, a); }
-static long call_vector_get(struct thread *t, const u64 *a) { return with_registers(t, run_vector_get, a); }
-static long call_vector_set(struct thread *t, const u64 *a) { return with_registers(t, run_vector_set, a); }
+static long call_regs_get(struct thread *t, const u64 *a) { return with_registers(t, 0, a); }
+static long call_regs_set(struct thread *t, const u64 *a) { return with_registers(t, 1, a); }
+static long call_vector_get(struct thread *t, const u64 *a) { return with_registers(t, 2, a); }
+static long call_vector_set(struct thread *t, const u64 *a) { return with_registers(t, 3, a); }
 static long call_yield(struct thread *t, const u64 *a)
 {
 	(void)t, (void)a;

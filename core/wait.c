@@ -4,6 +4,7 @@
 #include "domain.h"
 #include "thread.h"
 #include "token.h"
+#include <arch/page.h>
 #include <arch/time.h>
 #include "vspace.h"
 #include <tessera/errno.h>
@@ -369,6 +370,18 @@ static struct wait_bucket *bucket_of_waiter(struct thread *t)
 		spin_unlock(&b->lock);
 	}
 }
+
+struct wait_bucket *wait_hold(struct thread *t)
+{
+	struct wait_bucket *b = bucket_of_waiter(t);
+
+	/* Its processor may still be leaving it. Acquire: its state is in memory. */
+	while (b && __atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE))
+		arch_tlb_serve();
+	return b;
+}
+
+void wait_hold_end(struct wait_bucket *held) { spin_unlock(&held->lock); }
 
 bool wait_cancel(struct thread *t, u32 serial, long result)
 {

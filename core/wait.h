@@ -38,6 +38,9 @@ static inline struct wait_key wait_key_of_object(frame_t frame, u32 offset) { re
 long wait_wake_key(struct wait_key key, u32 count, u32 bitset);
 /* Ends the wait of one thread (interrupt, deadline, domain failure): true if it was waiting. serial 0: whichever wait it is in. */
 bool wait_cancel(struct thread *t, u32 serial, long result);
+/* Keeps a thread that waits in its wait, and off every processor, until wait_hold_end; NULL: it does not wait. Takes a bucket's lock. */
+struct wait_bucket *wait_hold(struct thread *t);
+void wait_hold_end(struct wait_bucket *held);
 /* Everything that waits in an object's page, or in a range of an address space, wakes with -ECANCELED. */
 void wait_cancel_object(frame_t frame);
 void wait_cancel_range(u64 space, vaddr_t start, u64 size);
