@@ -81,7 +81,8 @@ static vaddr_t stack_top_of(const struct thread *t, const struct domain *d, u32 
 
 /* ---- Entering --------------------------------------------------------------------------------------------------------------------- */
 
-static struct activation *activation_push(struct thread *t, struct domain *d, u32 kind, u32 stack)
+/* `generation` was read before the domain was seen to run: if it fails from then on, the activation is of the past and unwinds. */
+static struct activation *activation_push(struct thread *t, struct domain *d, u32 kind, u32 stack, u32 generation)
 {
 	struct activation *a = t->top + 1;
 
@@ -89,7 +90,7 @@ static struct activation *activation_push(struct thread *t, struct domain *d, u3
 	a->caller = t->domain;
 	a->return_ip = t->resume_ip;
 	a->return_sp = t->resume_sp;
-	a->generation = d->generation;
+	a->generation = generation;
 	a->kind = kind;
 	a->stack = (u16)stack;
 	a->bulk_count = a->range_count = 0;
@@ -102,10 +103,10 @@ long activation_upcall(struct thread *t, struct domain *d, u32 kind, const struc
 {
 	u32 stack = STACK_OF_THREAD;
 
-	if (d->state != TK_DOMAIN_RUNNING && kind != ACTIVATION_START)
-		return -EAGAIN;
 	if (activation_depth(t) >= ACTIVATIONS_MAX)
 		return -ENOMEM;
+	if (d->state != TK_DOMAIN_RUNNING && kind != ACTIVATION_START)
+		return -EAGAIN;
 	if (d != abi_domain || t->stack_top == 0 || t->domain != NULL) {
 		/* A new thread of a unit does not wait: its starter is told. */
 		int index = kind == ACTIVATION_MAIN ? stack_take_now(d, t) : stack_take(d, t);
@@ -113,7 +114,13 @@ long activation_upcall(struct thread *t, struct domain *d, u32 kind, const struc
 			return -EBUSY;
 		stack = (u32)index;
 	}
-	activation_push(t, d, kind, stack);
+	/* Acquire: the state is looked at after the generation; a failure changes them in the other order. */
+	u32 generation = __atomic_load_n(&d->generation, __ATOMIC_ACQUIRE);
+	if (d->state != TK_DOMAIN_RUNNING && kind != ACTIVATION_START) {
+		stack_give(d, stack);
+		return -EAGAIN;
+	}
+	activation_push(t, d, kind, stack, generation);
 	arch_enter_unit(t, d, stack_top_of(t, d, stack), request);
 	return 0;
 }
@@ -238,6 +245,12 @@ void gate_call_slow(struct thread *t, u32 number, const u64 *args)
 		t->resume = RESUME_RETRY;
 		return;
 	}
+	/* Acquire: the gate is looked at after the generation; a failure changes them in the other order. */
+	u32 generation = __atomic_load_n(&d->generation, __ATOMIC_ACQUIRE);
+	if (gate->op_count == 0) {
+		stack_give(d, (u32)stack);
+		return call_refuse(t, -EAGAIN);
+	}
 	struct marshal m = { .thread = t, .callee = d, .stack = stack_top_of(t, d, (u32)stack) };
 	for (u32 i = 0; i < TK_ARGS_MAX; i++)
 		m.words[i] = args[i];
@@ -248,7 +261,7 @@ void gate_call_slow(struct thread *t, u32 number, const u64 *args)
 	}
 	/* Commit. */
 	struct tk_request request = { .interface = gate->interface, .op = op, .caller = t->domain->id, .thread = t->id };
-	struct activation *a = activation_push(t, d, ACTIVATION_CALL, (u32)stack);
+	struct activation *a = activation_push(t, d, ACTIVATION_CALL, (u32)stack, generation);
 	a->bulk_count = (u8)m.bulk_count;
 	a->range_count = (u8)m.range_count;
 	for (u32 i = 0; i < 2; i++) {

@@ -17,7 +17,6 @@ SAME(ENTRY_ORIGIN, struct arch_entry_page, origin);
 SAME(ENTRY_CORE_ROOT, struct arch_entry_page, core_root);
 SAME(ENTRY_RETURN_FRAME, struct arch_entry_page, return_frame);
 SAME(ENTRY_TSS, struct arch_entry_page, tss);
-SAME(ENTRY_SAVED, struct arch_entry_page, saved);
 SAME(ENTRY_CLOSE_RIGHTS, struct arch_entry_page, close_rights);
 SAME(ENTRY_CLOSE_ROOT, struct arch_entry_page, close_root);
 SAME_CPU(CPU_ENTRY_PAGE, arch.entry);
@@ -171,6 +170,17 @@ static void bases_save(struct thread *t)
 	t->attention |= ATTENTION_BASES;
 }
 
+/* Data selectors are whatever the thread loaded; the next one must not see them, nor lose a base by them. Bases are saved. */
+static void selectors_clear(void)
+{
+	u32 ds, es, fs, gs, none = 0;
+
+	__asm__ volatile("movl %%ds, %0; movl %%es, %1; movl %%fs, %2; movl %%gs, %3" : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
+	if (likely(!(ds | es | fs | gs)))
+		return;
+	__asm__ volatile("movl %0, %%ds; movl %0, %%es; movl %0, %%fs; swapgs; movl %0, %%gs; swapgs" : : "r"(none));
+}
+
 static void client_load(struct cpu *cpu, struct vspace *new)
 {
 	struct vspace *old = cpu->vspace;
@@ -191,6 +201,7 @@ void arch_thread_switch(struct thread *from, struct thread *to)
 	struct vspace *old = cpu->vspace, *new = to->vspace;
 
 	bases_save(from);
+	selectors_clear();
 	arch_vector_save(from);
 	if (!cpu->arch.vector_off) {
 		u64 cr0;

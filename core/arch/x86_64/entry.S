@@ -54,9 +54,9 @@ syscall_entry:
 	/* Its first activation: in the shim. */
 	movq abi_domain(%rip), %r15
 	leaq THREAD_ACTIVATIONS(%rbx), %r14
+	movl DOMAIN_GENERATION(%r15), %ecx  /* before the state, which changes first when it fails */
 	cmpl $1, DOMAIN_STATE(%r15)         /* TK_DOMAIN_RUNNING */
 	jne syscall_without_shim
-	movl DOMAIN_GENERATION(%r15), %ecx
 	movq %r15, ACTIVATION_DOMAIN(%r14)
 	movl %ecx, ACTIVATION_GENERATION(%r14)
 	movabsq $0x10000ffff, %rcx          /* STACK_OF_THREAD, no bulk, no ranges, ACTIVATION_SYSCALL */
@@ -160,6 +160,8 @@ gate_call:
 	movq %r12, ACTIVATION_RETURN_IP(%rsp)
 	movq %r13, ACTIVATION_RETURN_SP(%rsp)
 	movl DOMAIN_GENERATION(%r15), %r12d
+	cmpl GATE_OP_COUNT(%r14), %r11d     /* gates close before the generation ends: this one is of a unit that runs */
+	jae gate_call_closed
 	movl %r12d, ACTIVATION_GENERATION(%rsp)
 	movq %rcx, ACTIVATION_STACK(%rsp)   /* index below 64: bulk and range counts, and the kind, become 0 (ACTIVATION_CALL) */
 	movq %rsp, THREAD_TOP(%rbx)
@@ -264,6 +266,9 @@ enter_ic2:
 	xorl %r15d, %r15d
 	sysretq
 
+gate_call_closed:
+	lock btsq %rcx, DOMAIN_STACKS_FREE(%r15)
+	movq ACTIVATION_RETURN_IP(%rsp), %r12
 gate_call_slow_path:
 	movq %gs:CPU_CORE_STACK, %rsp
 	movq %r12, THREAD_RESUME_IP(%rbx)
@@ -526,7 +531,7 @@ resume_service_ic2:
 	addq $16, %rsp
 	iretq
 
-resume_service_ic1: /* the frame goes through the return frame; its last three registers through the entry page too */
+resume_service_ic1: /* the frame goes through the return frame; its last three registers through the unit's own entry stack */
 	SAVE_BASES
 	VECTOR_OFF
 	LOAD_CLIENT_ROOT
@@ -538,12 +543,12 @@ resume_service_ic1: /* the frame goes through the return frame; its last three r
 	movq %rax, %gs:ENTRY_RETURN_FLAGS
 	movq FRAME_RIP+24(%rsi), %rax
 	movq %rax, %gs:ENTRY_RETURN_SP
-	movq FRAME_RAX(%rsi), %rax
-	movq %rax, %gs:ENTRY_SAVED
+	movq FRAME_RAX(%rsi), %rax          /* r11: end of the entry stack, see SET_UNIT_STACKS */
+	movq %rax, -8(%r11)
 	movq FRAME_RAX+8(%rsi), %rax
-	movq %rax, %gs:ENTRY_SAVED+8
+	movq %rax, -16(%r11)
 	movq FRAME_RAX+16(%rsi), %rax
-	movq %rax, %gs:ENTRY_SAVED+16
+	movq %rax, -24(%r11)
 	swapgs
 	xorl %eax, %eax
 	wrgsbase %rax
@@ -568,9 +573,10 @@ resume_service_ic1: /* the frame goes through the return frame; its last three r
 	popq %rsi
 	popq %rdi
 	CLOSE_CORE_FROM_PAGE
-	movq %gs:ENTRY_SAVED, %rax
-	movq %gs:ENTRY_SAVED+8, %rcx
-	movq %gs:ENTRY_SAVED+16, %rdx
+	movq %gs:ENTRY_RSP0, %rdx
+	movq -8(%rdx), %rax
+	movq -16(%rdx), %rcx
+	movq -24(%rdx), %rdx
 	swapgs
 	iretq
 

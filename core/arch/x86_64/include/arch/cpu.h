@@ -12,7 +12,6 @@ struct arch_entry_page {
 	u64 return_frame[6];   /* what the last IRETQ into an IC1 unit reads: rip, cs, rflags, rsp, ss (+ padding) */
 	u64 gdt[16] __attribute__((aligned(64)));
 	u8 tss[128] __attribute__((aligned(64)));  /* 104 used; at a fixed place in the page, so it never crosses one */
-	u64 saved[3];          /* rax, rcx, rdx of a preempted IC1 unit on its way back */
 	u64 close_rights, close_root; /* of the IC1 unit on its way back */
 };
 
