@@ -19,7 +19,7 @@ static bool refused(u64 number, u64 result)
 /* Nothing, and nothing copied. */
 static bool may_do_nothing(u64 number)
 {
-	return number == TK_COPY_IN || number == TK_COPY_OUT || number == TK_LOG;
+	return number == TK_COPY_IN || number == TK_COPY_OUT || number == TK_LOG || number == TK_WAKE;
 }
 
 static bool is_request(u64 number)
