@@ -211,9 +211,8 @@ static long root_lookup(struct fs_client *client, struct fs_name *directory, con
 	info = fs_proc_info(tid, false);
 	if (!info)
 		return -ENOENT;
-	/* A thread's own number shows its process. */
-	info->tid = info->pid;
-	result = fs_proc_passing_name(directory, text, length, task_inode(directory->inode->super, info, true), found);
+	/* A thread's own number, which no listing has, shows that thread. */
+	result = fs_proc_passing_name(directory, text, length, task_inode(directory->inode->super, info, tid == info->pid), found);
 	heap_free(info);
 	return result;
 }
