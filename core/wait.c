@@ -16,6 +16,7 @@ static struct wait_bucket buckets[BUCKETS];
 #define SPACE_SHARED (1ull << 40)   /* | memory object */
 #define SPACE_OBJECT (1ull << 41)   /* | frame of a page in a token window */
 #define SPACE_DOMAIN (1ull << 42)   /* | domain */
+#define SPACE_OWN (1ull << 43)      /* | address space: a word used as a shared one, in memory that is not */
 
 void wait_init(void)
 {
@@ -58,6 +59,7 @@ static long key_of_client(struct thread *t, vaddr_t word, u32 flags, struct wait
 			return -EBUSY;
 		if (!found)
 			return -EFAULT;
+		key->space |= SPACE_OWN;
 		if (region.object && !(region.flags & TK_REGION_PRIVATE))
 			*key = (struct wait_key){ SPACE_SHARED | region.object, region.offset + (word - region.start) };
 	}
