@@ -304,7 +304,7 @@ long fs_walk_run(struct fs_walk *walk)
 		return -EXDEV;
 	if (!absolute && !walk->start.name) {   /* a pipe as directory: good for the empty path alone */
 		walk->inode = walk->base->inode;
-		return walk->path_size ? -ENOTDIR : 0;
+		return walk->path_size || (walk->flags & FS_WALK_DIRECTORY) ? -ENOTDIR : 0;
 	}
 	if (absolute)
 		walk_to(walk, walk->root.mount, walk->root.name);
