@@ -178,6 +178,11 @@ static const struct { const char *name; u32 mode; u16 major, minor; u32 gid; } n
 	{ "tty", 0666, 5, 0, 5 }, { "console", 0600, 5, 1, 5 }, { "ptmx", 0666, 5, 2, 5 }, { "ttyS0", 0660, 4, 64, 20 },
 };
 
+void fs_terminals_populate(struct fs_super *super)
+{
+	entry_add(super->root, "ptmx", FS_IFCHR, fs_device(5, 2));
+}
+
 void fs_devices_populate(struct fs_super *super)
 {
 	struct fs_name *name;

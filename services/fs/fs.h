@@ -308,7 +308,7 @@ struct fs_listing { u8 *buffer; size_t capacity, used; u32 format; u64 next; boo
 bool fs_listing_add(struct fs_listing *listing, u64 inode, u32 mode, const char *text, u32 length, u64 position);
 
 /* ---- tmpfs, devices, pipes, procfs ------------------------------------------------------------------------------------------------------ */
-extern const struct fs_type fs_tmpfs_type, fs_devtmpfs_type, fs_proc_type, fs_sysfs_type, fs_ramfs_type, fs_rootfs_type;
+extern const struct fs_type fs_tmpfs_type, fs_devtmpfs_type, fs_proc_type, fs_sysfs_type, fs_ramfs_type, fs_rootfs_type, fs_devpts_type;
 long fs_tmpfs_inode(struct fs_super *super, u32 mode, u64 device, struct fs_inode **inode) must_check;
 long fs_tmpfs_resize(struct fs_inode *inode, u64 size) must_check;             /* io held exclusive */
 long fs_tmpfs_write(struct fs_inode *inode, struct fs_transfer *transfer) must_check; /* io held exclusive */
@@ -333,6 +333,7 @@ long fs_memory_start(void) must_check;
 long fs_memory_place(struct fs_inode *inode, struct fs_place *place) must_check;
 void fs_initial_unpack(void);
 void fs_devices_populate(struct fs_super *super);
+void fs_terminals_populate(struct fs_super *super);
 
 static inline i64 fs_now(void) { return clock_realtime(); }
 static inline struct fs_time fs_time_of_nanos(i64 nanos)

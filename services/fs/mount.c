@@ -4,7 +4,7 @@
 struct fs_mounted *fs_mounts;   /* fs_tree */
 struct fs_place fs_root;
 
-static const struct fs_type *const types[] = { &fs_sysfs_type, &fs_tmpfs_type, &fs_proc_type, &fs_devtmpfs_type, &fs_ramfs_type };
+static const struct fs_type *const types[] = { &fs_sysfs_type, &fs_tmpfs_type, &fs_proc_type, &fs_devtmpfs_type, &fs_ramfs_type, &fs_devpts_type };
 static volatile u32 last_mount_id = 20, last_device = 20;
 
 const struct fs_type *fs_type_find(const char *name)

@@ -143,6 +143,20 @@ static long swaps_show(struct fs_text *text, const struct fs_inode *inode)
 	return 0;
 }
 
+static long partitions_show(struct fs_text *text, const struct fs_inode *inode)
+{
+	(void)inode;
+	fs_text_add(text, "major minor  #blocks  name\n\n"); /* no disks */
+	return 0;
+}
+
+static long nothing_show(struct fs_text *text, const struct fs_inode *inode)
+{
+	(void)inode;
+	fs_text_add(text, "%s", "");
+	return 0;
+}
+
 static long vmstat_show(struct fs_text *text, const struct fs_inode *inode)
 {
 	struct mem_information m;
@@ -273,8 +287,8 @@ static long boot_id_show(struct fs_text *text, const struct fs_inode *inode)
 #define NODE_NAME(path, which) { .name = path, .mode = FS_IFREG | 0644, .show = node_name_show, .store = node_name_store, .argument = (which) }
 
 const struct fs_proc_entry fs_proc_static[] = {
-	FILE("cmdline", cmdline_show), FILE("cpuinfo", fs_proc_cpuinfo_show), FILE("devices", devices_show), FILE("filesystems", filesystems_show),
-	FILE("loadavg", loadavg_show), FILE("meminfo", meminfo_show), LINK("mounts", mounts_link), LINK("self", self_link),
+	FILE("cmdline", cmdline_show), FILE("cpuinfo", fs_proc_cpuinfo_show), FILE("devices", devices_show), FILE("diskstats", nothing_show), FILE("filesystems", filesystems_show),
+	FILE("loadavg", loadavg_show), FILE("meminfo", meminfo_show), FILE("modules", nothing_show), LINK("mounts", mounts_link), FILE("partitions", partitions_show), LINK("self", self_link),
 	FILE("stat", stat_show), FILE("swaps", swaps_show), LINK("thread-self", thread_self_link), FILE("uptime", uptime_show),
 	FILE("version", version_show), FILE("vmstat", vmstat_show),
 	DIRECTORY("sys"), DIRECTORY("sys/kernel"), DIRECTORY("sys/kernel/random"), DIRECTORY("sys/fs"), DIRECTORY("sys/vm"),

@@ -100,6 +100,7 @@ void fs_init(void)
 	rt_assert(fs_op_umask_set(own_request(), client, 0) >= 0);
 	initial_unpack(client);
 	usual_mount(client, "devtmpfs", "/dev");
+	usual_mount(client, "devpts", "/dev/pts");
 	usual_mount(client, "proc", "/proc");
 	usual_mount(client, "sysfs", "/sys");
 	rt_assert(fs_op_client_release(own_request(), client) == 0);

@@ -3,6 +3,7 @@
 #include <mem_client.h>
 
 #define TMPFS_MAGIC 0x01021994ull
+#define DEVPTS_MAGIC 0x1cd1ull
 #define RAMFS_MAGIC 0x858458f6ull
 
 static void target_destroy(struct fs_inode *inode)
@@ -215,6 +216,27 @@ static long ramfs_mount(const char *text, struct fs_super **super)
 	return super_make(&fs_ramfs_type, &options, super);
 }
 
+/* Terminals' nodes: the shim makes them. All mounts show one instance; it has ptmx, which no one may open there but by its mode. */
+static struct fs_super *terminals; /* fs_tree */
+
+static long devpts_mount(const char *text, struct fs_super **super)
+{
+	struct tmpfs_options options = { .mode = 0755 };
+	long result = 0;
+
+	(void)text; /* gid=, mode= and ptmxmode= are for nodes that the shim makes with Linux's defaults */
+	if (!terminals) {
+		result = super_make(&fs_devpts_type, &options, &terminals);
+		if (!result)
+			fs_terminals_populate(terminals);
+	}
+	if (!result) {
+		__atomic_add_fetch(&terminals->references, 1, __ATOMIC_RELAXED); /* one is kept for ever */
+		*super = terminals;
+	}
+	return result;
+}
+
 static void tmpfs_statfs(struct fs_super *super, struct fs_statfs *result)
 {
 	u64 pages = super->pages_limit, used = super->pages_used;
@@ -261,6 +283,7 @@ static long devtmpfs_mount(const char *text, struct fs_super **super)
 const struct fs_type fs_tmpfs_type = {
 	"tmpfs", TMPFS_MAGIC, false, tmpfs_mount, tmpfs_remount, tmpfs_statfs, tmpfs_options_show
 };
+const struct fs_type fs_devpts_type = { "devpts", DEVPTS_MAGIC, false, devpts_mount, NULL, NULL, NULL };
 const struct fs_type fs_rootfs_type = { "rootfs", TMPFS_MAGIC, false, rootfs_mount, tmpfs_remount, tmpfs_statfs, NULL };
 const struct fs_type fs_ramfs_type = { "ramfs", RAMFS_MAGIC, false, ramfs_mount, NULL, NULL, NULL };
 const struct fs_type fs_devtmpfs_type = { "devtmpfs", TMPFS_MAGIC, false, devtmpfs_mount, NULL, tmpfs_statfs, tmpfs_options_show };
