@@ -12,6 +12,7 @@
 #include "oracle.h"
 
 static int master, slave;
+unsigned host_patience = 1;
 
 /* Input and echo pass through work queues of the kernel: waits until both ends are quiet. */
 static void settle(void)
@@ -21,7 +22,7 @@ static void settle(void)
 	for (int quiet = 0; quiet < 3; quiet++) {
 		struct pollfd both[2] = { { .fd = slave, .events = POLLIN }, { .fd = master, .events = POLLIN } };
 
-		usleep(150);
+		usleep(150 * host_patience);
 		poll(both, 2, 0);
 		if (ioctl(slave, FIONREAD, &queued) < 0 || ioctl(master, FIONREAD, &shown) < 0)
 			abort();

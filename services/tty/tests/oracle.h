@@ -18,6 +18,7 @@ struct oracle {
 	void (*write)(const unsigned char *, size_t);            /* what the program prints */
 	int (*readable)(void);                                   /* poll: bit 0 */
 };
+extern unsigned host_patience;   /* how long the host's queues are given to settle, 1 and up */
 extern const struct oracle host_oracle, model_oracle;
 
 #endif
