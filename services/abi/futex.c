@@ -5,6 +5,8 @@
 #include "futex.h"
 #include "clock.h"
 
+#define TRIES 1000u /* of a call of the core whose word's page goes away again and again */
+
 enum compare { COMPARE_EQ, COMPARE_NE, COMPARE_LT, COMPARE_LE, COMPARE_GT, COMPARE_GE };
 
 /* A shared word's page must be there and, if it is not an object's, writable: else nobody can share it. */
@@ -31,40 +33,37 @@ long futex_check(struct shim_thread *t, u64 address, bool shared)
 	return shared ? shared_check(t, address) : 0;
 }
 
-long futex_bring(u64 address, u32 *tries)
+/* Whether to ask the core again: after -EFAULT when mem could bring the page in, after -EBUSY, while mem changes the regions. */
+static bool word_again(long result, u64 address, u32 *tries)
 {
-	if (!(*tries)--)
-		return -EFAULT;
-	return mem_fault_in(address, sizeof(u32), TK_ACCESS_READ) < 0 ? -EFAULT : 0;
-}
-
-/* mem was changing the regions while the core looked a shared word up: it is let go on. */
-static bool futex_busy(long result)
-{
-	if (result == -EBUSY)
+	if (result == -EBUSY) {
 		tk_yield();
-	return result == -EBUSY;
+		return true;
+	}
+	if (result != -EFAULT || !(*tries)--)
+		return false;
+	return mem_fault_in(address, sizeof(u32), TK_ACCESS_READ) >= 0;
 }
 
 long futex_sleep(u64 address, u32 expected, bool shared, nanos_t deadline, u32 bitset)
 {
-	u32 tries = FUTEX_TRIES;
+	u32 tries = TRIES;
 	long result;
 
 	do {
 		result = tk_wait(futex_word(address), expected, deadline, futex_flags(shared), bitset);
-	} while (futex_busy(result) || (result == -EFAULT && futex_bring(address, &tries) == 0));
+	} while (word_again(result, address, &tries));
 	return result == -ECANCELED || result > 0 ? 0 : result; /* the page went away: as good as a wake */
 }
 
 long futex_wake(u64 address, u32 count, bool shared, u32 bitset)
 {
-	u32 tries = FUTEX_TRIES;
+	u32 tries = TRIES;
 	long result;
 
 	do {
 		result = tk_wake(futex_word(address), count, futex_flags(shared), bitset);
-	} while (futex_busy(result) || (result == -EFAULT && shared && futex_bring(address, &tries) == 0));
+	} while (shared && word_again(result, address, &tries));
 	return result;
 }
 
@@ -115,7 +114,7 @@ static long futex_requeue(struct shim_thread *t, const u64 *a, bool shared, bool
 {
 	struct tk_requeue request = { .word = futex_word(a[0]), .to = futex_word(a[4]), .expected = (u32)a[5], .wake = (u32)a[2],
 	                              .move = (u32)a[3], .flags = futex_flags(shared) | (compare ? TK_REQUEUE_COMPARE : 0) };
-	u32 tries = FUTEX_TRIES;
+	u32 tries = TRIES;
 	long result;
 
 	if ((i32)a[2] < 0 || (i32)a[3] < 0)
@@ -127,8 +126,7 @@ static long futex_requeue(struct shim_thread *t, const u64 *a, bool shared, bool
 		return result;
 	do {
 		result = tk_requeue(&request);
-	} while (futex_busy(result) ||
-	         (result == -EFAULT && futex_bring(a[0], &tries) == 0 && (!shared || futex_bring(a[4], &tries) == 0)));
+	} while (word_again(result, a[0], &tries) && (!shared || word_again(result, a[4], &tries)));
 	return result;
 }
 

@@ -12,9 +12,6 @@ static inline u32 futex_flags(bool shared) { return TK_WAIT_CLIENT | (shared ? T
 
 /* Checks the word's address: 0, -EINVAL, -EFAULT. */
 long futex_check(struct shim_thread *t, u64 address, bool shared) must_check;
-/* The core could not reach the word: brings its page in; 0: try again. *tries counts down from FUTEX_TRIES. */
-#define FUTEX_TRIES 100u
-long futex_bring(u64 address, u32 *tries) must_check;
 /* 0 woken, -EAGAIN, -ETIMEDOUT, -EINTR, -EFAULT. */
 long futex_sleep(u64 address, u32 expected, bool shared, nanos_t deadline, u32 bitset) must_check;
 long futex_wake(u64 address, u32 count, bool shared, u32 bitset);

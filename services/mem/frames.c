@@ -7,6 +7,7 @@
 #define SECTION_FRAMES_DEFAULT 32768u
 #define CACHE_FRAMES 64u
 #define ONLINE_BELOW 512u /* free frames at which the next section comes on line */
+#define KEPT_FRAMES 384u  /* for services and page tables: applications and files get none of the last ones */
 
 struct free_block { frame_t next, previous; };
 
@@ -217,6 +218,8 @@ frame_t mem_frames_take(u32 order, u8 state)
 	frame_t first = FRAME_NONE;
 
 	if (order > MEM_ORDER_MAX)
+		return FRAME_NONE;
+	if ((state == MEM_FRAME_ANONYMOUS || state == MEM_FRAME_OBJECT) && mem_frames_available() < KEPT_FRAMES)
 		return FRAME_NONE;
 	lock_acquire(&frames_lock);
 	if (order == 0 && cache_count) {
