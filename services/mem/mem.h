@@ -27,6 +27,7 @@ enum mem_frame_state {
 	MEM_FRAME_LENT,        /* the same, and granted to the object's maker */
 	MEM_FRAME_OWN,         /* mem's own: tables, heap, core objects */
 	MEM_FRAME_UNIT = 0x20, /* given to another unit; | order at the first frame of the block */
+	MEM_FRAME_NEIGHBOUR = 0x60, /* the same for a service of mem's own unit: other units can't give it back */
 	MEM_FRAME_FREE = 0x40, /* first frame of a free block; | order */
 };
 #define MEM_ORDER_MAX 10

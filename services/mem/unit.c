@@ -52,19 +52,26 @@ long mem_op_heap_grow(const struct rt_request *rq, u64 mapped, u32 pages)
 	return (long)done;
 }
 
+/* How a frame given to this caller is marked: only from such a caller it comes back. */
+static u8 given_state(const struct rt_request *rq)
+{
+	return rq->caller == rt_boot->domain ? (u8)MEM_FRAME_NEIGHBOUR : (u8)MEM_FRAME_UNIT;
+}
+
 long mem_op_frames_alloc(const struct rt_request *rq, u32 order, u64 *frame)
 {
 	u32 count = 1u << (order & 31);
+	u8 state = given_state(rq);
 	frame_t first;
 
 	if (order > MEM_ORDER_MAX)
 		return -EINVAL;
-	first = mem_frames_take(order, MEM_FRAME_UNIT | MEM_ORDER_INNER);
+	first = mem_frames_take(order, state | MEM_ORDER_INNER);
 	if (!first)
 		return -ENOMEM;
 	for (u32 i = 0; i < count; i++)
 		mem_frame_zero(first + i);
-	mem_frame_state_set(first, (u8)(MEM_FRAME_UNIT | order));
+	mem_frame_state_set(first, (u8)(state | order));
 	if (rq->caller != rt_boot->domain) {
 		long result = tk_frames_give(first, count, rq->caller);
 
@@ -83,15 +90,15 @@ long mem_op_frames_alloc(const struct rt_request *rq, u32 order, u64 *frame)
 long mem_op_frames_free(const struct rt_request *rq, u64 frame, u32 order)
 {
 	frame_t first = (frame_t)frame;
+	u8 state = (u8)(given_state(rq) | order);
 	bool owned = true;
 
-	(void)rq;
-	if (order > MEM_ORDER_MAX || frame != first || !mem_frame_state_change(first, (u8)(MEM_FRAME_UNIT | order), MEM_FRAME_OWN))
+	if (order > MEM_ORDER_MAX || frame != first || !mem_frame_state_change(first, state, MEM_FRAME_OWN))
 		return -EINVAL;
 	for (u32 i = 0; i < 1u << order && owned; i++)
 		owned = !mem_is_error(tk_revoke(token_of_frame(first + i), TK_EVERYONE));
 	if (!owned) {
-		mem_frame_state_set(first, (u8)(MEM_FRAME_UNIT | order));
+		mem_frame_state_set(first, state);
 		return -EINVAL;
 	}
 	mem_frames_put(first, order);
