@@ -263,7 +263,8 @@ def load(path, services):
     for folder in table.get("profile", {}).get("folders", []):
         if not os.path.isdir(folder):
             raise UsageError(f"no folder {folder!r}", path, line_of(path, "folders", "profile"))
-        services.update(services_module.load_all(folder, services))
+        found = services_module.load_all("services", folder)
+        services.update({name: service for name, service in found.items() if name not in services})
     name = os.path.splitext(os.path.basename(path))[0]
     if table.get("profile", {}).get("name", name) != name:
         raise UsageError(f"the profile's name must be {name!r}", path, line_of(path, "name", "profile"))
