@@ -109,8 +109,8 @@ long mem_op_frames_adopt(const struct rt_request *rq, u64 first, u64 count)
 {
 	long taken = 0;
 
-	(void)rq;
-	if (count > rt_boot->memory_frames || first + count < first)
+	/* Only fs was given frames that mem never had. Others could name what the core lent to the services of mem's own unit. */
+	if (rq->caller != rt_boot->fs_domain || count > rt_boot->memory_frames || first + count < first)
 		return 0;
 	for (u64 frame = first; frame < first + count && frame == (frame_t)frame; frame++) {
 		/* Only a frame of memory under the allocator that nobody uses, and that is this unit's now. */
