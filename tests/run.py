@@ -41,8 +41,11 @@ class Configuration:
 class Tier:
     isolation: tuple    # configurations of the isolation tests, whose profiles are their own
     abi: tuple          # ... that run the programs of tests/abi
+    fuzz: tuple         # ... a hostile unit
     shell: tuple        # ... a session with the shell
     launcher: tuple     # ... the launcher's cases
+    seeds: int          # of the hostile unit
+    calls: int          # that it makes
     processes: int      # fork and exec in a session
     limit: int          # seconds until a machine counts as hung
 
@@ -50,14 +53,16 @@ class Tier:
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
 IDLE = 45
-SUITES = ("unit", "isolation", "abi", "shell", "launcher")
+SUITES = ("unit", "isolation", "fuzz", "abi", "shell", "launcher")
 CLASSES = ("isolation-ic0", "isolation-ic1", "isolation-ic2")
 TIERS = {
     "ci": Tier(isolation=tuple(Configuration(profile, 2) for profile in CLASSES) + (Configuration("isolation-ic1", 1, False),),
                abi=(Configuration("general", 2), Configuration("general", 1, False), Configuration("tee", 2), Configuration("fast", 2)),
+               fuzz=(Configuration("fuzz", 2),), seeds=1, calls=20000,
                shell=(Configuration("general", 2), Configuration("tee", 1), Configuration("fast", 1)),
                launcher=(Configuration("general", 2),), processes=200, limit=400),
     "long": Tier(isolation=tuple(Configuration(profile, smp, pks) for profile in CLASSES for smp in (1, 2, 4) for pks in (True, False)),
+                 fuzz=(Configuration("fuzz", 1), Configuration("fuzz", 4)), seeds=10, calls=100000,
                  abi=EVERYWHERE, shell=EVERYWHERE, launcher=EVERYWHERE, processes=1000, limit=900),
 }
 
@@ -84,18 +89,19 @@ def linux_runner():
     return module
 
 
-def is_isolation(profile):
-    return profile in CLASSES
+def own_tree(profile):
+    """The folder of tests that has this profile and services of its own, None for a profile of the system."""
+    return "isolation" if profile in CLASSES else "fuzz" if profile == "fuzz" else None
 
 
 def image_path(profile):
-    return os.path.join(TOP, "build", *["isolation"] * is_isolation(profile), profile, "tessera.elf")
+    return os.path.join(TOP, "build", own_tree(profile) or "", profile, "tessera.elf")
 
 
 def compose_command(profile):
-    if is_isolation(profile):
-        return ["tools/compose", f"tests/isolation/profiles/{profile}.toml", "--services", "tests/isolation/services",
-                "--build", "build/isolation"]
+    tree = own_tree(profile)
+    if tree:
+        return ["tools/compose", f"tests/{tree}/profiles/{profile}.toml", "--services", f"tests/{tree}/services", "--build", f"build/{tree}"]
     return ["tools/compose", profile]
 
 
@@ -113,12 +119,12 @@ def build(tally, profiles):
     return built
 
 
-def machine_run(configuration, limit, image):
+def machine_run(configuration, limit, image, append="init=/init"):
     """Boots one machine; its console's text, its log, and a note when it hung: a machine that is silent for IDLE seconds has."""
     folder = os.path.dirname(image_path(configuration.profile))
     report = os.path.join(folder, f"report-{os.getpid()}.log")
     described = machine.Machine(image_path(configuration.profile), image, report, smp=configuration.smp, memory="512M",
-                                cpu=configuration.cpu, append="init=/init", serial="stdio")
+                                cpu=configuration.cpu, append=append, serial="stdio")
     console, hung, end = b"", "", time.monotonic() + limit
     with subprocess.Popen(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         while True:
@@ -159,6 +165,19 @@ def isolation_suites(tally, configurations, limit):
         verdicts_add(tally, f"isolation {configuration}", tap.add_missing(tap.parse(log), ["isolation"]))
         if tally.failed > failed:
             console_keep(configuration, console + hung, log)
+
+
+def fuzz_suites(tally, configurations, seeds, calls):
+    """A hostile unit beside the services; the first process only sleeps, deaf to the signals that the unit has sent to it."""
+    for configuration in configurations:
+        for seed in range(seeds):
+            suite = f"fuzz {configuration} seed {seed}"
+            console, log, hung = machine_run(configuration, 60 + calls / 100, root.default(os.path.join(TOP, "build")),
+                                             f"fuzz={seed},{calls} init=/bin/sleep -- 1000000")
+            failed = tally.failed
+            verdicts_add(tally, suite, tap.add_missing(tap.parse(log), ["fuzz"])[:1])
+            if tally.failed > failed:
+                console_keep(configuration, console + hung, log)
 
 
 def abi_run(tally, configuration, limit, linux, programs):
@@ -251,6 +270,7 @@ def main():
     if any(runnable.values()):
         root.default(os.path.join(TOP, "build"))
     isolation_suites(tally, runnable.get("isolation", []), 60)
+    fuzz_suites(tally, runnable.get("fuzz", []), tier.seeds, tier.calls)
     if runnable.get("abi"):
         abi_suites(tally, runnable["abi"], tier.limit, options.programs)
     shell_suites(tally, runnable.get("shell", []), tier)

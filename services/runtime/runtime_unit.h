@@ -19,6 +19,13 @@ static inline struct runtime_stack_base *runtime_stack_base_of(u64 address)
 	return (struct runtime_stack_base *)(round_down(address, TK_STACK_STRIDE) + TK_STACK_STRIDE - TK_STACK_SIZE);
 }
 
+/* Generated: the gates that this unit may call, ended by one without a name. */
+struct runtime_gate {
+	const char *interface;
+	u32 gate;
+};
+extern const struct runtime_gate unit_gates[];
+
 void unit_dispatch(struct tk_request *request);       /* generated: runs one request */
 void runtime_start(const struct tk_boot_info *boot);  /* before the services' own init functions */
 void runtime_guard_set(const struct tk_boot_info *boot);

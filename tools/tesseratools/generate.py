@@ -127,3 +127,27 @@ def trace_names(interface):
     return [{"op": op.name, "outs": op.outs,
              "parameters": [{"name": p.name, "type": _type_text(p), "word": p.word} for p in op.parameters]}
             for op in interface.operations]
+
+
+GRAMMAR_KINDS = {"bytes_in": "BYTES_IN", "bytes_out": "BYTES_OUT", "struct_in": "STRUCT_IN", "struct_out": "STRUCT_OUT",
+                 "app_in": "RANGE", "app_out": "RANGE", "app_inout": "RANGE", "handle": "HANDLE"}
+
+
+def grammar(interfaces):
+    """A C header for a fuzzer of gates: the parameters of all operations, with the sizes that the core lets through."""
+    lines = ["#include <tessera/types.h>\n"] + [includes(i) for i in interfaces]
+    lines.append("\nenum grammar_kind { GRAMMAR_END, GRAMMAR_SCALAR, " + ", ".join(
+        f"GRAMMAR_{kind}" for kind in dict.fromkeys(GRAMMAR_KINDS.values())) + " };\n"
+        "struct grammar_parameter { u8 kind; u16 size; };\n"
+        "struct grammar_op { const char *name; struct grammar_parameter parameters[7]; };\n"
+        "struct grammar_interface { const char *name; const struct grammar_op *ops; u32 op_count; };\n\n")
+    for interface in interfaces:
+        lines.append(f"static const struct grammar_op {interface.name}_grammar[] = {{\n")
+        for op in interface.operations:
+            row = ", ".join(f"{{ GRAMMAR_{GRAMMAR_KINDS.get(p.kind, 'SCALAR')}, {length_maximum(p) if p.buffer else 0} }}"
+                            for p in op.parameters)
+            lines.append(f'\t{{ "{op.name}", {{ {row or "{ GRAMMAR_END, 0 }"} }} }},\n')
+        lines.append("};\n")
+    lines.append("\nstatic const struct grammar_interface grammar[] = {\n")
+    lines += [f'\t{{ "{i.name}", {i.name}_grammar, {len(i.operations)} }},\n' for i in interfaces]
+    return _header("GRAMMAR_H", "What a fuzzer of gates must know.", "".join(lines) + "};\n")

@@ -182,10 +182,12 @@ FAST = """	if (likely(request->interface == TK_INTERFACE_CORE && request->caller
 """
 
 
-def unit_source(services):
+def unit_source(services, variants):
     """Start and dispatcher of a unit; services stand in the order of their start, which is also their interfaces' order."""
+    gates = "".join(f'\t{{ "{name}", {gate} }},\n' for name, (variant, gate) in sorted(variants.items()) if variant == "gate")
     lines = [BANNER, "#include <runtime_unit.h>\n"]
     lines += [f"#include <{service.name}_server.h>\n" for service in services]
+    lines.append(f"\nconst struct runtime_gate unit_gates[] = {{\n{gates}\t{{ NULL, 0 }},\n}};\n")
     served = [service.interface for service in services if service.interface]
     lines += ["\n" + dispatcher(interface) for interface in served]
     cases = "".join(f"\t\tcase {index}:\n\t\t\tresult = {interface.name}_dispatch(&rq, request->op, args, outs);\n\t\t\tbreak;\n"
