@@ -2,6 +2,7 @@
  * The first program of a machine that is raided: goes on checking what the system keeps for programs. Each round reads a file back, sends
  * bytes through a pipe that stays open, looks at its own memory, and has the shell compute something. The first mistake ends it.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -66,7 +67,11 @@ static void shell_check(void)
 		execl("/bin/busybox", "sh", "-c", "echo $((6 * 7))", (char *)NULL);
 		_exit(127);
 	}
-	require(waitpid(child, &status, 0) == child && status == 0, "the shell's end");
+	pid_t ended = waitpid(child, &status, 0);
+
+	if (ended != child || status)
+		printf("witness: waitpid %d of %d: %s, status 0x%x\n", (int)ended, (int)child, ended < 0 ? strerror(errno) : "ended", status);
+	require(ended == child && status == 0, "the shell's end");
 	require(read(lines[0], answer, sizeof(answer)) == 3 && !memcmp(answer, "42\n", 3), "the shell's answer");
 }
 

@@ -126,6 +126,16 @@ static bool tokens_odd(void)
 /* ---- Objects --------------------------------------------------------------------------------------------------------------------------- */
 
 static struct tk_object_create create;
+static frame_t own[64]; /* frames that this life of the unit has or had */
+static u32 own_count;
+
+static bool frame_is_own(u64 frame)
+{
+	for (u32 i = 0; i < own_count; i++)
+		if (own[i] == frame)
+			return true;
+	return false;
+}
 
 static bool frames_get(u32 count)
 {
@@ -136,8 +146,9 @@ static bool frames_get(u32 count)
 		if (mem_frames_alloc(0, &frame) < 0)
 			return false;
 		create.frames[i] = (frame_t)frame;
+		own[own_count++ % countof(own)] = (frame_t)frame;
 	}
-	return true;
+	return own_count < countof(own);
 }
 
 static bool create_refused(void)
@@ -190,7 +201,7 @@ static bool frames_foreign(void)
 	if (!frames_get(1))
 		return false;
 	for (u64 frame = 0; frame < rt_boot->memory_frames; frame += 37) {
-		if (frame == create.frames[0])
+		if (frame_is_own(frame))
 			continue;
 		create.frames[1] = (frame_t)frame;
 		create.frame_count = 2;
