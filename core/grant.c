@@ -56,9 +56,7 @@ long token_revoke(u32 caller, vaddr_t token, u32 domain)
 
 void token_revoke_all(frame_t frame, u32 owner)
 {
-	for (u32 id = 1; id < domain_count; id++)
-		if (id != owner && frame_held_by(frame_record(frame), id))
-			window_unmap(&domains[id], frame);
+	window_unmap_all(frame, owner);
 	wait_cancel_object(frame);
 }
 

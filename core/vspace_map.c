@@ -118,9 +118,9 @@ long vspace_unmap(u32 caller, struct tk_unmap *request)
 	pages_remove(space, &at, end, limit, &out);
 	arch_root_trim(space->root, request->address, at, &chain);
 	vspace_count(space, -(i64)out.count);
+	spin_unlock(&space->lock);
 	if (out.count || chain != FRAME_NONE)
 		vspace_flush(space, out.first, out.count ? (out.last - out.first) / PAGE_SIZE + 1 : 1);
-	spin_unlock(&space->lock);
 	reserve_return_chain(chain);
 	/* Counted down after the flush: a frame without mappings is in no processor's buffer. */
 	for (u32 i = 0; i < out.count; i++)

@@ -52,7 +52,22 @@ long window_map(struct domain *d, frame_t frame, bool writable)
 	return entry ? 0 : -ENOMEM;
 }
 
-bool window_replace_dead(struct domain *d, frame_t frame)
+/* Addresses that processors may still translate as they were. */
+struct stale { u32 count; vaddr_t list[ARCH_TLB_LIST_MAX]; };
+
+static void stale_add(struct stale *stale, vaddr_t address)
+{
+	if (stale->count < ARCH_TLB_LIST_MAX)
+		stale->list[stale->count] = address;
+	stale->count++;
+}
+
+static void stale_flush(const struct stale *stale)
+{
+	arch_tlb_flush_list(ARCH_TLB_EVERYONE, stale->list, stale->count);
+}
+
+static bool replace_dead(struct domain *d, frame_t frame)
 {
 	bool stale = false;
 
@@ -68,8 +83,20 @@ bool window_replace_dead(struct domain *d, frame_t frame)
 
 void window_unmap(struct domain *d, frame_t frame)
 {
-	if (window_replace_dead(d, frame))
+	if (replace_dead(d, frame))
 		arch_tlb_flush(ARCH_TLB_EVERYONE, window_address(d, frame), 1);
+}
+
+void window_unmap_all(frame_t frame, u32 owner)
+{
+	struct stale stale;
+
+	stale.count = 0;
+	for (u32 id = 1; id < domain_count; id++)
+		if (id != owner && frame_held_by(frame_record(frame), id) && replace_dead(&domains[id], frame))
+			stale_add(&stale, window_address(&domains[id], frame));
+	if (stale.count)
+		stale_flush(&stale);
 }
 
 bool window_writable(struct domain *d, frame_t frame)
@@ -96,18 +123,21 @@ long window_prepare(struct domain *d, const frame_t *frames, u32 count)
 
 void window_remove(struct domain *d, const frame_t *frames, u32 count)
 {
-	bool stale = false;
+	struct stale stale;
 
+	stale.count = 0;
 	spin_lock(&d->lock);
 	for (u32 i = 0; i < count; i++) {
 		arch_entry_t *entry = arch_page_walk(d->root, window_address(d, frames[i]), true, NULL);
 		core_assert(entry != NULL);
-		stale |= entry_replace(entry, 0);
+		if (entry_replace(entry, 0))
+			stale_add(&stale, window_address(d, frames[i]));
 		holder_clear(frames[i], d->id);
 	}
 	spin_unlock(&d->lock);
-	if (stale)
-		arch_tlb_flush_frames(ARCH_TLB_EVERYONE, d->window, frames, count);
+	/* The claims keep the frames what they are until everybody has flushed. */
+	if (stale.count)
+		stale_flush(&stale);
 }
 
 void window_map_range(struct domain *d, frame_t first, u64 count)

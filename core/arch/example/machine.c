@@ -79,7 +79,7 @@ void arch_root_init(paddr_t root) { NOT_PORTED; }
 void arch_root_init_unit(paddr_t root, u32 slot) { NOT_PORTED; }
 void arch_root_trim(paddr_t root, vaddr_t start, vaddr_t end, frame_t *chain) { NOT_PORTED; }
 void arch_tlb_flush(u64 cpu_mask, vaddr_t address, u64 pages) { NOT_PORTED; }
-void arch_tlb_flush_frames(u64 cpu_mask, vaddr_t base, const frame_t *frames, u32 count) { NOT_PORTED; }
+void arch_tlb_flush_list(u64 cpu_mask, const vaddr_t *list, u32 count) { NOT_PORTED; }
 void arch_tlb_flush_local(vaddr_t address, u64 pages) { NOT_PORTED; }
 void arch_tlb_serve(void) { NOT_PORTED; }
 void arch_tlb_idle_enter(void) { NOT_PORTED; }

@@ -5,7 +5,6 @@
 #include "processor.h"
 #include "tlb_request.h"
 
-#define FLUSH_SINGLE_MAX 32u   /* pages: above it everything is flushed */
 #define CR4_GLOBAL (1ull << 7)
 #define KERNEL_HALF (1ull << 63)
 
@@ -32,12 +31,12 @@ static void flush_page(vaddr_t address)
 
 static void slot_flush(const struct tlb_slot *slot)
 {
-	if (slot->pages > FLUSH_SINGLE_MAX) {
-		flush_all(slot->base & KERNEL_HALF);
+	if (slot->pages > ARCH_TLB_LIST_MAX) {
+		flush_all(slot->address & KERNEL_HALF);
 		return;
 	}
 	for (u64 i = 0; i < slot->pages; i++)
-		flush_page(slot->base + (slot->frames ? slot->frames[i] : i) * PAGE_SIZE);
+		flush_page(slot->list ? slot->list[i] : slot->address + i * PAGE_SIZE);
 }
 
 void arch_tlb_flush_local(vaddr_t address, u64 pages)
@@ -102,7 +101,7 @@ void arch_tlb_flush(u64 cpu_mask, vaddr_t address, u64 pages)
 	flush(cpu_mask, &(struct tlb_slot){ address, pages, NULL });
 }
 
-void arch_tlb_flush_frames(u64 cpu_mask, vaddr_t base, const frame_t *frames, u32 count)
+void arch_tlb_flush_list(u64 cpu_mask, const vaddr_t *list, u32 count)
 {
-	flush(cpu_mask, &(struct tlb_slot){ base, count, frames });
+	flush(cpu_mask, &(struct tlb_slot){ KERNEL_HALF, count, list });
 }

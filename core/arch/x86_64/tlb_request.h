@@ -8,9 +8,9 @@
 #include <tessera/types.h>
 
 struct tlb_slot {
-	vaddr_t base;          /* address; with frames: base of the window */
+	vaddr_t address;
 	u64 pages;
-	const frame_t *frames; /* single pages at base + frame * PAGE_SIZE, or NULL */
+	const vaddr_t *list;   /* single pages, or NULL: all from address on */
 };
 
 static inline void tlb_request_post(u64 *pending, u32 initiator)

@@ -119,13 +119,15 @@ static void do_destroy(u32 caller)
 
 static void do_heap(u32 caller)
 {
-	static u64 page;
 	frame_t frames[2] = { pick(), pick() };
 	u32 to = pick_domain(), target = to ? to : caller;
 	bool good = caller == WORLD_MEM && (to == 0 || valid(to)) && is_free(frames[0], caller) && is_free(frames[1], caller) && frames[0] != frames[1];
 
+	u64 page = target < WORLD_DOMAINS ? domains[target].heap_pages : 0;
+
 	if (unit_random() % 20)
 		return; /* what goes into a heap stays there */
+	CHECK(heap_map(caller, to, page + 1, (vaddr_t)frames, 2) < 0); /* no holes */
 	CHECK((heap_map(caller, to, page, (vaddr_t)frames, 2) == 0) == good);
 	if (!good)
 		return;
@@ -134,8 +136,7 @@ static void do_heap(u32 caller)
 		CHECK(e && arch_entry_frame(*e) == frames[i] && arch_entry_writable(*e));
 		CHECK(frame_record(frames[i])->owner == target && frame_record(frames[i])->map_count == 1 && world_window(caller, frames[i]) == 0);
 	}
-	CHECK(heap_map(caller, to, page, (vaddr_t)frames, 1) < 0);
-	page += 2;
+	CHECK(heap_map(caller, to, page, (vaddr_t)frames, 1) < 0 && domains[target].heap_pages == page + 2);
 }
 
 static void do_reserve(u32 caller)

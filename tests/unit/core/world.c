@@ -35,10 +35,10 @@ void arch_tlb_flush(u64 cpu_mask, vaddr_t address, u64 pages)
 	(void)cpu_mask, (void)address, (void)pages;
 	world_flushes++;
 }
-void arch_tlb_flush_frames(u64 cpu_mask, vaddr_t base, const frame_t *frames, u32 count)
+void arch_tlb_flush_list(u64 cpu_mask, const vaddr_t *list, u32 count)
 {
-	(void)frames;
-	arch_tlb_flush(cpu_mask, base, count);
+	(void)list;
+	arch_tlb_flush(cpu_mask, 0, count);
 }
 void arch_tlb_flush_local(vaddr_t address, u64 pages) { arch_tlb_flush(1, address, pages); }
 void arch_page_zero(void *to) { memset(to, 0, PAGE_SIZE); }

@@ -57,7 +57,8 @@ void arch_root_trim(paddr_t root, vaddr_t start, vaddr_t end, frame_t *chain);
 void arch_page_copy(void *to, const void *from);
 void arch_page_zero(void *to);
 void arch_tlb_flush(u64 cpu_mask, vaddr_t address, u64 pages);
-void arch_tlb_flush_frames(u64 cpu_mask, vaddr_t base, const frame_t *frames, u32 count);
+#define ARCH_TLB_LIST_MAX 32u
+void arch_tlb_flush_list(u64 cpu_mask, const vaddr_t *list, u32 count);
 void arch_tlb_flush_local(vaddr_t address, u64 pages);
 void arch_tlb_serve(void);
 void arch_tlb_idle_enter(void);

@@ -116,8 +116,9 @@ void arch_page_zero(void *to);
 
 /* TLB: all processors in `cpu_mask` (bit per cpu id), this one included: returns when each has flushed. address/pages: what changed. */
 void arch_tlb_flush(u64 cpu_mask, vaddr_t address, u64 pages);
-/* The same for single pages at base + frame number * PAGE_SIZE. */
-void arch_tlb_flush_frames(u64 cpu_mask, vaddr_t base, const frame_t *frames, u32 count);
+/* The same for a list of single pages; more than ARCH_TLB_LIST_MAX of them: everything, and the list is not looked at. */
+#define ARCH_TLB_LIST_MAX 32u
+void arch_tlb_flush_list(u64 cpu_mask, const vaddr_t *list, u32 count);
 void arch_tlb_flush_local(vaddr_t address, u64 pages);
 void arch_tlb_serve(void); /* called by spinning processors and by the IPI: serves requests of others */
 /* Around the halt of a processor that has nothing to do: it is not interrupted for a flush, but flushes when it leaves. In between it
