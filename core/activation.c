@@ -306,8 +306,6 @@ void activation_leave(struct thread *t)
 
 static void reply_to_unit(struct thread *t, struct activation *a, u64 result, const u64 *outs)
 {
-	if ((long)result >= 0 && a->bulk_count)
-		result = (u64)bulk_return(t, a, (long)result);
 	t->result = result;
 	for (u32 i = 0; i < TK_OUTS_MAX; i++)
 		t->outs[i] = outs ? outs[i] : 0;
@@ -330,6 +328,9 @@ static void activation_end(struct thread *t, u64 result, const u64 *outs, bool g
 {
 	struct activation *a = t->top;
 
+	/* Before the stack goes: another call may take it at once, and the parameters lie on it. */
+	if ((long)result >= 0 && a->bulk_count)
+		result = (u64)bulk_return(t, a, (long)result);
 	activation_pop(t, a, give);
 	switch (a->kind) {
 	case ACTIVATION_CALL:
