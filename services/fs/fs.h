@@ -75,7 +75,8 @@ struct fs_type {
 	void (*options)(struct fs_super *super, struct fs_text *text); /* for /proc/mounts: ",size=..." */
 };
 struct fs_super {
-	volatile u32 references;
+	volatile u32 references;    /* mounts and who makes one: at the last, its names go */
+	volatile u64 memory_references; /* its inodes, and one while `references` is not 0: at the last, this memory goes */
 	const struct fs_type *type;
 	u64 device;                 /* st_dev */
 	struct fs_name *root;       /* a reference */
@@ -93,7 +94,8 @@ struct fs_mounted {
 	struct fs_name *root;
 	struct fs_mounted *parent;  /* NULL: the first mount, or detached */
 	struct fs_name *point;      /* where it is mounted in parent; NULL as parent */
-	struct fs_mounted *next;    /* all mounts, in the order of mounting */
+	struct fs_mounted *next, *previous; /* all mounts, in the order of mounting */
+	struct fs_mounted *next_here;       /* further mounts on `point` */
 	char *source;
 };
 extern struct fs_mounted *fs_mounts;
@@ -102,8 +104,11 @@ const struct fs_type *fs_type_find(const char *name);
 const struct fs_type *fs_type_at(u32 index);
 struct fs_super *fs_super_create(const struct fs_type *type) must_check;
 void fs_super_put(struct fs_super *super);
+void fs_super_memory_put(struct fs_super *super);
 void fs_supers_reap(void);             /* at the end of operations which may have dropped the last use of an instance */
 long fs_mount_attach(struct fs_super *super, struct fs_name *root, struct fs_place at, u32 flags, const char *source);
+void fs_mount_move(struct fs_mounted *mount, struct fs_place to);  /* to another place (name NULL: none); references are the caller's */
+void fs_mount_unlist(struct fs_mounted *mount);
 struct fs_mounted *fs_mount_at(struct fs_mounted *parent, struct fs_name *point);
 void fs_mount_hold(struct fs_mounted *mount);
 void fs_mount_put(struct fs_mounted *mount);
@@ -122,10 +127,10 @@ struct fs_name {
 	u16 length, room;           /* bytes of text; room in own_text with the NUL */
 	bool linked;                /* in its parent and in the hash table; fs_tree */
 	bool passing;               /* never linked: made by a lookup of procfs */
-	u16 mounted;                /* mounts on it; fs_tree */
 	char *text;
 	struct fs_name *parent;     /* a reference; the root: itself, without one */
 	struct fs_inode *inode;     /* a reference */
+	struct fs_mounted *mounted; /* mounts on it, by next_here; fs_tree */
 	struct fs_name *hash_next, *previous, *next;
 	u64 cookie;                 /* position behind it in its directory */
 	char own_text[];

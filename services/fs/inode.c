@@ -13,6 +13,7 @@ struct fs_inode *fs_inode_create(struct fs_super *super, u32 mode)
 	inode->mode = mode;
 	inode->links = fs_is_directory(inode) ? 2 : 1;
 	inode->super = super;
+	__atomic_add_fetch(&super->memory_references, 1, __ATOMIC_RELAXED); /* the caller's keeps it alive */
 	inode->number = __atomic_add_fetch(&super->next_inode, 1, __ATOMIC_RELAXED); /* a number by itself */
 	inode->accessed = inode->modified = inode->changed = inode->created = fs_now();
 	return inode;
@@ -30,6 +31,7 @@ void fs_inode_put(struct fs_inode *inode)
 	if (inode->ops && inode->ops->destroy)
 		inode->ops->destroy(inode);
 	fs_locks_destroy(inode->locks);
+	fs_super_memory_put(inode->super);
 	heap_free(inode);
 }
 

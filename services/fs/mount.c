@@ -1,8 +1,12 @@
 /* Instances of file systems, and where they are mounted. */
 #include "fs.h"
 
+#define MOUNTS_MAX 100000u   /* fs.mount-max */
+
 struct fs_mounted *fs_mounts;   /* fs_tree */
 struct fs_place fs_root;
+static struct fs_mounted *mounts_last; /* fs_tree, as the count */
+static u32 mount_count;
 
 static const struct fs_type *const types[] = { &fs_sysfs_type, &fs_tmpfs_type, &fs_proc_type, &fs_devtmpfs_type, &fs_ramfs_type, &fs_devpts_type };
 static volatile u32 last_mount_id = 20, last_device = 20;
@@ -29,6 +33,7 @@ struct fs_super *fs_super_create(const struct fs_type *type)
 	if (!super)
 		return NULL;
 	super->references = 1;
+	super->memory_references = 1;
 	super->type = type;
 	super->device = fs_device(0, __atomic_add_fetch(&last_device, 1, __ATOMIC_RELAXED)); /* a number by itself */
 	return super;
@@ -86,16 +91,50 @@ void fs_supers_reap(void)
 			tree_drop(super->root);
 			fs_gate_release(&fs_tree);
 		}
-		heap_free(super);
+		fs_super_memory_put(super);
 		super = next;
 	}
 }
 
+void fs_super_memory_put(struct fs_super *super)
+{
+	if (__atomic_sub_fetch(&super->memory_references, 1, __ATOMIC_ACQ_REL) == 0) /* the last one sees all uses as over */
+		heap_free(super);
+}
+
+void fs_mount_move(struct fs_mounted *mount, struct fs_place to)
+{
+	struct fs_mounted **at;
+
+	if (mount->point) {
+		for (at = &mount->point->mounted; *at != mount; at = &(*at)->next_here)
+			;
+		*at = mount->next_here;
+	}
+	mount->parent = to.mount;
+	mount->point = to.name;
+	mount->next_here = NULL;
+	if (to.name) {
+		mount->next_here = to.name->mounted;
+		to.name->mounted = mount;
+	}
+}
+
+void fs_mount_unlist(struct fs_mounted *mount)
+{
+	*(mount->previous ? &mount->previous->next : &fs_mounts) = mount->next;
+	*(mount->next ? &mount->next->previous : &mounts_last) = mount->previous;
+	mount_count--;
+}
+
 long fs_mount_attach(struct fs_super *super, struct fs_name *root, struct fs_place at, u32 flags, const char *source)
 {
-	struct fs_mounted *mount = heap_alloc(sizeof(*mount)), **end = &fs_mounts;
+	struct fs_mounted *mount;
 	size_t length = strlen(source) + 1;
 
+	if (mount_count == MOUNTS_MAX)
+		return -ENOSPC;
+	mount = heap_alloc(sizeof(*mount));
 	if (mount)
 		mount->source = heap_alloc(length);
 	if (!mount || !mount->source) {
@@ -112,24 +151,22 @@ long fs_mount_attach(struct fs_super *super, struct fs_name *root, struct fs_pla
 	fs_name_hold(root);
 	if (at.name) {
 		fs_place_hold(at);
-		mount->parent = at.mount;
-		mount->point = at.name;
-		at.name->mounted++;
+		fs_mount_move(mount, at);
 	}
-	while (*end)
-		end = &(*end)->next;
-	*end = mount;
+	mount->previous = mounts_last;
+	*(mounts_last ? &mounts_last->next : &fs_mounts) = mount;
+	mounts_last = mount;
+	mount_count++;
 	return 0;
 }
 
 struct fs_mounted *fs_mount_at(struct fs_mounted *parent, struct fs_name *point)
 {
-	struct fs_mounted *mount, *found = NULL;
+	struct fs_mounted *mount = point->mounted;
 
-	for (mount = fs_mounts; mount; mount = mount->next)
-		if (mount->parent == parent && mount->point == point)
-			found = mount;
-	return found;
+	while (mount && mount->parent != parent)
+		mount = mount->next_here;
+	return mount;
 }
 
 void fs_mount_hold(struct fs_mounted *mount)

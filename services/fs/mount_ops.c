@@ -98,7 +98,6 @@ static long mount_bind(struct fs_walk *from, struct fs_walk *walk, const struct 
 static long mount_move(struct fs_walk *from, struct fs_walk *walk)
 {
 	struct fs_mounted *mount = from->at.mount;
-	struct fs_name *old;
 
 	if (!from->found || !mount->parent || from->found != mount->root)
 		return -EINVAL;
@@ -106,13 +105,9 @@ static long mount_move(struct fs_walk *from, struct fs_walk *walk)
 		return -ENOTDIR;
 	if (fs_place_below(walk->at, from->at))
 		return -ELOOP;
-	old = mount->point;
-	old->mounted--;
+	walk->moved = (struct fs_place){ mount->parent, mount->point }; /* dropped when fs_tree is free */
 	fs_place_hold(walk->at);
-	walk->moved = (struct fs_place){ mount->parent, old }; /* dropped when fs_tree is free */
-	mount->parent = walk->at.mount;
-	mount->point = walk->at.name;
-	mount->point->mounted++;
+	fs_mount_move(mount, walk->at);
 	return 0;
 }
 
@@ -207,14 +202,9 @@ static bool has_children(const struct fs_mounted *mount)
 static struct fs_place mount_detach(struct fs_mounted *mount)
 {
 	struct fs_place place = { mount->parent, mount->point };
-	struct fs_mounted **at = &fs_mounts;
 
-	while (*at != mount)
-		at = &(*at)->next;
-	*at = mount->next;
-	mount->point->mounted--;
-	mount->parent = NULL;
-	mount->point = NULL;
+	fs_mount_unlist(mount);
+	fs_mount_move(mount, (struct fs_place){ NULL, NULL });
 	return place;
 }
 

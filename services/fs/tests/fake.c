@@ -6,6 +6,8 @@
 #include <proc/proc_types.h>
 
 #include <sanitizer/asan_interface.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -24,6 +26,7 @@ const struct tk_boot_info *rt_boot = &boot;
 static struct fake_object objects[OBJECTS];
 static frame_t free_frames[FRAMES];
 static u32 free_count;
+static pthread_mutex_t objects_mutex = PTHREAD_MUTEX_INITIALIZER;
 static i64 now = 1700000000000000000;
 
 void fake_start(void)
@@ -43,7 +46,10 @@ void fake_start(void)
 }
 
 /* ---- Runtime ---- */
-u32 rt_thread_id(void) { return 7; }
+static _Thread_local u32 self = 7;
+static u32 last_self = 7;
+void fake_thread_start(void) { self = __atomic_add_fetch(&last_self, 1, __ATOMIC_RELAXED); }
+u32 rt_thread_id(void) { return self; }
 void *heap_alloc(size_t size)
 {
 	void *p;
@@ -51,30 +57,47 @@ void *heap_alloc(size_t size)
 	if (fake_heap_fail_after >= 0 && fake_heap_fail_after-- == 0)
 		return NULL;
 	p = calloc(1, size ? size : 1);
-	fake_heap_used++;
+	__atomic_add_fetch(&fake_heap_used, 1, __ATOMIC_RELAXED);
 	return p;
 }
 void *heap_resize(void *p, size_t size)
 {
 	if (!p)
-		fake_heap_used++;
+		__atomic_add_fetch(&fake_heap_used, 1, __ATOMIC_RELAXED);
 	return realloc(p, size);
 }
 void heap_free(void *p)
 {
 	if (p)
-		fake_heap_used--;
+		__atomic_sub_fetch(&fake_heap_used, 1, __ATOMIC_RELAXED);
 	free(p);
 }
+static _Thread_local int locks_held;
 void lock_acquire(struct rt_lock *lock)
 {
-	if (lock->word)
-		unit_fail(__FILE__, __LINE__, "a lock is taken twice");
-	lock->word = 7;
+	while (!lock_try(lock)) {
+		if (lock_held(lock))
+			unit_fail(__FILE__, __LINE__, "a lock is taken twice");
+		sched_yield();
+	}
 }
-void lock_release(struct rt_lock *lock) { lock->word = 0; }
-bool lock_try(struct rt_lock *lock) { return lock->word ? false : (lock->word = 7); }
-bool lock_held(const struct rt_lock *lock) { return lock->word; }
+void lock_release(struct rt_lock *lock)
+{
+	if (!lock_held(lock))
+		unit_fail(__FILE__, __LINE__, "a lock of someone else's is released");
+	__atomic_store_n(&lock->word, 0, __ATOMIC_RELEASE);
+	locks_held--;
+}
+bool lock_try(struct rt_lock *lock)
+{
+	u32 none = 0;
+
+	if (!__atomic_compare_exchange_n(&lock->word, &none, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return false;
+	locks_held++;
+	return true;
+}
+bool lock_held(const struct rt_lock *lock) { return lock->word == self; }
 void unit_fail(const char *file, int line, const char *what)
 {
 	fprintf(stderr, "%s:%d: %s\n", file, line, what);
@@ -82,7 +105,7 @@ void unit_fail(const char *file, int line, const char *what)
 }
 void log_line(const char *format, ...) { (void)format; }
 nanos_t clock_monotonic(void) { return (nanos_t)(now - 1600000000000000000); }
-i64 clock_realtime(void) { return now += 1000; }
+i64 clock_realtime(void) { return __atomic_add_fetch(&now, 1000, __ATOMIC_RELAXED); }
 void random_bytes(void *to, size_t length)
 {
 	static u32 state = 12345;
@@ -93,8 +116,13 @@ void random_bytes(void *to, size_t length)
 }
 long tk_wait(const volatile u32 *word, u32 expected, nanos_t deadline, u32 flags, u32 bitset)
 {
-	(void)word, (void)expected, (void)deadline, (void)flags, (void)bitset;
-	unit_fail(__FILE__, __LINE__, "one thread waits for itself");
+	(void)deadline, (void)flags, (void)bitset;
+	if (*word != expected)
+		return -EAGAIN;
+	if (last_self == 7)
+		unit_fail(__FILE__, __LINE__, "one thread waits for itself");
+	sched_yield();
+	return 0;   /* every waiter looks again */
 }
 long tk_wake(const volatile u32 *word, u32 count, u32 flags, u32 bitset)
 {
@@ -110,6 +138,9 @@ long tk_frames_give(frame_t first, u32 count, u32 domain)
 /* ---- The application's memory ---- */
 static size_t user_room(vaddr_t at)
 {
+	/* Copies from and to the application may sleep. */
+	if (locks_held)
+		unit_fail(__FILE__, __LINE__, "a lock is held over a copy");
 	return at >= USER_BASE && at < USER_BASE + USER_SIZE ? USER_BASE + USER_SIZE - at : 0;
 }
 long user_copy_in(void *to, vaddr_t from, size_t length)
@@ -171,7 +202,7 @@ static void frame_free(frame_t *frame)
 	*frame = FRAME_NONE;
 	fake_frames_used--;
 }
-long mem_object_create(u64 pages, u64 cookie, u64 *object)
+static long object_create(u64 pages, u64 cookie, u64 *object)
 {
 	u64 i;
 
@@ -185,7 +216,7 @@ long mem_object_create(u64 pages, u64 cookie, u64 *object)
 	fake_objects++;
 	return 0;
 }
-long mem_object_destroy(u64 handle)
+static long object_destroy(u64 handle)
 {
 	struct fake_object *object = object_get(handle);
 	u64 i;
@@ -199,13 +230,13 @@ long mem_object_destroy(u64 handle)
 	fake_objects--;
 	return 0;
 }
-long mem_object_hold(u64 handle)
+static long object_hold(u64 handle)
 {
 	struct fake_object *object = object_get(handle);
 
 	return object ? (long)(object->holds++ & 0) : -EBADF;
 }
-long mem_object_resize(u64 handle, u64 pages)
+static long object_resize(u64 handle, u64 pages)
 {
 	struct fake_object *object = object_get(handle);
 	u64 i;
@@ -217,7 +248,7 @@ long mem_object_resize(u64 handle, u64 pages)
 	object->pages = pages;
 	return 0;
 }
-long mem_object_punch(u64 handle, u64 index, u64 count)
+static long object_punch(u64 handle, u64 index, u64 count)
 {
 	struct fake_object *object = object_get(handle);
 	u64 i;
@@ -228,7 +259,7 @@ long mem_object_punch(u64 handle, u64 index, u64 count)
 		frame_free(&object->frames[i]);
 	return 0;
 }
-long mem_object_page(u64 handle, u64 index, u32 flags, u64 *frame)
+static long object_page(u64 handle, u64 index, u32 flags, u64 *frame)
 {
 	struct fake_object *object = object_get(handle);
 
@@ -248,13 +279,13 @@ long mem_object_page(u64 handle, u64 index, u32 flags, u64 *frame)
 	*frame = object->frames[index];
 	return 0;
 }
-long mem_object_pages(u64 handle, u64 index, u32 count, u32 flags, void *frames, size_t capacity)
+static long object_pages(u64 handle, u64 index, u32 count, u32 flags, void *frames, size_t capacity)
 {
 	u32 i;
 
 	for (i = 0; i < count && i < capacity / sizeof(frame_t); i++) {
 		u64 frame;
-		long result = mem_object_page(handle, index + i, flags, &frame);
+		long result = object_page(handle, index + i, flags, &frame);
 
 		if (result < 0)
 			return i ? (long)(i * sizeof(frame_t)) : result;
@@ -262,7 +293,7 @@ long mem_object_pages(u64 handle, u64 index, u32 count, u32 flags, void *frames,
 	}
 	return (long)(i * sizeof(frame_t));
 }
-long mem_object_seek(u64 handle, u64 index, u32 what, u64 *found)
+static long object_seek(u64 handle, u64 index, u32 what, u64 *found)
 {
 	struct fake_object *object = object_get(handle);
 	u64 i;
@@ -277,7 +308,7 @@ long mem_object_seek(u64 handle, u64 index, u32 what, u64 *found)
 	*found = i;
 	return 0;
 }
-long mem_object_info(u64 handle, struct mem_object_info *info)
+static long object_info(u64 handle, struct mem_object_info *info)
 {
 	struct fake_object *object = object_get(handle);
 	u64 i;
@@ -290,6 +321,20 @@ long mem_object_info(u64 handle, struct mem_object_info *info)
 		info->present += object->frames[i] != FRAME_NONE;
 	return 0;
 }
+/* One at a time. */
+#define LOCKED(call) ({ pthread_mutex_lock(&objects_mutex); long result_ = (call); pthread_mutex_unlock(&objects_mutex); result_; })
+long mem_object_create(u64 pages, u64 cookie, u64 *object) { return LOCKED(object_create(pages, cookie, object)); }
+long mem_object_destroy(u64 object) { return LOCKED(object_destroy(object)); }
+long mem_object_hold(u64 object) { return LOCKED(object_hold(object)); }
+long mem_object_resize(u64 object, u64 pages) { return LOCKED(object_resize(object, pages)); }
+long mem_object_punch(u64 object, u64 index, u64 count) { return LOCKED(object_punch(object, index, count)); }
+long mem_object_page(u64 object, u64 index, u32 flags, u64 *frame) { return LOCKED(object_page(object, index, flags, frame)); }
+long mem_object_pages(u64 object, u64 index, u32 count, u32 flags, void *frames, size_t capacity)
+{
+	return LOCKED(object_pages(object, index, count, flags, frames, capacity));
+}
+long mem_object_seek(u64 object, u64 index, u32 what, u64 *found) { return LOCKED(object_seek(object, index, what, found)); }
+long mem_object_info(u64 object, struct mem_object_info *info) { return LOCKED(object_info(object, info)); }
 long mem_frames_adopt(u64 first, u64 count)
 {
 	(void)first;

@@ -13,6 +13,7 @@ extern const struct rt_request fake_rq;
 extern long fake_objects, fake_frames_used, fake_heap_used;   /* alive now: leaks show here */
 extern long fake_heap_fail_after;    /* allocations until one fails; below 0: none does */
 void fake_start(void);
+void fake_thread_start(void);        /* a further thread, with an id of its own */
 
 /* ---- TAP ---- */
 void check_that(bool holds, const char *file, int line, const char *what);
@@ -48,5 +49,6 @@ void test_locks(void);
 void test_archives(void);
 void test_mounts(void);
 void test_proc(void);
+void test_threads(void);
 
 #endif
