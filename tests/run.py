@@ -136,7 +136,7 @@ def machine_run(configuration, limit, image, append="init=/init"):
                 break
         if hung:
             process.kill()
-    log = "\n".join(machine.report_tail(report, 10000))
+    log = "\n".join(machine.report_tail(report, 10**7))
     if os.path.exists(report):
         os.unlink(report)
     return console.decode("utf-8", "replace"), log, hung
