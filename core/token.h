@@ -58,7 +58,9 @@ long heap_map(u32 caller, u32 domain, u64 page, vaddr_t frames, u32 count);
 long window_map(struct domain *domain, frame_t frame, bool writable);
 /* Takes it out: the dead page is mapped instead and all processors have flushed on return. */
 void window_unmap(struct domain *domain, frame_t frame);
-/* The same in every holder but the owner, with one flush. */
+/* The same for a claimed frame without the flush; true: a processor may have used it, so a flush is due. */
+bool window_replace_dead(struct domain *domain, frame_t frame);
+/* In every holder but the owner, with one flush. */
 void window_unmap_all(frame_t frame, u32 owner);
 bool window_writable(struct domain *domain, frame_t frame);
 /* Makes the tables for frames of a window, so that removing or mapping them can't fail: 0 or -ENOMEM. */

@@ -67,7 +67,7 @@ static void stale_flush(const struct stale *stale)
 	arch_tlb_flush_list(ARCH_TLB_EVERYONE, stale->list, stale->count);
 }
 
-static bool replace_dead(struct domain *d, frame_t frame)
+bool window_replace_dead(struct domain *d, frame_t frame)
 {
 	bool stale = false;
 
@@ -83,7 +83,7 @@ static bool replace_dead(struct domain *d, frame_t frame)
 
 void window_unmap(struct domain *d, frame_t frame)
 {
-	if (replace_dead(d, frame))
+	if (window_replace_dead(d, frame))
 		arch_tlb_flush(ARCH_TLB_EVERYONE, window_address(d, frame), 1);
 }
 
@@ -93,7 +93,7 @@ void window_unmap_all(frame_t frame, u32 owner)
 
 	stale.count = 0;
 	for (u32 id = 1; id < domain_count; id++)
-		if (id != owner && frame_held_by(frame_record(frame), id) && replace_dead(&domains[id], frame))
+		if (id != owner && frame_held_by(frame_record(frame), id) && window_replace_dead(&domains[id], frame))
 			stale_add(&stale, window_address(&domains[id], frame));
 	if (stale.count)
 		stale_flush(&stale);
