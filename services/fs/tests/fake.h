@@ -49,6 +49,7 @@ void test_locks(void);
 void test_archives(void);
 void test_mounts(void);
 void test_proc(void);
+void test_memory(void);
 void test_threads(void);
 
 #endif

@@ -177,6 +177,7 @@ int main(void)
 	test_mounts();
 	test_archives();
 	test_proc();
+	test_memory();
 	test_threads();
 	/* What the tests made they removed: what is left are tables that grew. */
 	printf("# heap %ld to %ld, objects %ld, frames %ld\n", heap, fake_heap_used, fake_objects, fake_frames_used);
