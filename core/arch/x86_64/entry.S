@@ -65,7 +65,7 @@ syscall_entry:
 	movq %r15, THREAD_DOMAIN(%rbx)
 	movq THREAD_STACK_TOP(%rbx), %rcx
 	movq THREAD_BADGE(%rbx), %rbp
-	cmpq $0xfffffe, %rax
+	cmpl $0xfffffe, %eax
 	ja 2f
 1:	shll $8, %eax                       /* TK_UPCALL_SYSCALL | number << 8 */
 	orl $1, %eax
