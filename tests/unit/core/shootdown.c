@@ -1,12 +1,14 @@
 /*
  * The shoot-down protocol in every interleaving of two and three processors: each changes a page table, posts requests, serves those of
- * others while it waits, and serves what is left at the end. After a shoot-down no processor uses a translation that was there before it.
+ * others while it waits, halts at
+ * times, and serves what is left at the end. After a shoot-down no processor uses a translation that was there before it.
  */
 #include <string.h>
 #include "tlb_request.h"
 #include "../harness.h"
 
 #define CPUS 3u
+#define HALTS 2u              /* of each processor */
 
 enum step { STEP_CHANGE, STEP_POST, STEP_WAIT, STEP_DONE };
 
@@ -16,7 +18,9 @@ struct machine {
 	u8 slots[CPUS];            /* version which the initiator's request is about: stands for struct tlb_slot */
 	u8 table[CPUS];
 	u8 buffer[CPUS][CPUS];     /* [processor][page] */
-	u8 step[CPUS], next[CPUS], rounds[CPUS];
+	u8 step[CPUS], next[CPUS], rounds[CPUS], halts[CPUS];
+	u32 idle[CPUS];            /* enum tlb_idle */
+	u8 asked[CPUS];            /* by initiator: who has its request */
 	u8 serving[CPUS];          /* initiator + 1 whose slot it has read */
 	u8 seen[CPUS];             /* what it read there */
 };
@@ -85,21 +89,24 @@ static bool advance(struct machine *m, u32 self)
 		m->rounds[self]++;
 		m->slots[self] = ++m->table[self];
 		m->buffer[self][self] = m->table[self];
-		m->next[self] = 0;
+		m->next[self] = m->asked[self] = 0;
 		m->step[self] = STEP_POST;
 		return true;
 	case STEP_POST:
-		if (m->next[self] != self)
+		if (m->next[self] != self && !tlb_idle_mark(&m->idle[m->next[self]])) {
 			tlb_request_post(&m->pending[m->next[self]], self);
+			m->asked[self] |= (u8)(1u << m->next[self]);
+		}
 		if (++m->next[self] == cpus)
 			m->step[self] = STEP_WAIT;
 		return true;
 	case STEP_WAIT:
 		for (u32 id = 0; id < cpus; id++)
-			if (id != self && !tlb_request_done(&m->pending[id], self))
+			if (m->asked[self] >> id & 1 && !tlb_request_done(&m->pending[id], self))
 				return false;
 		for (u32 id = 0; id < cpus; id++)
-			expect(m->buffer[id][self] == m->table[self]); /* nobody uses the old translation */
+			/* Nobody uses the old translation, or will before it flushes. */
+			expect(m->buffer[id][self] == m->table[self] || m->idle[id] == TLB_IDLE_MARKED);
 		m->step[self] = STEP_CHANGE;
 		return true;
 	default:
@@ -107,17 +114,41 @@ static bool advance(struct machine *m, u32 self)
 	}
 }
 
+/* A processor with nothing to do halts, and wakes at any time: an interrupt may come for other reasons. */
+static bool halt_or_wake(struct machine *m, u32 self)
+{
+	if (m->idle[self] == TLB_RUNNING) {
+		if (m->step[self] != STEP_CHANGE || m->halts[self] == HALTS || m->serving[self])
+			return false;
+		m->halts[self]++;
+		tlb_idle_enter(&m->idle[self]);
+		return true;
+	}
+	if (tlb_idle_leave(&m->idle[self]))
+		memcpy(m->buffer[self], m->table, sizeof(m->table));
+	return true;
+}
+
+/* One step of a kind: of the main line, of serving, of idling. */
+static bool step(struct machine *m, u32 self, u32 kind)
+{
+	if (kind == 2)
+		return halt_or_wake(m, self);
+	if (m->idle[self] != TLB_RUNNING)
+		return false;
+	/* The main line waits while its processor is in the middle of serving. */
+	return kind ? serve(m, self) : !m->serving[self] && advance(m, self);
+}
+
 static void explore(const struct machine *from)
 {
 	bool moved = false;
 
 	for (u32 self = 0; self < cpus; self++)
-		for (u32 kind = 0; kind < 2; kind++) {
+		for (u32 kind = 0; kind < 3; kind++) {
 			struct machine m = *from;
-			/* The main line waits while its processor is in the middle of serving. */
-			if (kind == 0 && m.serving[self])
-				continue;
-			if (!(kind ? serve(&m, self) : advance(&m, self)))
+
+			if (!step(&m, self, kind))
 				continue;
 			moved = true;
 			if (!found && visit(&m))
