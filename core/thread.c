@@ -93,6 +93,24 @@ static void stack_unmap(u32 id, u32 count)
 	arch_tlb_flush(ARCH_TLB_EVERYONE, stack_bottom(id), count);
 }
 
+/* The stack, and the thread's page in the shim's window, with one flush. */
+static void shim_side_unmap(struct thread *t)
+{
+	struct domain *d = abi_domain;
+	vaddr_t pages[STACK_FRAMES + 1];
+	u32 count = 0;
+
+	spin_lock(&d->lock);
+	for (; count < STACK_FRAMES; count++) {
+		pages[count] = stack_bottom(t->id) + count * PAGE_SIZE;
+		arch_page_unmap(d->root, pages[count]);
+	}
+	spin_unlock(&d->lock);
+	if (t->owner != d->id && window_replace_dead(d, t->frame))
+		pages[count++] = d->window + (u64)t->frame * PAGE_SIZE;
+	arch_tlb_flush_list(ARCH_TLB_EVERYONE, pages, count);
+}
+
 static long stack_map(u32 id, const frame_t *frames)
 {
 	u32 flags = ARCH_PAGE_WRITE | (abi_domain->class == 2 ? ARCH_PAGE_USER : ARCH_PAGE_KEY(abi_domain->arch.key) | ARCH_PAGE_GLOBAL);
@@ -166,7 +184,7 @@ long thread_destroy(struct thread *t, u32 caller)
 	while (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE))
 		arch_tlb_serve();
 	if (t->application) {
-		stack_unmap(t->id, STACK_FRAMES);
+		shim_side_unmap(t);
 		if (t->vspace)
 			__atomic_fetch_sub(&t->vspace->references, 1, __ATOMIC_RELEASE);
 	}
