@@ -8,11 +8,46 @@
 static struct rt_lock dying_lock = RT_LOCK_INIT;
 static struct mem_space *dying; /* spaces whose core object still has a user; guarded by dying_lock */
 
+/* Frames of ended spaces, for the next ones. Nobody touches them meanwhile, so no processor has to forget them when the core takes them. */
+#define SPARE_SPACES 32u
+static struct rt_lock spare_lock = RT_LOCK_INIT; /* guards what follows */
+static frame_t spare[SPARE_SPACES][SPACE_FRAMES];
+static u32 spare_count;
+
 static void frames_return(const frame_t *frames, u32 count)
 {
 	for (u32 i = 0; i < count; i++)
 		if (frames[i])
 			mem_frames_put(frames[i], 0);
+}
+
+static bool frames_spare(frame_t *frames)
+{
+	bool kept;
+
+	lock_acquire(&spare_lock);
+	kept = spare_count < SPARE_SPACES;
+	if (kept)
+		memcpy(spare[spare_count++], frames, sizeof(*spare));
+	lock_release(&spare_lock);
+	return kept;
+}
+
+/* Three frames; the last is 0 when there are not so many. */
+static void frames_take(frame_t *frames)
+{
+	bool found;
+
+	lock_acquire(&spare_lock);
+	found = spare_count > 0;
+	if (found)
+		memcpy(frames, spare[--spare_count], sizeof(*spare));
+	lock_release(&spare_lock);
+	for (u32 i = 0; !found && i < SPACE_FRAMES; i++) {
+		frames[i] = mem_frames_take(0, MEM_FRAME_OWN);
+		if (!frames[i])
+			break;
+	}
 }
 
 /* Gives the core its frames for an address space, and takes the object's page as the region table. */
@@ -23,11 +58,7 @@ static long core_object_make(struct mem_space *space)
 	                                    { .field = TK_FIELD_VSPACE_FAULTS, .value = rt_boot->domain } };
 	long token = -ENOMEM;
 
-	for (u32 i = 0; i < SPACE_FRAMES; i++) {
-		create.frames[i] = mem_frames_take(0, MEM_FRAME_OWN);
-		if (!create.frames[i])
-			break;
-	}
+	frames_take(create.frames);
 	if (create.frames[SPACE_FRAMES - 1])
 		token = tk_object_create(&create);
 	if (token == -ENOMEM && create.frames[SPACE_FRAMES - 1] && mem_reserve_refill() == 0)
@@ -58,7 +89,8 @@ static bool core_object_end(struct mem_space *space)
 
 	if (mem_is_error(tk_object_destroy(space->token)))
 		return false;
-	frames_return(frames, SPACE_FRAMES);
+	if (!frames_spare(frames))
+		frames_return(frames, SPACE_FRAMES);
 	if (space->larger_frame)
 		mem_frames_put(space->larger_frame, space->larger_order);
 	heap_free(space->side);
