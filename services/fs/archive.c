@@ -194,6 +194,8 @@ long fs_archive_unpack(struct fs_archive *archive, const u8 *data, size_t size)
 	size_t at = 0;
 	long result = 0;
 
+	if (size >= 4 && (memcmp(data, "\x1f\x8b", 2) == 0 || memcmp(data, "\x28\xb5\x2f\xfd", 4) == 0))
+		log_line("fs: compressed initial archives are not served: unpack it before");
 	while (at < size && !result) {
 		if (data[at] == 0) {   /* padding between archives */
 			at++;

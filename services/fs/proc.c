@@ -269,11 +269,9 @@ static long threads_list(struct fs_name *directory, u64 position, struct fs_list
 
 static bool task_alive(const struct fs_inode *inode)
 {
-	struct proc_info *info = fs_proc_info(inode->generated.tid ? inode->generated.tid : inode->generated.pid, false);
-	bool alive = info != NULL;
+	u64 pid;
 
-	heap_free(info);
-	return alive;
+	return proc_task_process(inode->generated.tid ? inode->generated.tid : inode->generated.pid, &pid) >= 0;
 }
 
 /* A thread has no threads of its own. */

@@ -173,14 +173,10 @@ static long vmstat_show(struct fs_text *text, const struct fs_inode *inode)
 
 static long self_link(const struct fs_inode *inode, char *text, size_t capacity)
 {
-	struct proc_info *info = fs_proc_info(0, false);
-	long length = -ENOENT;
+	u64 pid;
 
 	(void)inode;
-	if (info)
-		length = format_text(text, capacity, "%d", info->pid);
-	heap_free(info);
-	return length;
+	return proc_task_process(0, &pid) < 0 ? -ENOENT : format_text(text, capacity, "%d", (i32)pid);
 }
 
 static long thread_self_link(const struct fs_inode *inode, char *text, size_t capacity)
