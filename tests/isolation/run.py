@@ -27,6 +27,7 @@ ARGUMENT_ROOM = 330      # characters of the command line for the jumps of one m
 WITNESS_COMMAND = ["clang-14", "-std=gnu17", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-static", "-s", "-fuse-ld=lld"]
 PRIVILEGED = re.compile(r"\t(wrmsr|rdmsr|movq?\s+%[a-z0-9]+, %[cd]r\d|movq?\s+%[cd]r\d+, |cli|sti|hlt|in[bwl]|out[bwl]|rep\s+outs|outsb|swapgs|"
                         r"invlpg|wbinvd|lgdt|lidt|lldt|ltr|iretq|sysret|clts|lmsw|xsetbv|xrstor|xsave|stac|clac|lret|ljmp|int\b|clui|wrgsbase)")
+HOSTILE = ("raider", "usurper")
 FAILURE = re.compile(r"^unit (\S+) failed")
 
 
@@ -129,7 +130,7 @@ def failures_judge(program):
     reported, others = 0, []
     for comment in program.comments:
         failed = FAILURE.match(comment)
-        if failed and failed.group(1) == "raider":
+        if failed and failed.group(1) in HOSTILE:
             reported += 1
         elif failed:
             others.append(comment)

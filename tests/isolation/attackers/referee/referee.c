@@ -5,6 +5,7 @@
 #include <neighbour_client.h>
 #include <proc_client.h>
 #include <raider_client.h>
+#include <usurper_client.h>
 #include "referee_server.h"
 #include "referee.h"
 
@@ -71,6 +72,8 @@ static const char *outcome_judge(const struct step *step, long result, u64 life)
 
 	if (!life)
 		return "the raider does not come back";
+	if (step->kind == ATTACK_USURP)
+		return result == 0 || (died && step->outcome == EITHER) ? NULL : "the usurper got something";
 	if (died && life != 1)
 		return "the raider came back with its old memory";
 	if (!died && life == 1)
@@ -95,7 +98,8 @@ static bool step_run(u32 number, const struct step *step)
 	log_line("# attack %u: %s", number, step->name);
 	(void)raider_life(&life);
 	spin_wanted = step->kind == ATTACK_RACE && step->first == RACE_saved;
-	long result = raider_attack(step->kind, step->first, step->second, &detail);
+	long result = step->kind == ATTACK_USURP ? usurper_attack((u32)step->first, step->second, &detail)
+	                                         : raider_attack(step->kind, step->first, step->second, &detail);
 	spin_wanted = 0;
 	life = raider_life_wait();
 	const char *trouble = outcome_judge(step, result, life);

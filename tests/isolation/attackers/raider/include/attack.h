@@ -13,6 +13,7 @@ enum attack {
 	ATTACK_REQUEST,      /* requests number `first` of REQUESTS */
 	ATTACK_RACE,         /* race number `first` of RACES, for `second` ms */
 	ATTACK_FLAGS,        /* tries to change the flags that are not its own */
+	ATTACK_USURP,        /* the usurper's attack number `first`, with the seed `second` */
 };
 
 #define CORE_CODE "$0x8"

@@ -3,6 +3,7 @@
 #include <neighbour_client.h>
 #include <tessera/arch.h>
 #include "../../referee.h"
+#include "../../../usurper/include/usurpation.h"
 
 enum access { READ_ONLY_TRIED = 1, WRITE_TRIED = 2, BOTH_TRIED = 3, WRITE_ONLY_DIES = 4 };
 struct place {
@@ -66,6 +67,12 @@ static const char *const request_names[] = {
 static const char *const race_names[] = {
 #define X(identifier, name) name,
 	RACES(X)
+#undef X
+};
+
+static const char *const usurpation_names[] = {
+#define X(identifier, name) name,
+	USURPATIONS(X)
 #undef X
 };
 
@@ -156,5 +163,11 @@ bool plan_step(u32 index, struct step *step)
 		race_step(index, step);
 		return true;
 	}
-	return jump_step(index - RACE_COUNT, step);
+	index -= RACE_COUNT;
+	if (index < USURPATION_COUNT) {
+		*step = (struct step){ usurpation_names[index], ATTACK_USURP, index == USURPATION_random ? EITHER : NOTHING, index,
+			clock_monotonic() };
+		return true;
+	}
+	return jump_step(index - USURPATION_COUNT, step);
 }

@@ -1,0 +1,199 @@
+/* Attacks while an application runs over what is being ruined, and random requests. */
+#include <arch_call.h>
+#include <tessera/arch.h>
+#include "usurper.h"
+
+#define SCRIBBLE_NANOS 300000000ull
+#define RANDOM_REQUESTS 20000u
+
+static u8 state[PAGE_SIZE] __attribute__((aligned(64)));
+
+/* ---- Registers ------------------------------------------------------------------------------------------------------------------- */
+
+long usurp_registers(u64 *detail)
+{
+	struct tk_regs regs, seen;
+	u32 variants = hostile_registers(0, &regs);
+
+	for (u32 i = 0; i < variants; i++) {
+		(void)hostile_registers(i, &regs);
+		(void)tk_thread_regs_set(estate.thread, &regs);
+		if (tk_thread_regs_get(estate.thread, &seen) || registers_safe(&seen))
+			continue;
+		*detail = i;
+		return 1;
+	}
+	application_registers(&regs);
+	return tk_thread_regs_set(estate.thread, &regs) != 0;
+}
+
+long usurp_vector(u64 *detail)
+{
+	for (u32 i = 0; vector_state_hostile(i, state, rt_boot->vector_size); i++) {
+		(void)tk_thread_vector_set(estate.thread, state, rt_boot->vector_size);
+		(void)tk_thread_vector_set(estate.thread, state, 576);
+		(void)tk_thread_vector_set(estate.thread, state, 1 + i * 100);
+		*detail = i;
+		if (tk_thread_vector_set(estate.thread, state, rt_boot->vector_size + 1) >= 0 ||
+		    tk_thread_vector_set(estate.thread, state, ~0ul) >= 0 || tk_thread_vector_get(estate.thread, (void *)0xfffffe0000001000, 64) >= 0)
+			return 1;
+	}
+	*detail = 0;
+	return tk_thread_vector_set(estate.thread, state, 0) != 0;
+}
+
+void registers_set_often(void)
+{
+	struct tk_regs regs;
+
+	while (accomplice_works) {
+		u32 variants = hostile_registers(0, &regs);
+
+		(void)hostile_registers((u32)(random_next() % variants), &regs);
+		regs.rip = APPLICATION_CODE;
+		(void)tk_thread_regs_set(estate.thread, &regs);
+	}
+}
+
+static void pause_for(nanos_t nanos)
+{
+	static volatile u32 never;
+
+	(void)tk_wait(&never, 0, clock_monotonic() + nanos, 0, ~0u);
+}
+
+/* The application faults all the time and waits inside its upcall: its registers change there, and it runs on with them. */
+static bool application_start(void)
+{
+	struct tk_regs regs;
+
+	application_registers(&regs);
+	(void)tk_thread_regs_set(estate.thread, &regs);
+	long result = tk_thread_start(estate.thread);
+
+	return result == 0 || result == -EBUSY;
+}
+
+static void pages_forget(void)
+{
+	frame_t freed[APPLICATION_PAGES];
+	struct tk_unmap unmap = { .vspace = estate.space, .address = APPLICATION_DATA, .pages = APPLICATION_PAGES, .freed = freed,
+		.capacity = APPLICATION_PAGES };
+
+	(void)tk_unmap(&unmap);
+}
+
+long usurp_registers_race(u64 *detail)
+{
+	nanos_t end = clock_monotonic() + SCRIBBLE_NANOS;
+
+	if (!application_start())
+		return -EIO;
+	accomplice_works = true;
+	while (clock_monotonic() < end) {
+		pages_forget();
+		pause_for(1000000);
+	}
+	accomplice_works = false;
+	return !mappings_own(detail);
+}
+
+/* ---- Scribbling --------------------------------------------------------------------------------------------------------------------- */
+
+static u64 word_hostile(void)
+{
+	static const u64 words[] = { 0, 1, ~0ull, 0x200, 0x200000, 0x7ffffffff000, 0xffff800000000000, 0xffffffff80000000, 0x100000001, 0x80000000 };
+	u64 r = random_next();
+
+	if (r & 1)
+		return words[r / 2 % countof(words)];
+	return r & 2 ? random_next() % rt_boot->memory_frames : random_next() >> r % 64;
+}
+
+long usurp_scribble(bool table, bool pool, u64 *detail)
+{
+	nanos_t end = clock_monotonic() + SCRIBBLE_NANOS;
+	bool good = true;
+
+	if (!application_start())
+		return -EIO;
+	for (u32 round = 0; clock_monotonic() < end && good; round++) {
+		volatile u64 *words = (volatile u64 *)(table && (!pool || round & 1) ? estate.space : estate.pool);
+
+		if (round % 64 == 0) { /* from something that works: else each fault ends at the first check */
+			(void)estate_make();
+			pages_forget();
+			good = mappings_own(detail);
+		}
+		for (u32 i = 0; i < 8; i++)
+			words[random_next() % (random_next() & 1 ? 32 : PAGE_SIZE / 8)] = word_hostile();
+		if (round % 16 == 0)
+			(void)tk_yield();
+	}
+	good = good && mappings_own(detail);
+	(void)estate_make();
+	return !good;
+}
+
+/* ---- Random requests ------------------------------------------------------------------------------------------------------------------- */
+
+static const u8 numbers[] = { TK_OBJECT_CREATE, TK_OBJECT_DESTROY, TK_OBJECT_WRITE, TK_GRANT, TK_REVOKE, TK_RESERVE_FILL, TK_MAP, TK_UNMAP,
+	TK_PROTECT, TK_SHARE, TK_MOVE, TK_QUERY, TK_THREAD_INTERRUPT, TK_THREAD_REGS_GET, TK_THREAD_REGS_SET, TK_THREAD_VECTOR_GET,
+	TK_THREAD_VECTOR_SET, TK_WATCH, TK_UNWATCH, TK_WAKE, TK_REQUEUE, TK_CLIENT_SET, TK_CLIENT_GET, TK_COPY_IN, TK_COPY_OUT,
+	TK_MEMORY_ONLINE, TK_PORT_READ, TK_IRQ_ACK, TK_DOMAIN_RESTART };
+
+static u64 argument_random(void)
+{
+	u64 r = random_next();
+
+	switch (r % 8) {
+	case 0:
+		return estate.space;
+	case 1:
+		return estate.pool;
+	case 2:
+		return token_of_frame(estate.frames[r / 8 % FRAMES]);
+	case 3:
+		return (u64)state + r / 8 % 64 * 8;
+	case 4:
+		return APPLICATION_DATA + r / 8 % APPLICATION_PAGES * PAGE_SIZE;
+	case 5:
+		return r / 8 % 8;
+	default:
+		return word_hostile();
+	}
+}
+
+/* A request in memory: words that could be any of the structures. */
+static void request_random(void)
+{
+	u64 *words = (u64 *)state;
+
+	for (u32 i = 0; i < 32; i++)
+		words[i] = argument_random();
+	if (random_next() & 1) { /* an object of own frames */
+		struct tk_object_create *create = (struct tk_object_create *)state;
+
+		create->type = (u32)(random_next() % TK_OBJECT_TYPES);
+		create->frame_count = (u32)(random_next() % 5);
+		for (u32 i = 0; i < TK_OBJECT_FRAMES_MAX; i++)
+			create->frames[i] = estate.frames[random_next() % FRAMES];
+	}
+}
+
+long usurp_random(u64 *detail)
+{
+	if (!application_start())
+		return -EIO;
+	for (u32 i = 0; i < RANDOM_REQUESTS; i++) {
+		u64 number = numbers[random_next() % countof(numbers)];
+
+		request_random();
+		*detail = i;
+		(void)arch_core_call(random_next() & 1 ? (u64)state : argument_random(), argument_random(), argument_random(), argument_random(),
+				     argument_random(), number);
+	}
+	(void)tk_client_set(0);
+	*detail = 0;
+	return 0;
+}
