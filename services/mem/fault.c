@@ -159,6 +159,20 @@ static long mapped_page_serve(struct mem_space *space, u32 at, u64 page, u32 acc
 	return mem_page_copy(space, page, (frame_t)mapped, region->prot);
 }
 
+/* Only mem maps missing pages of objects, so other threads' faults need not be stopped meanwhile. False: something is mapped there. */
+static bool missing_object_page_serve(struct mem_space *space, u32 at, u64 page, u32 access, long *result)
+{
+	struct mem_object *object = space->side[at].mapping->object;
+	bool missing;
+
+	lock_acquire(&object->lock);
+	missing = mem_is_error(tk_query(space->token, page));
+	if (missing)
+		*result = missing_page_serve(space, at, page, access);
+	lock_release(&object->lock);
+	return missing;
+}
+
 long mem_fault_serve(struct mem_space *space, u64 address, u32 access)
 {
 	u64 page = round_down(address, PAGE_SIZE);
@@ -175,6 +189,8 @@ long mem_fault_serve(struct mem_space *space, u64 address, u32 access)
 	}
 	if (!access_allowed(space->regions[at].prot, access))
 		return -EACCES;
+	if (space->side[at].mapping && missing_object_page_serve(space, at, page, access, &result))
+		return result;
 	mem_page_edit_begin(space, at);
 	mapped = tk_query(space->token, page);
 	if (mem_is_error(mapped))

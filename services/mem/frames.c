@@ -194,10 +194,10 @@ static bool section_online(void)
 
 		if (section_states[section])
 			continue;
-		offline_frames -= offline_frames < section_frames ? offline_frames : section_frames;
 		first = tk_memory_online((u32)section);
 		if (mem_is_error(first) || (u64)first / section_frames != section)
 			continue;
+		offline_frames -= offline_frames < section_frames ? offline_frames : section_frames;
 		range_add((u64)first, (section + 1) * section_frames - (u64)first);
 		return true;
 	}
@@ -282,7 +282,7 @@ u64 mem_frames_available(void)
 void mem_frames_init(void)
 {
 	const struct tk_boot_info *boot = rt_boot;
-	u64 directory_frames;
+	u64 directory_frames, online = 0;
 	u32 carved = 0;
 
 	section_frames = boot->section_frames ? boot->section_frames : SECTION_FRAMES_DEFAULT;
@@ -304,7 +304,8 @@ void mem_frames_init(void)
 		u64 skip = i == carved ? directory_frames : 0;
 
 		range_add(boot->ranges[i].first_frame + skip, boot->ranges[i].count - skip);
+		online += boot->ranges[i].count;
 	}
-	for (u64 section = 0; section < section_count; section++)
-		offline_frames += section_states[section] ? 0 : section_frames;
+	/* What is off line is whole sections of RAM; others of the numbers are holes. The core's own frames are fewer than a section. */
+	offline_frames = boot->memory_frames > online ? (boot->memory_frames - online) / section_frames * section_frames : 0;
 }
