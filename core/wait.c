@@ -11,6 +11,7 @@
 
 #define BUCKETS 256
 static struct wait_bucket buckets[BUCKETS];
+static u64 used[BUCKETS / 64]; /* bit: the bucket may hold waiters; set before one is added, cleared by who finds none, under its lock */
 
 /* Spaces of keys: vspace ids are frame numbers (32 bits); the marks keep the others apart. */
 #define SPACE_SHARED (1ull << 40)   /* | memory object */
@@ -30,6 +31,16 @@ static struct wait_bucket *bucket_of(struct wait_key key)
 {
 	u64 hash = (key.space * 0x9e3779b97f4a7c15ull ^ key.address >> 2) * 0xc2b2ae3d27d4eb4full;
 	return &buckets[hash >> 56];
+}
+
+/* Bucket locked. */
+static void bucket_use(const struct wait_bucket *b)
+{
+	u64 at = (u64)(b - buckets), bit = 1ull << (at % 64);
+
+	/* Relaxed: the bucket's lock orders it. */
+	if (!(__atomic_load_n(&used[at / 64], __ATOMIC_RELAXED) & bit))
+		__atomic_fetch_or(&used[at / 64], bit, __ATOMIC_RELAXED);
 }
 
 struct wait_bucket *wait_bucket_lock(struct wait_key key)
@@ -165,6 +176,7 @@ static void wait_stand(struct thread *t, struct wait_bucket *b, struct wait_key 
 	t->parked = true;
 	t->state = THREAD_WAITING;
 	t->page->state = THREAD_WAITING;
+	bucket_use(b);
 	list_push_back(&b->waiters, &t->wait.link);
 	arch_cpu()->reschedule = true;
 }
@@ -320,6 +332,7 @@ static long move_locked(struct wait_bucket *from, struct wait_key key, struct wa
 		if (to == from)
 			continue;
 		list_remove(&t->wait.link);
+		bucket_use(to);
 		list_push_back(&to->waiters, &t->wait.link);
 		__atomic_fetch_sub(&from->occupied, 1, __ATOMIC_RELAXED); /* under both locks */
 		__atomic_fetch_add(&to->occupied, 1, __ATOMIC_RELAXED);
@@ -400,20 +413,26 @@ bool wait_cancel(struct thread *t, u32 serial, long result)
 	return ended;
 }
 
+static void cancel_in(u32 at, u64 space, u64 start, u64 size)
+{
+	struct wait_bucket *b = &buckets[at];
+
+	spin_lock(&b->lock);
+	list_each_safe(node, &b->waiters) {
+		struct thread *t = container_of(node, struct thread, wait.link);
+		if (t->wait.space == space && t->wait.address - start < size)
+			wait_leave(t, -ECANCELED);
+	}
+	if (list_empty(&b->waiters))
+		__atomic_fetch_and(&used[at / 64], ~(1ull << (at % 64)), __ATOMIC_RELAXED); /* the lock orders it */
+	spin_unlock(&b->lock);
+}
+
 static void cancel_where(u64 space, u64 start, u64 size)
 {
-	for (u32 i = 0; i < BUCKETS; i++) {
-		struct wait_bucket *b = &buckets[i];
-		if (list_empty(&b->waiters))
-			continue;
-		spin_lock(&b->lock);
-		list_each_safe(node, &b->waiters) {
-			struct thread *t = container_of(node, struct thread, wait.link);
-			if (t->wait.space == space && t->wait.address - start < size)
-				wait_leave(t, -ECANCELED);
-		}
-		spin_unlock(&b->lock);
-	}
+	for (u32 word = 0; word < countof(used); word++)
+		for (u64 bits = __atomic_load_n(&used[word], __ATOMIC_RELAXED); bits; bits &= bits - 1)
+			cancel_in(word * 64 + (u32)__builtin_ctzll(bits), space, start, size);
 }
 
 void wait_cancel_object(frame_t frame) { cancel_where(SPACE_OBJECT | frame, 0, PAGE_SIZE); }
