@@ -79,6 +79,7 @@ long domain_restart(struct thread *t, struct domain *d);
 void domain_started(struct thread *t, struct domain *d, long result);
 void start_step(struct thread *t);  /* the boot thread's next step */
 void start_super_failed(void);
+void start_thread_ended(const struct thread *t); /* any thread, only compared: a unit's own starts again if a restart waited for it */
 /* unit.c: image, stacks and heap of an IC1 or IC2 unit */
 void unit_load(struct domain *d);
 void unit_reload(struct domain *d); /* pristine content of everything that it could write */

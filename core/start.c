@@ -22,8 +22,9 @@
 static struct thread *boot_thread;
 static u32 next_level, next_domain = 1; /* the boot thread's place */
 static volatile u32 super_failed;
-static struct { struct thread *thread; u32 domain; } unit_threads[UNIT_THREADS_MAX];
+static struct { struct thread *thread; u32 domain; bool wanted; } unit_threads[UNIT_THREADS_MAX];
 static u32 unit_thread_count;
+static struct spinlock unit_threads_lock; /* who clears `wanted` starts the thread: the restart, or the end of the thread's former life */
 
 /* Objects of boot memory, before it is sealed. */
 void start_prepare(void)
@@ -40,17 +41,38 @@ void start_prepare(void)
 		}
 }
 
+/* Starts a thread that is wanted, unless it is still on its way out. */
+static void thread_try(u32 i)
+{
+	struct thread *t = unit_threads[i].thread;
+	bool starts = false;
+
+	spin_lock(&unit_threads_lock);
+	if (unit_threads[i].wanted && !__atomic_load_n(&t->on_cpu, __ATOMIC_SEQ_CST) && (t->state == THREAD_EXITED || t->state == THREAD_NEW)) {
+		starts = true;
+		unit_threads[i].wanted = false;
+		t->state = THREAD_NEW;
+	}
+	spin_unlock(&unit_threads_lock);
+	if (starts && thread_start(t))
+		core_log("unit %s: its thread %u could not be started", domains[unit_threads[i].domain].page->name, i);
+}
+
 static void threads_start(u32 domain)
 {
-	for (u32 i = 0; i < unit_thread_count; i++) {
-		struct thread *t = unit_threads[i].thread;
-		if (unit_threads[i].domain != domain)
-			continue;
-		if (t->state == THREAD_EXITED)
-			t->state = THREAD_NEW;
-		if (thread_start(t))
-			core_log("unit %s: its thread %u could not be started", domains[domain].page->name, i);
-	}
+	for (u32 i = 0; i < unit_thread_count; i++)
+		if (unit_threads[i].domain == domain) {
+			/* Sequentially consistent: wanted before on_cpu is looked at; its processor leaves it, then looks at wanted. */
+			__atomic_store_n(&unit_threads[i].wanted, true, __ATOMIC_SEQ_CST);
+			thread_try(i);
+		}
+}
+
+void start_thread_ended(const struct thread *t)
+{
+	for (u32 i = 0; i < unit_thread_count; i++)
+		if (unit_threads[i].thread == t && __atomic_load_n(&unit_threads[i].wanted, __ATOMIC_SEQ_CST))
+			thread_try(i);
 }
 
 static void domain_set_state(struct domain *d, u32 state)

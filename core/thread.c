@@ -244,6 +244,8 @@ void thread_left(struct thread *t)
 		wait_wake_key(own, ~0u, ~0u);
 		if (word.space)
 			wait_wake_key(word, ~0u, ~0u);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST); /* see start.c */
+		start_thread_ended(t);
 	} else if (moves) {
 		sched_wake(t);
 	}
