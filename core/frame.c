@@ -78,19 +78,13 @@ bool frame_map_count(frame_t frame, u32 owner)
 	return good;
 }
 
-bool frame_unmap_count(frame_t frame)
+void frame_wait_pins(frame_t frame)
 {
-	struct frame_record *record = frame_record(frame);
-
-	/* Acquire and release: who counts the last one down comes after all other users of the frame. */
-	if (__atomic_sub_fetch(&record->map_count, 1, __ATOMIC_ACQ_REL))
-		return false;
-	/* A copy of user memory may still be under way: it has interrupts off, takes no lock and ends soon. Acquire: after its accesses. */
-	while (unlikely(__atomic_load_n(&record->pins, __ATOMIC_ACQUIRE))) {
+	/* Acquire: after the copy's accesses. */
+	while (__atomic_load_n(&frame_record(frame)->pins, __ATOMIC_ACQUIRE)) {
 		arch_tlb_serve();
 		arch_relax();
 	}
-	return true;
 }
 
 void frame_pin(frame_t frame)

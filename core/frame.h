@@ -84,8 +84,21 @@ void frames_unclaim(const frame_t *frames, u32 count);
 void frame_retype(frame_t frame, u32 type, u32 owner, u32 mappings);
 /* A mapping of a user frame of `owner`; false: it is not one, or is claimed. */
 bool frame_map_count(frame_t frame, u32 owner);
+/* Waits until a copy of user memory in a frame just unmapped is over: it has interrupts off, takes no lock and ends soon. */
+void frame_wait_pins(frame_t frame);
 /* Ends a mapping, after the flush; true when it was the last. */
-bool frame_unmap_count(frame_t frame);
+static inline bool frame_unmap_count(frame_t frame)
+{
+	struct frame_record *record = frame_record(frame);
+
+	/* Acquire and release: who counts the last one down comes after all other users of the frame. */
+	if (__atomic_sub_fetch(&record->map_count, 1, __ATOMIC_ACQ_REL))
+		return false;
+	/* Acquire: after the copy's accesses. */
+	if (unlikely(__atomic_load_n(&record->pins, __ATOMIC_ACQUIRE)))
+		frame_wait_pins(frame);
+	return true;
+}
 void frame_pin(frame_t frame);      /* caller knows that the frame stays what it is now */
 void frame_unpin(frame_t frame);
 

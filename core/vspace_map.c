@@ -7,33 +7,34 @@
 
 #define PROT_ALL (TK_PROT_READ | TK_PROT_WRITE | TK_PROT_EXECUTE | TK_PROT_COW)
 
-/* The entry of a page mapped by tk_map: with COW the frame is a memory object's, and a write always copies. */
-static arch_entry_t entry_of(frame_t frame, u32 prot)
+/* The entry of pages mapped by tk_map, without a frame: with COW the frame is a memory object's, and a write always copies. */
+static arch_entry_t entry_of(u32 prot)
 {
-	arch_entry_t e = arch_page_entry(frame, ARCH_PAGE_USER | (prot & TK_PROT_COW ? ARCH_PAGE_COPY : 0));
+	arch_entry_t e = arch_page_entry(FRAME_NONE, ARCH_PAGE_USER | (prot & TK_PROT_COW ? ARCH_PAGE_COPY : 0));
 
 	return arch_entry_protected(e, prot, prot & TK_PROT_COW);
 }
 
 /* Maps frames in one leaf table: how many entries it went through. *result: an error that ended it. */
-static u32 map_pages(struct vspace *space, vaddr_t address, const frame_t *frames, u32 count, u32 prot, long *result)
+static u32 map_pages(struct vspace *space, vaddr_t address, const frame_t *frames, u32 count, arch_entry_t base, long *result)
 {
 	arch_entry_t *entry = arch_page_walk(space->root, address, true, NULL);
-	u32 done = 0;
+	u32 done = 0, mapped = 0;
 
-	*result = 0;
-	if (!entry)
-		*result = -ENOMEM;
-	for (; done < count && !*result; done++, entry++) {
+	*result = entry ? 0 : -ENOMEM;
+	for (; entry && done < count; done++, entry++) {
 		if (frames[done] == FRAME_NONE || *entry)
 			continue;
 		if (!frame_map_count(frames[done], space->owner)) {
 			*result = -EPERM;
 			break;
 		}
-		*entry = entry_of(frames[done], prot);
-		arch_table_count(entry, 1);
-		vspace_count(space, 1);
+		*entry = arch_entry_with_frame(base, frames[done]);
+		mapped++;
+	}
+	if (mapped) {
+		arch_table_count(entry - 1, (int)mapped);
+		vspace_count(space, mapped);
 	}
 	return done;
 }
@@ -53,10 +54,11 @@ long vspace_map(u32 caller, const struct tk_map *request)
 		return -EINVAL;
 	/* Commit, page by page. */
 	spin_lock(&space->lock);
+	const arch_entry_t base = entry_of(prot);
 	vaddr_t at = request->address, end = at + (u64)request->count * PAGE_SIZE;
 	while (at < end && !result) {
 		u32 count = (u32)((vspace_table_end(at, end) - at) / PAGE_SIZE);
-		u32 mapped = map_pages(space, at, frames + done, count, prot, &result);
+		u32 mapped = map_pages(space, at, frames + done, count, base, &result);
 		done += mapped;
 		at += mapped * PAGE_SIZE;
 	}
@@ -72,6 +74,27 @@ struct removed {
 	vaddr_t first, last;
 };
 
+/* Clears up to `limit` pages of one leaf table from address on: where it came to. */
+static vaddr_t table_clear(arch_entry_t *entry, vaddr_t address, vaddr_t stop, u32 limit, struct removed *out)
+{
+	const arch_entry_t *first = entry;
+	u32 count = out->count, before = count;
+	vaddr_t last = out->last;
+
+	for (; address < stop && count < limit; address += PAGE_SIZE, entry++) {
+		if (!*entry)
+			continue;
+		if (!count)
+			out->first = address;
+		last = address;
+		out->frames[count++] = arch_entry_frame(arch_entry_exchange(entry, 0));
+	}
+	arch_table_count(first, -(int)(count - before));
+	out->count = count;
+	out->last = last;
+	return address;
+}
+
 /* Clears up to `limit` pages from *at on; *at is then where it came to. */
 static void pages_remove(struct vspace *space, vaddr_t *at, vaddr_t end, u32 limit, struct removed *out)
 {
@@ -82,16 +105,7 @@ static void pages_remove(struct vspace *space, vaddr_t *at, vaddr_t end, u32 lim
 		if (address >= end)
 			break;
 		arch_entry_t *entry = arch_page_walk(space->root, address, false, NULL);
-		vaddr_t stop = vspace_table_end(address, end);
-		for (; address < stop && out->count < limit; address += PAGE_SIZE, entry++) {
-			if (!*entry)
-				continue;
-			if (!out->count)
-				out->first = address;
-			out->last = address;
-			out->frames[out->count++] = arch_entry_frame(arch_entry_exchange(entry, 0));
-			arch_table_count(entry, -1);
-		}
+		address = table_clear(entry, address, vspace_table_end(address, end), limit, out);
 	}
 	*at = address;
 }

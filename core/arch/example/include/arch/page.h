@@ -41,6 +41,7 @@ bool arch_entry_allows(arch_entry_t e, u32 access);
 arch_entry_t arch_entry_protected(arch_entry_t e, u32 prot, bool cow);
 arch_entry_t arch_entry_shared(arch_entry_t e, bool cow);
 arch_entry_t arch_entry_unmarked(arch_entry_t e);
+arch_entry_t arch_entry_with_frame(arch_entry_t e, frame_t frame);
 arch_entry_t arch_entry_exchange(arch_entry_t *entry, arch_entry_t value);
 void arch_entry_mark(arch_entry_t *entry, bool dirty);
 struct frame_record *arch_table_record(const arch_entry_t *entry);

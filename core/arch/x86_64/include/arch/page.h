@@ -73,6 +73,7 @@ arch_entry_t arch_entry_protected(arch_entry_t e, u32 prot, bool cow);
 /* What both sides of a sharing have: with `cow` no right to write, and a write copies. Marks and all else stay. */
 static inline arch_entry_t arch_entry_shared(arch_entry_t e, bool cow) { return cow ? (e & ~X86_WRITE) | X86_COW : e; }
 static inline arch_entry_t arch_entry_unmarked(arch_entry_t e) { return e & ~(X86_ACCESSED | X86_DIRTY); }
+static inline arch_entry_t arch_entry_with_frame(arch_entry_t e, frame_t frame) { return e | (u64)frame << PAGE_SHIFT; } /* e has none */
 /* Replaces an entry that the processor may mark at the same time: the old one with all marks. */
 static inline arch_entry_t arch_entry_exchange(arch_entry_t *entry, arch_entry_t value)
 {
