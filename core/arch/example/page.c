@@ -54,6 +54,7 @@ arch_entry_t arch_entry_protected(arch_entry_t e, u32 prot, bool cow)
 }
 
 arch_entry_t arch_entry_shared(arch_entry_t e, bool cow)
+arch_entry_t arch_entry_with_frame(arch_entry_t e, frame_t frame) { NOT_PORTED; }
 {
 	u32 flags = arch_entry_flags(e);
 
