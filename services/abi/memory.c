@@ -225,3 +225,36 @@ long sys_munlockall(struct shim_thread *t, const u64 *a)
 	(void)a;
 	return mem_lock_all(t->process->space, 0);
 }
+
+/* The barriers that there are: among the threads of one process. */
+long sys_membarrier(struct shim_thread *t, const u64 *a)
+{
+	switch ((i32)a[0]) {
+	case MEMBARRIER_QUERY:
+		return a[1] ? -EINVAL : MEMBARRIER_PRIVATE_EXPEDITED | MEMBARRIER_REGISTER_PRIVATE_EXPEDITED;
+	case MEMBARRIER_REGISTER_PRIVATE_EXPEDITED:
+		return a[1] ? -EINVAL : mem_barrier(t->process->space, 1);
+	case MEMBARRIER_PRIVATE_EXPEDITED:
+		return a[1] ? -EINVAL : mem_barrier(t->process->space, 0);
+	default:
+		return -EINVAL;
+	}
+}
+
+/* Applications have no protection keys: as on a processor without them. */
+long sys_pkey_alloc(struct shim_thread *t, const u64 *a)
+{
+	(void)t;
+	return a[0] || a[1] & ~(u64)(PKEY_DISABLE_ACCESS | PKEY_DISABLE_WRITE) ? -EINVAL : -ENOSPC;
+}
+
+long sys_pkey_free(struct shim_thread *t, const u64 *a)
+{
+	(void)t, (void)a;
+	return -EINVAL;
+}
+
+long sys_pkey_mprotect(struct shim_thread *t, const u64 *a)
+{
+	return (i32)a[3] == -1 ? sys_mprotect(t, a) : -EINVAL;
+}

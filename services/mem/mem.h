@@ -145,6 +145,7 @@ struct mem_space {
 	struct rt_lock lock;            /* guards all below */
 	bool dead;
 	bool lock_future, lock_on_fault;
+	bool barriers;                  /* has enrolled for memory barriers */
 	frame_t frame, core_frames[2];  /* of the core's object: exported page; private page and root */
 	vaddr_t token;
 	struct tk_region_table *table;  /* in the exported page or in larger_frame */

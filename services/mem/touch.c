@@ -144,6 +144,40 @@ static long page_transfer(struct mem_space *space, u64 address, void *data, size
 	return 0;
 }
 
+/* A page that comes and goes in a free place: the core flushes all processors that run the space, each of which passes a barrier. */
+static long barrier_pass(struct mem_space *space)
+{
+	frame_t frame;
+	u64 address;
+	long result = mem_place_find(space, 0, PAGE_SIZE, 0, &address);
+
+	if (result)
+		return result;
+	frame = mem_frame_take_zeroed(MEM_FRAME_ANONYMOUS);
+	if (!frame)
+		return -ENOMEM;
+	result = mem_page_give(space, address, frame, TK_PROT_READ);
+	if (!result)
+		mem_pages_unmap(space, address, address + PAGE_SIZE);
+	return result;
+}
+
+long mem_op_barrier(const struct rt_request *rq, u64 space, u32 enroll)
+{
+	struct mem_space *found = mem_space_get(space);
+	long result = 0;
+
+	(void)rq;
+	if (!found)
+		return -EBADF;
+	if (enroll)
+		found->barriers = true;
+	else
+		result = found->barriers ? barrier_pass(found) : -EPERM;
+	mem_space_put(found);
+	return result;
+}
+
 static long space_transfer(u64 handle, u64 address, char *data, size_t size, bool write)
 {
 	struct mem_space *space;

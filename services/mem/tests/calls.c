@@ -378,6 +378,8 @@ static void words(void)
 	CHECK(mem_op_word_update(&shim, at, MEM_WORD_COMPARE, 9, 5, &old) == 0 && old == 5);
 	CHECK(mem_op_word_update(&shim, at, MEM_WORD_AND_NOT, 1, 0, &old) == 0 && old == 9);
 	CHECK(mem_op_word_update(&shim, at, MEM_WORD_LOAD, 1, 0, &old) == 0 && old == 8);
+	CHECK(mem_op_barrier(&shim, space, 0) == -EPERM && mem_op_barrier(&shim, space, 1) == 0 && mem_op_barrier(&shim, space, 0) == 0);
+	CHECK(info().resident == 1 && info().regions == 1);
 	CHECK(mem_op_word_update(&shim, ~3ull, MEM_WORD_LOAD, 1, 0, &old) == -EFAULT);
 	CHECK(mem_op_word_update(&shim, 0x1000, MEM_WORD_LOAD, 1, 0, &old) == -EFAULT);
 	CHECK(mem_op_fault_in(&shim, at, 100 * MIB, TK_ACCESS_READ) == 0 && mem_op_fault_in(&shim, at - 1, 2, TK_ACCESS_READ) == -EFAULT);
