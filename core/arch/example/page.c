@@ -12,6 +12,7 @@ u32 arch_entry_flags(arch_entry_t e) { return (u32)(e >> ENTRY_FLAGS_SHIFT & ENT
 bool arch_entry_writable(arch_entry_t e) { return arch_entry_flags(e) & ARCH_PAGE_WRITE; }
 bool arch_entry_cow(arch_entry_t e) { return arch_entry_flags(e) & ARCH_PAGE_COW; }
 bool arch_entry_copy(arch_entry_t e) { return arch_entry_flags(e) & ARCH_PAGE_COPY; }
+arch_entry_t arch_entry_with_frame(arch_entry_t e, frame_t frame) { return e | (u64)frame << PAGE_SHIFT; }
 bool arch_entry_accessed(arch_entry_t e) { return arch_entry_flags(e) & ARCH_PAGE_ACCESSED; }
 
 arch_entry_t arch_page_entry(frame_t frame, u32 flags)
@@ -54,7 +55,6 @@ arch_entry_t arch_entry_protected(arch_entry_t e, u32 prot, bool cow)
 }
 
 arch_entry_t arch_entry_shared(arch_entry_t e, bool cow)
-arch_entry_t arch_entry_with_frame(arch_entry_t e, frame_t frame) { NOT_PORTED; }
 {
 	u32 flags = arch_entry_flags(e);
 
