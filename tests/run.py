@@ -18,6 +18,7 @@ TOP = os.path.dirname(HERE)
 sys.path[:0] = [os.path.join(TOP, "tools"), HERE]
 
 import tap  # noqa: E402
+from isolation import run as raid  # noqa: E402
 from launcher import cases as launcher_cases  # noqa: E402
 from shell import session as shell_session  # noqa: E402
 from tesseratools import machine, root  # noqa: E402
@@ -53,7 +54,7 @@ class Tier:
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
 IDLE = 45
-SUITES = ("unit", "isolation", "fuzz", "abi", "shell", "launcher")
+SUITES = ("unit", "isolation", "fuzz", "raid", "abi", "shell", "launcher")
 CLASSES = ("isolation-ic0", "isolation-ic1", "isolation-ic2")
 TIERS = {
     "ci": Tier(isolation=tuple(Configuration(profile, 2) for profile in CLASSES) + (Configuration("isolation-ic1", 1, False),),
@@ -263,14 +264,18 @@ def main():
     tier, tally = TIERS[options.tier], Tally()
     if "unit" in options.suite:
         unit_suites(tally)
-    chosen = {suite: [c for c in getattr(tier, suite) if options.profile in (None, c.profile) and options.smp in (None, c.smp)]
-              for suite in SUITES[1:] if suite in options.suite}
+    def wanted(configurations):
+        return [c for c in configurations if options.profile in (None, c.profile) and options.smp in (None, c.smp)]
+
+    chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite != "raid"}
     built = build(tally, {c.profile for configurations in chosen.values() for c in configurations})
     runnable = {suite: [c for c in configurations if c.profile in built] for suite, configurations in chosen.items()}
     if any(runnable.values()):
         root.default(os.path.join(TOP, "build"))
     isolation_suites(tally, runnable.get("isolation", []), 60)
     fuzz_suites(tally, runnable.get("fuzz", []), tier.seeds, tier.calls)
+    if "raid" in options.suite:
+        raid.suite(tally.add, wanted(raid.TIERS[options.tier]), tier.limit, options.tier == "long")
     if runnable.get("abi"):
         abi_suites(tally, runnable["abi"], tier.limit, options.programs)
     shell_suites(tally, runnable.get("shell", []), tier)

@@ -201,7 +201,7 @@ static long kernel_addresses(u64 *detail)
 			return 1;
 		unmap.address = APPLICATION_DATA;
 		unmap.freed = (frame_t *)at; /* the core would write there */
-		if (!refused(tk_unmap(&unmap), detail))
+		if (at >> 47 && !refused(tk_unmap(&unmap), detail)) /* lower ones may be its own */
 			return 1;
 		unmap.pages = ~0ull;
 		unmap.freed = freed;
