@@ -9,6 +9,7 @@
 #define PIPE_PAGES_MAX 256u          /* pipe-max-size, 1 MiB */
 #define PIPE_ATOMIC 4096u            /* PIPE_BUF */
 #define SPARE_PAGES 2u
+#define SEEN_READY (~0ull)           /* fs_file.seen: the other side was there */
 
 #define READABLE 0x041u              /* POLLIN | POLLRDNORM */
 #define WRITABLE 0x104u              /* POLLOUT | POLLWRNORM */
@@ -182,6 +183,7 @@ static long pipe_write(struct fs_file *file, struct fs_transfer *transfer)
 	u64 done = 0, tail, room, want;
 	u8 *surplus = NULL;
 	long result = 0;
+	u32 announce;
 
 	fs_gate_exclusive(&pipe->writing);
 	lock_acquire(&pipe->lock);
@@ -210,8 +212,12 @@ static long pipe_write(struct fs_file *file, struct fs_transfer *transfer)
 		/* Small writes become visible at once as a whole, large ones page by page. */
 		if (done == want || transfer->size > PIPE_ATOMIC) {
 			lock_acquire(&pipe->lock);
+			announce = pipe->read_word->level & READABLE;
 			pipe->tail = tail;
 			pipe_levels(pipe);
+			/* Watchers of edges are told of every write. */
+			if (announce && done == want)
+				pollword_event(pipe->read_word, pipe->read_word->level);
 			lock_release(&pipe->lock);
 		}
 	}
@@ -222,13 +228,12 @@ static long pipe_write(struct fs_file *file, struct fs_transfer *transfer)
 	return done ? (long)done : result;
 }
 
-/* One end was opened (step 1) or closed (-1). */
+/* One end was opened (step 1) or closed (-1); lock is held. */
 static void ends_count(struct fs_pipe_state *pipe, u32 flags, i32 step)
 {
 	u32 access = flags & FS_O_ACCMODE;
 	bool reads = access != FS_O_WRONLY, writes = access != FS_O_RDONLY;
 
-	lock_acquire(&pipe->lock);
 	if (reads)
 		pipe->readers += (u32)step;
 	if (writes)
@@ -245,14 +250,15 @@ static void ends_count(struct fs_pipe_state *pipe, u32 flags, i32 step)
 	if (!pipe->readers && !pipe->writers)
 		pipe->head = pipe->tail; /* what nobody read is gone */
 	pipe_levels(pipe);
-	lock_release(&pipe->lock);
 }
 
 static void pipe_close(struct fs_file *file)
 {
 	struct fs_pipe_state *pipe = file->inode->pipe;
 
+	lock_acquire(&pipe->lock);
 	ends_count(pipe, file->flags, -1);
+	lock_release(&pipe->lock);
 }
 
 static const struct fs_file_ops pipe_ops = { pipe_read, pipe_write, pipe_close };
@@ -296,12 +302,16 @@ static long fifo_open(struct fs_file *file)
 	pipe = file->inode->pipe;
 	if (access == FS_O_WRONLY && (file->flags & FS_O_NONBLOCK) && !pipe->readers)
 		return -ENXIO;
-	lock_acquire(&pipe->lock);
-	file->seen = access == FS_O_RDONLY ? pipe->writer_opens : pipe->reader_opens;
-	lock_release(&pipe->lock);
 	file->ops = &pipe_ops;
 	file->word = access == FS_O_WRONLY ? pipe->write_word : pipe->read_word;
+	lock_acquire(&pipe->lock);
+	/* Who finds the other side open is through, though it may be gone before open_ready asks. */
+	if (access == FS_O_RDONLY)
+		file->seen = pipe->writers ? SEEN_READY : pipe->writer_opens;
+	else
+		file->seen = pipe->readers ? SEEN_READY : pipe->reader_opens;
 	ends_count(pipe, file->flags, 1);
+	lock_release(&pipe->lock);
 	return 0;
 }
 
@@ -353,7 +363,9 @@ static long end_open(const struct rt_request *rq, struct fs_inode *inode, u32 ac
 		return result;
 	(*file)->ops = &pipe_ops;
 	(*file)->word = access == FS_O_RDONLY ? pipe->read_word : pipe->write_word;
+	lock_acquire(&pipe->lock);
 	ends_count(pipe, access, 1);
+	lock_release(&pipe->lock);
 	return 0;
 }
 

@@ -147,6 +147,14 @@ static void fifos(void)
 	/* The writer came and went: the reader's open is done. */
 	CHECK_EQUAL(fs_op_open_ready(&fake_rq, reader), 0);
 	file_close(reader);
+	/* A writer that was there at a reader's opening has let it through, though it is gone when the reader asks. */
+	writer = file_open("/fifo", FS_O_WRONLY, 0);
+	CHECK_EQUAL(fs_op_open_ready(&fake_rq, writer), -EAGAIN);
+	reader = file_open("/fifo", FS_O_RDONLY, 0);
+	CHECK_EQUAL(fs_op_open_ready(&fake_rq, writer), 0);
+	file_close(writer);
+	CHECK_EQUAL(fs_op_open_ready(&fake_rq, reader), 0);
+	file_close(reader);
 	reader = file_open("/fifo", FS_O_RDWR, 0);
 	CHECK_EQUAL(file_read(reader, buffer, 10, 0), -EAGAIN);
 	CHECK_EQUAL(file_write(reader, "new", 3, 0), 3);
