@@ -96,7 +96,7 @@ static long terminal_file_open(u32 device, u32 flags, u64 fs_file, struct shim_f
 		(void)tty_close(handle);
 		return -ENOMEM;
 	}
-	made->data = terminal;
+	terminal_enter(made, terminal);
 	made->pollword = pollword_of_handle(word);
 	if (device == TTY_DEVICE_PTMX) {
 		terminal->number = TTY_OPENED_NUMBER(opened);

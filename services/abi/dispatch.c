@@ -1,5 +1,6 @@
 /* The way from an application's system call, exception or interrupt to its handler and back. */
 #include "timerfd.h"
+#include "terminal.h"
 #include <abi_server.h>
 
 /* One bit a system call: its absence has been logged. */
@@ -24,21 +25,25 @@ static __attribute__((noinline)) noreturn_fn void thread_unknown(u32 thread)
 	tk_thread_exit(NULL);
 }
 
-long abi_upcall_syscall(const struct tk_request *request)
+long abi_serve_syscall(u32 number, const u64 *args, u32 thread)
 {
-	struct shim_thread *t = shim_thread_find(request->thread);
-	u32 number = request->op >> 8;
+	struct shim_thread *t = shim_thread_find(thread);
 	long result;
 
 	if (unlikely(!t))
-		thread_unknown(request->thread);
+		thread_unknown(thread);
 	if (likely(number < syscall_count && syscall_table[number]))
-		result = syscall_table[number](t, request->args);
+		result = syscall_table[number](t, args);
 	else
 		result = syscall_absent(t, number);
 	if (unlikely(t->page->interrupt || (result < 0 && result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK)))
 		result = signals_deliver(t, result, true);
 	return result;
+}
+
+long abi_upcall_syscall(const struct tk_request *request)
+{
+	return abi_serve_syscall(request->op >> 8, request->args, request->thread);
 }
 
 long abi_upcall_exception(const struct tk_request *request)
@@ -58,6 +63,14 @@ long abi_upcall_interrupt(const struct tk_request *request)
 	if (unlikely(!t))
 		thread_unknown(request->thread);
 	return signals_deliver(t, 0, false);
+}
+
+long abi_op_unit_restarted(const struct rt_request *rq, u32 unit)
+{
+	(void)rq;
+	(void)unit;
+	terminals_restarted();
+	return 0;
 }
 
 void abi_init(void)

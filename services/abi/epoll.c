@@ -273,6 +273,21 @@ void epoll_file_closed(struct shim_file *file)
 	lock_release(&graph_lock);
 }
 
+void epoll_file_moved(struct shim_file *file)
+{
+	lock_acquire(&graph_lock);
+	for (struct epoll_item *item = file->epoll_items; item; item = item->file_next) {
+		lock_acquire(&item->set->lock);
+		watch_set_remove(item->set->watches, &item->place);
+		if (watch_set_add(item->set->watches, file_event_word(file), item, &item->place) < 0)
+			log_line("abi: an epoll set has lost a file that moved: out of memory");
+		ready_add(item->set, item); /* whatever happened in between */
+		pollword_event(item->set->word, POLLIN);
+		lock_release(&item->set->lock);
+	}
+	lock_release(&graph_lock);
+}
+
 /* ---- Collecting --------------------------------------------------------------------------------------------------------------------- */
 
 /* Looks at one item; neither it nor its file can go away while the set is locked. */

@@ -30,6 +30,28 @@ static u32 poll_scan(struct shim_thread *t, struct poll_entry *entries, u32 coun
 	return ready;
 }
 
+/* Watches the words that are not watched yet: all at first, later those of files which have another one now. */
+static long poll_watch(struct watch_set *set, struct poll_entry *entries, u32 count)
+{
+	for (u32 i = 0; i < count; i++) {
+		struct poll_entry *e = &entries[i];
+		const volatile u32 *word = e->file ? file_event_word(e->file) : NULL;
+		long result;
+
+		if (word == e->word)
+			continue;
+		watch_set_remove(set, &e->place);
+		e->word = NULL;
+		if (!word)
+			continue;
+		result = watch_set_add(set, word, e, &e->place);
+		if (result < 0)
+			return result;
+		e->word = word;
+	}
+	return 0;
+}
+
 static void notice_ignore(void *cookie, void *context)
 {
 	(void)cookie;
@@ -42,10 +64,10 @@ static long poll_wait_many(struct shim_thread *t, struct poll_entry *entries, u3
 	struct watch_set *set = poll_watches(t);
 	long result = set ? 0 : -ENOMEM;
 
-	for (u32 i = 0; i < count && result == 0; i++)
-		if (entries[i].file && file_event_word(entries[i].file))
-			result = watch_set_add(set, file_event_word(entries[i].file), &entries[i], &entries[i].place);
 	while (result == 0) {
+		result = poll_watch(set, entries, count);
+		if (result < 0)
+			break;
 		u32 seen = __atomic_load_n(watch_set_word(set), __ATOMIC_ACQUIRE); /* before the notices and the scan */
 
 		watch_set_take(set, notice_ignore, NULL);
@@ -56,22 +78,6 @@ static long poll_wait_many(struct shim_thread *t, struct poll_entry *entries, u3
 	}
 	for (u32 i = 0; set && i < count; i++)
 		watch_set_remove(set, &entries[i].place);
-	return result;
-}
-
-/* The same for one word, which needs no watch. */
-static long poll_wait_one(struct shim_thread *t, struct poll_entry *entries, u32 count, const volatile u32 *word, nanos_t deadline)
-{
-	long result = 0;
-
-	while (result == 0) {
-		u32 seen = __atomic_load_n(word, __ATOMIC_ACQUIRE); /* before the scan */
-
-		result = poll_scan(t, entries, count);
-		if (result)
-			break;
-		result = shim_wait(t, word, seen, deadline);
-	}
 	return result;
 }
 
@@ -93,10 +99,29 @@ static const volatile u32 *poll_single_word(struct poll_entry *entries, u32 coun
 	return *several ? NULL : found;
 }
 
-long poll_entries(struct shim_thread *t, struct poll_entry *entries, u32 count, nanos_t deadline)
+/* The same for one word, which needs no watch. */
+static long poll_wait_one(struct shim_thread *t, struct poll_entry *entries, u32 count, nanos_t deadline)
 {
 	static const volatile u32 never;
-	const volatile u32 *word;
+	bool several;
+	long result = 0;
+
+	while (result == 0) {
+		const volatile u32 *word = poll_single_word(entries, count, &several); /* each time: a file may have another now */
+		u32 seen;
+
+		word = word ? word : &never;
+		seen = __atomic_load_n(word, __ATOMIC_ACQUIRE); /* before the scan */
+		result = poll_scan(t, entries, count);
+		if (result)
+			break;
+		result = shim_wait(t, word, seen, deadline);
+	}
+	return result;
+}
+
+long poll_entries(struct shim_thread *t, struct poll_entry *entries, u32 count, nanos_t deadline)
+{
 	bool several;
 	long result;
 
@@ -104,11 +129,11 @@ long poll_entries(struct shim_thread *t, struct poll_entry *entries, u32 count, 
 		entries[i].file = entries[i].fd >= 0 ? file_get(t, entries[i].fd) : NULL;
 	result = poll_scan(t, entries, count);
 	if (result == 0 && deadline != 0) {
-		word = poll_single_word(entries, count, &several);
+		(void)poll_single_word(entries, count, &several);
 		if (several)
 			result = poll_wait_many(t, entries, count, deadline);
 		else
-			result = poll_wait_one(t, entries, count, word ? word : &never, deadline);
+			result = poll_wait_one(t, entries, count, deadline);
 		if (result == -ETIMEDOUT)
 			result = 0;
 	}

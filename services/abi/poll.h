@@ -11,6 +11,7 @@ struct poll_entry {
 	u16 events, revents;
 	struct shim_file *file;   /* poll_entries's own */
 	struct watch_place place; /* poll_entries's own */
+	const volatile u32 *word; /* poll_entries's own: what is watched */
 };
 /* Fills revents; the number of entries that have some, or -ERESTARTSYS. deadline 0: only looks. */
 long poll_entries(struct shim_thread *t, struct poll_entry *entries, u32 count, nanos_t deadline);

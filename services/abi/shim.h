@@ -123,6 +123,8 @@ void shim_futex_exit(struct shim_thread *t);
 
 /* epoll.c: the last reference of a file is gone: it leaves every epoll set. */
 void epoll_file_closed(struct shim_file *file);
+/* The file has another event word now: the sets that hold it watch that. */
+void epoll_file_moved(struct shim_file *file);
 
 /* watch.c: many poll words waited for at once; watch.h has the rest. */
 struct watch_set;

@@ -16,6 +16,9 @@ static struct rt_lock settings_lock = RT_LOCK_INIT;
 static struct tty_settings settings_kept;
 static bool settings_valid;
 
+static struct rt_lock terminals_lock = RT_LOCK_INIT;
+static struct list terminals = LIST_INIT(terminals);
+
 static struct terminal_file *terminal_of(struct shim_file *file)
 {
 	return file->data;
@@ -57,6 +60,31 @@ static long terminal_reopen(struct shim_file *file, u64 lost)
 	restore = settings_valid && terminal_of(file)->device == TTY_DEVICE_SERIAL;
 	lock_release(&settings_lock);
 	return restore ? tty_settings_put(file->handle, &settings) : 0;
+}
+
+void terminal_enter(struct shim_file *file, struct terminal_file *terminal)
+{
+	terminal->file = file;
+	file->data = terminal;
+	lock_acquire(&terminals_lock);
+	list_push_back(&terminals, &terminal->all);
+	lock_release(&terminals_lock);
+}
+
+void terminals_restarted(void)
+{
+	lock_acquire(&terminals_lock);
+	list_each(node, &terminals) {
+		struct shim_file *file = container_of(node, struct terminal_file, all)->file;
+		const struct tk_pollword *word = file->pollword;
+		struct tty_settings settings;
+
+		if (tty_settings_get(file->handle, &settings) != -EBADF || terminal_reopen(file, file->handle) < 0)
+			continue;
+		epoll_file_moved(file);
+		(void)tk_wake(&word->sequence, ~0u, 0, ~0u); /* the old word tells nothing more */
+	}
+	lock_release(&terminals_lock);
 }
 
 /* Waits for the terminal's next event. A word that is gone: the service has failed, and is asked again a little later. */
@@ -200,6 +228,9 @@ static void terminal_close(struct shim_file *file)
 {
 	struct terminal_file *terminal = terminal_of(file);
 
+	lock_acquire(&terminals_lock);
+	list_remove(&terminal->all);
+	lock_release(&terminals_lock);
 	(void)tty_close(file->handle);
 	if (terminal->is_master)
 		terminal_node_remove(terminal->number);

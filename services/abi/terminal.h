@@ -5,14 +5,19 @@
 #include "shim.h"
 #include "include/abi_ioctl.h"
 #include <tty/tty_types.h>
+#include <list.h>
 
 struct terminal_file {
+	struct list all;    /* all open terminals, for a restarted service */
+	struct shim_file *file;
 	u64 fs_file;        /* the device node's handle at fs */
 	u32 device;
 	bool is_master;
 	u32 number;         /* of a master's pair */
 };
 extern const struct shim_file_ops terminal_ops;
+void terminal_enter(struct shim_file *file, struct terminal_file *terminal); /* the file is one of terminals from now on */
+void terminals_restarted(void);  /* a unit runs again: terminals that it has forgotten are opened again */
 
 /* device.c */
 long terminal_open_peer(struct shim_thread *t, struct shim_file *master, u32 flags) must_check; /* TIOCGPTPEER: a new descriptor */

@@ -2,6 +2,7 @@
  * The supervisor: sees units fail and starts them again; when one fails that the machine can't run without, it resets the machine.
  * One thread waits on a watch table for all domains' state words.
  */
+#include <abi_client.h>
 #include <mem_client.h>
 #include <super_server.h>
 
@@ -61,6 +62,8 @@ static void unit_recover(struct watched *unit)
 		log_line("super: %s could not be restarted (%ld)", page->name, result);
 	else
 		log_line("super: %s restarted (%u)", page->name, unit->restarts);
+	if (result >= 0 && abi_unit_restarted(page->id) < 0)
+		log_line("super: the shim does not hear of it");
 }
 
 /* A watch table; 0 when there is no memory. */
