@@ -93,6 +93,8 @@ void percpu_load(struct cpu *cpu)
 	__asm__ volatile("mov %0, %%ss; mov %1, %%ds; mov %1, %%es; mov %1, %%fs; mov %1, %%gs"
 		: : "r"(ARCH_SELECTOR_CORE_DATA), "r"(0));
 	__asm__ volatile("ltr %w0" : : "r"(ARCH_SELECTOR_TSS));
+	/* No local descriptors: at reset the table is said to lie at address 0, where a program could put gates. */
+	__asm__ volatile("lldt %w0" : : "r"(0));
 	msr_write(MSR_GS_BASE, (u64)cpu->arch.entry);
 	cpu->arch.root = arch_kernel_root;
 }
