@@ -47,6 +47,7 @@ SAME(THREAD_RESUME_IP, struct thread, resume_ip);
 SAME(THREAD_RESUME_SP, struct thread, resume_sp);
 SAME(THREAD_RESULT, struct thread, result);
 SAME(THREAD_OUTS, struct thread, outs);
+SAME(THREAD_ID, struct thread, id);
 SAME(THREAD_BADGE, struct thread, badge);
 SAME(THREAD_RESUME, struct thread, resume);
 SAME(THREAD_ATTENTION, struct thread, attention);
@@ -247,11 +248,14 @@ long arch_regs_get(const struct thread *t, struct tk_regs *regs)
 	return 0;
 }
 
+static bool canonical(u64 address) { return (u64)((i64)(address << 16) >> 16) == address; }
+
 long arch_regs_set(struct thread *t, const struct tk_regs *regs)
 {
 	struct arch_frame *f = &t->arch.user;
 
-	if (regs->fs_base >= ARCH_USER_LIMIT || regs->gs_base >= ARCH_USER_LIMIT)
+	/* Any canonical base: programs set what they like by instruction, and it gives them no right. */
+	if (!canonical(regs->fs_base) || !canonical(regs->gs_base))
 		return -EPERM;
 	/* Commit. An instruction pointer outside the user half is kept at the limit, where nothing is ever mapped: the thread faults there
 	 * in user mode, never on the way out of the core. */

@@ -90,18 +90,22 @@ static void application_page_fault(struct thread *t, const struct arch_frame *f)
 	}
 }
 
+/* Arithmetic exceptions that are flagged and not masked. */
+#define FLOAT_FLAGS 0x3f
+#define SIMD_MASK_SHIFT 7
+
 static u32 simd_status(void)
 {
 	u32 value;
 	__asm__ volatile("stmxcsr %0" : "=m"(value));
-	return value;
+	return value & ~(value >> SIMD_MASK_SHIFT) & FLOAT_FLAGS;
 }
 
 static u16 x87_status(void)
 {
-	u16 value;
-	__asm__ volatile("fnstsw %0" : "=a"(value));
-	return value;
+	u16 status, control;
+	__asm__ volatile("fnstsw %0; fnstcw %1" : "=a"(status), "=m"(control));
+	return status & ~control & FLOAT_FLAGS;
 }
 
 static void application_exception(struct thread *t, const struct arch_frame *f, u32 vector)
@@ -120,7 +124,7 @@ static void application_exception(struct thread *t, const struct arch_frame *f, 
 		if (!vector_first_use(t))
 			exception_raise(t, TK_EXCEPTION_ILLEGAL, f->rip, 0);
 	} else if (kinds[vector].exception) {
-		u32 detail = vector == VECTOR_X87 ? x87_status() : vector == VECTOR_SIMD ? simd_status() : 0;
+		u64 detail = vector == VECTOR_X87 ? x87_status() : vector == VECTOR_SIMD ? simd_status() | TK_FLOAT_SIMD : 0;
 		exception_raise(t, kinds[vector].exception, kinds[vector].at_ip ? f->rip : 0, detail);
 	} else {
 		exception_raise(t, TK_EXCEPTION_GENERAL, 0, f->error);

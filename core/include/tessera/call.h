@@ -120,7 +120,7 @@ enum tk_exception {
 	TK_EXCEPTION_BUS,        /* mapped, but no page behind it */
 	TK_EXCEPTION_MEMORY,     /* out of memory */
 	TK_EXCEPTION_DIVIDE,
-	TK_EXCEPTION_FLOAT,      /* x87 or SIMD arithmetic: args[2] the status */
+	TK_EXCEPTION_FLOAT,      /* x87 or SIMD arithmetic: args[2] the flags that are set and not masked, with TK_FLOAT_SIMD for the latter */
 	TK_EXCEPTION_ILLEGAL,
 	TK_EXCEPTION_BREAKPOINT,
 	TK_EXCEPTION_DEBUG,
@@ -129,6 +129,7 @@ enum tk_exception {
 	TK_EXCEPTION_OVERFLOW,
 	TK_EXCEPTION_BOUND,
 };
+#define TK_FLOAT_SIMD (1ull << 32)
 enum tk_access { TK_ACCESS_READ = 1, TK_ACCESS_WRITE = 2, TK_ACCESS_EXECUTE = 4 };
 
 /* Call operation op of a gate. message->args are the words, and become the reply's. -EAGAIN: the unit is being restarted.

@@ -24,6 +24,8 @@ static const struct exception_rule rules[] = {
 	[TK_EXCEPTION_BOUND] = { SIGSEGV, PROC_SI_KERNEL, AT_NOTHING, 5 },
 };
 
+#define TRAP_X87 16 /* rules name the SIMD trap */
+
 /* si_code of SIGFPE by the exception flags of the status word, in Linux's order (fpu__exception_code). */
 static i32 float_code(u64 status)
 {
@@ -63,7 +65,9 @@ void exception_signal(struct shim_thread *t, const struct tk_request *request)
 		info.fault.address = request->args[1];
 	else if (rule->address == AT_INSTRUCTION)
 		info.fault.address = request->args[3];
-	if (kind == TK_EXCEPTION_FLOAT)
+	if (kind == TK_EXCEPTION_FLOAT) {
 		info.code = float_code(request->args[2]);
+		t->fault.trap = request->args[2] & TK_FLOAT_SIMD ? rule->trap : TRAP_X87;
+	}
 	(void)!proc_signal_force(&info);
 }
