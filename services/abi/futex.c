@@ -56,7 +56,7 @@ long futex_sleep(u64 address, u32 expected, bool shared, nanos_t deadline, u32 b
 	return result == -ECANCELED || result > 0 ? 0 : result; /* the page went away: as good as a wake */
 }
 
-long futex_wake(u64 address, u32 count, bool shared, u32 bitset)
+long futex_wake(struct shim_thread *t, u64 address, u32 count, bool shared, u32 bitset)
 {
 	u32 tries = TRIES;
 	long result;
@@ -64,6 +64,8 @@ long futex_wake(u64 address, u32 count, bool shared, u32 bitset)
 	do {
 		result = tk_wake(futex_word(address), count, futex_flags(shared), bitset);
 	} while (shared && word_again(result, address, &tries));
+	if (result >= 0 && (u32)result < count)
+		result += futex_many_wake(t, address, count - (u32)result, shared);
 	return result;
 }
 
@@ -107,7 +109,7 @@ static long wake_checked(struct shim_thread *t, u64 address, i32 count, bool sha
 	result = futex_check(t, address, shared);
 	if (result < 0)
 		return result;
-	return futex_wake(address, count < 1 ? 1 : (u32)count, shared, bitset); /* Linux wakes one even for none */
+	return futex_wake(t, address, count < 1 ? 1 : (u32)count, shared, bitset); /* Linux wakes one even for none */
 }
 
 static long futex_requeue(struct shim_thread *t, const u64 *a, bool shared, bool compare)
@@ -177,10 +179,10 @@ static long futex_wake_op(struct shim_thread *t, const u64 *a, bool shared)
 		return result;
 	if (comparison > COMPARE_GE)
 		return -ENOSYS;
-	result = futex_wake(a[0], (i32)a[2] < 1 ? 1 : (u32)a[2], shared, FUTEX_BITS_ALL);
+	result = futex_wake(t, a[0], (i32)a[2] < 1 ? 1 : (u32)a[2], shared, FUTEX_BITS_ALL);
 	if (result < 0 || !compare_holds(comparison, (i32)old, field12(encoded, 0)))
 		return result;
-	more = futex_wake(a[4], (i32)a[3] < 1 ? 1 : (u32)a[3], shared, FUTEX_BITS_ALL);
+	more = futex_wake(t, a[4], (i32)a[3] < 1 ? 1 : (u32)a[3], shared, FUTEX_BITS_ALL);
 	return more < 0 ? more : result + more;
 }
 

@@ -14,7 +14,10 @@ static inline u32 futex_flags(bool shared) { return TK_WAIT_CLIENT | (shared ? T
 long futex_check(struct shim_thread *t, u64 address, bool shared) must_check;
 /* 0 woken, -EAGAIN, -ETIMEDOUT, -EINTR, -EFAULT. */
 long futex_sleep(u64 address, u32 expected, bool shared, nanos_t deadline, u32 bitset) must_check;
-long futex_wake(u64 address, u32 count, bool shared, u32 bitset);
+long futex_wake(struct shim_thread *t, u64 address, u32 count, bool shared, u32 bitset);
+
+/* futex_many.c: wakes waits on several words; after the core's own wake. How many. */
+u32 futex_many_wake(struct shim_thread *t, u64 address, u32 count, bool shared);
 
 /* futex_pi.c */
 long futex_lock_pi(struct shim_thread *t, u64 address, bool shared, nanos_t deadline, bool try_only) must_check;

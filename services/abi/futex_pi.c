@@ -87,7 +87,7 @@ long futex_unlock_pi(struct shim_thread *t, u64 address, bool shared)
 	} while (result == -EAGAIN);
 	if (result < 0)
 		return result;
-	result = futex_wake(address, 1, shared, FUTEX_BITS_ALL);
+	result = futex_wake(t, address, 1, shared, FUTEX_BITS_ALL);
 	return result < 0 ? result : 0;
 }
 
@@ -114,7 +114,7 @@ long sys_get_robust_list(struct shim_thread *t, const u64 *a)
 }
 
 /* One lock of the list: if this thread holds it, it is marked as its owner's that died. Negative ends the walk. */
-static long lock_abandon(const struct shim_thread *t, u64 address, bool pi, bool pending)
+static long lock_abandon(struct shim_thread *t, u64 address, bool pi, bool pending)
 {
 	u64 loaded;
 	u32 word;
@@ -127,7 +127,7 @@ static long lock_abandon(const struct shim_thread *t, u64 address, bool pi, bool
 		return result;
 	word = (u32)loaded;
 	if (pending && !pi && !word) {
-		(void)futex_wake(address, 1, true, FUTEX_BITS_ALL);
+		(void)futex_wake(t, address, 1, true, FUTEX_BITS_ALL);
 		return 0;
 	}
 	do {
@@ -137,14 +137,14 @@ static long lock_abandon(const struct shim_thread *t, u64 address, bool pi, bool
 	} while (result == -EAGAIN);
 	if (result < 0 || !(word & FUTEX_WAITERS))
 		return result;
-	(void)futex_wake(address, 1, true, FUTEX_BITS_ALL);
+	(void)futex_wake(t, address, 1, true, FUTEX_BITS_ALL);
 	if (pi)
-		(void)futex_wake(address, 1, false, FUTEX_BITS_ALL);
+		(void)futex_wake(t, address, 1, false, FUTEX_BITS_ALL);
 	return 0;
 }
 
 /* An entry's address carries the PI mark in bit 0. */
-static void robust_list_walk(const struct shim_thread *t)
+static void robust_list_walk(struct shim_thread *t)
 {
 	struct linux_robust_list_head head;
 	u64 entry;
@@ -176,6 +176,6 @@ void shim_futex_exit(struct shim_thread *t)
 		robust_list_walk(t);
 	t->robust_list = 0;
 	if (t->clear_child_tid && others && user_copy_out(t->clear_child_tid, &zero, sizeof(zero)) >= 0)
-		(void)futex_wake(t->clear_child_tid, 1, true, FUTEX_BITS_ALL);
+		(void)futex_wake(t, t->clear_child_tid, 1, true, FUTEX_BITS_ALL);
 	t->clear_child_tid = 0;
 }
