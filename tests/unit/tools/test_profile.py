@@ -89,8 +89,8 @@ class Compose(Case):
         self.assertEqual(composed.units[0].variants["tty"], ("absent", None))
 
     def test_options(self):
-        composed = self.load(GENERAL.replace('class = "IC1"', 'class = "IC1"\nstacks = 3\nheap_pages = 7\nthreads = 4'))
-        self.assertEqual((composed.units[1].stacks, composed.units[1].heap_pages, composed.units[1].threads), (3, 7, 4))
+        composed = self.load(GENERAL.replace('class = "IC1"', 'class = "IC1"\nstacks = 5\nheap_pages = 7\nthreads = 4'))
+        self.assertEqual((composed.units[1].stacks, composed.units[1].heap_pages, composed.units[1].threads), (5, 7, 4))
 
     def test_manifest_has_everything(self):
         composed = self.load(GENERAL)
@@ -121,6 +121,13 @@ class Refuse(Case):
         self.refused(GENERAL.replace('"IC1"', '"IC1"\nthreads = 0'), "p.toml:9: 'threads' is 1 to 16, not 0")
         self.refused(GENERAL + 'ports = ["0x3f8"]\n', "p.toml:12: '0x3f8' is no range of ports like \"0x3f8+8\"")
         self.refused(GENERAL + "irqs = [99]\n", "p.toml:12: interrupt lines are 0 to 23")
+
+    def test_threads_need_stacks(self):
+        self.refused(GENERAL.replace('"IC1"', '"IC1"\nstacks = 1'), "p.toml:9: unit 'system' needs more stacks than its 1 threads")
+
+    def test_ic0_options_add_up(self):
+        text = GENERAL.replace('"IC1"', '"IC0"\nstacks = 20')
+        self.assertEqual(self.load(text).units[0].stacks, 36)
 
     def test_missing_right(self):
         self.refused(GENERAL.replace('"IC1"', '"IC1"\nrights = ["memory"]'), "p.toml:9: service 'proc' needs the right 'threads'")
