@@ -1,4 +1,4 @@
-/* Size and content of open files beyond reading and writing: truncation, allocation, holes, objects, memory files. */
+/* Size and content of open files beyond reading and writing: truncation, allocation, holes, objects. */
 #include "fs.h"
 #include <fs_server.h>
 #include <mem_client.h>
@@ -17,11 +17,6 @@ static long writable_get(const struct rt_request *rq, u64 handle, struct fs_file
 		return 0;
 	fs_file_put(*file);
 	return -EBADF;
-}
-
-static bool is_data(const struct fs_file *file)
-{
-	return file->kind == FS_KIND_FILE && fs_inode_type(file->inode) == FS_IFREG;
 }
 
 static long inode_resize(struct fs_inode *inode, u64 size)
@@ -51,7 +46,7 @@ long fs_op_truncate(const struct rt_request *rq, u64 handle, u64 size)
 		return -EBADF;
 	if (file->kind == FS_KIND_PATH)
 		result = -EBADF;
-	else if (!is_data(file) || (file->flags & FS_O_ACCMODE) == FS_O_RDONLY)
+	else if (!fs_file_is_data(file) || (file->flags & FS_O_ACCMODE) == FS_O_RDONLY)
 		result = -EINVAL; /* not open for writing, as ftruncate(2) has it */
 	else
 		result = inode_resize(file->inode, size);
@@ -151,7 +146,7 @@ long fs_op_allocate(const struct rt_request *rq, u64 handle, u32 mode, u64 offse
 		return result;
 	if (file->kind == FS_KIND_STREAM)
 		result = -ESPIPE;
-	else if (!is_data(file))
+	else if (!fs_file_is_data(file))
 		result = -ENODEV;
 	else if (offset + length > FS_OFFSET_MAX - PAGE_SIZE)
 		result = -EFBIG;
@@ -200,7 +195,7 @@ long fs_op_seek(const struct rt_request *rq, u64 handle, i64 offset, u32 whence,
 
 	if (!file)
 		return -EBADF;
-	size = is_data(file) ? (i64)file->inode->size : 0;
+	size = fs_file_is_data(file) ? (i64)file->inode->size : 0;
 	if (file->kind == FS_KIND_PATH) {
 		result = -EBADF;
 	} else if (file->kind == FS_KIND_STREAM) {
@@ -209,7 +204,7 @@ long fs_op_seek(const struct rt_request *rq, u64 handle, i64 offset, u32 whence,
 		if (file->kind == FS_KIND_GENERATED || __builtin_add_overflow(size, offset, &size) || size < 0)
 			result = -EINVAL;
 		*position = (u64)size;
-	} else if ((whence == SEEK_TO_DATA || whence == SEEK_TO_HOLE) && is_data(file)) {
+	} else if ((whence == SEEK_TO_DATA || whence == SEEK_TO_HOLE) && fs_file_is_data(file)) {
 		fs_gate_shared(&file->inode->io);
 		result = offset < 0 ? -ENXIO : data_seek(file->inode, (u64)offset, whence, position);
 		fs_gate_release(&file->inode->io);
@@ -242,7 +237,7 @@ long fs_op_object(const struct rt_request *rq, u64 handle, u32 write, u64 *objec
 	if (!file)
 		return -EBADF;
 	inode = file->inode;
-	if (!is_data(file)) {
+	if (!fs_file_is_data(file)) {
 		result = file->kind == FS_KIND_PATH ? -EBADF : -ENODEV;
 	} else if (file->place.mount && (file->place.mount->flags & FS_MS_NOEXEC) && (file->flags & FS_O_EXECUTE)) {
 		result = -EACCES;
@@ -286,118 +281,5 @@ long fs_op_path_of(const struct rt_request *rq, u64 client, u64 handle, void *pa
 		fs_file_put(file);
 	if (c)
 		fs_client_put(c);
-	return result;
-}
-
-/* ---- Memory files ------------------------------------------------------------------------------------------------------------ */
-static const struct fs_type pipefs_type = { .name = "pipefs", .magic = 0x50495045 };
-static struct fs_super *memory_super, *pipe_super;
-static struct fs_mounted *memory_mount, *pipe_mount;
-
-struct fs_super *fs_pipe_super(void)
-{
-	return pipe_super;
-}
-
-/* A mount that is in no list, with a root directory for passing names. */
-static struct fs_mounted *mount_hidden(struct fs_super *super)
-{
-	struct fs_mounted *mount = super ? heap_alloc(sizeof(*mount)) : NULL;
-	struct fs_inode *root;
-
-	if (!mount || fs_tmpfs_inode(super, FS_IFDIR, 0, &root))
-		return NULL;
-	super->root = fs_name_create("", 0, NULL, root);
-	mount->references = 1;
-	mount->super = super;
-	mount->root = super->root;
-	return super->root ? mount : NULL;
-}
-
-long fs_memory_start(void)
-{
-	memory_super = fs_super_create(&fs_tmpfs_type);
-	pipe_super = fs_super_create(&pipefs_type);
-	memory_mount = mount_hidden(memory_super);
-	pipe_mount = mount_hidden(pipe_super);
-	return memory_mount && pipe_mount ? 0 : -ENOMEM;
-}
-
-long fs_memory_place(struct fs_inode *inode, struct fs_place *place)
-{
-	struct fs_mounted *mount = inode->super == pipe_super ? pipe_mount : memory_mount;
-	struct fs_name *name;
-
-	fs_inode_hold(inode);
-	name = fs_name_create("file", 4, mount->root, inode);
-	if (!name)
-		return -ENOMEM;
-	name->passing = true;
-	fs_mount_hold(mount);
-	*place = (struct fs_place){ mount, name };
-	return 0;
-}
-
-long fs_op_memory_file(const struct rt_request *rq, u64 client, const void *name, size_t name_size, u32 flags, u64 *file, u64 *info)
-{
-	struct fs_client *c = fs_client_get(rq, client);
-	struct fs_file *made;
-	struct fs_inode *inode;
-	size_t length = strnlen(name, name_size);
-	long result;
-
-	if (!c)
-		return -EBADF;
-	if ((flags & ~(u32)(FS_MFD_CLOEXEC | FS_MFD_ALLOW_SEALING)) || length > FS_MEMORY_NAME_MAX) {
-		fs_client_put(c);
-		return -EINVAL;
-	}
-	result = fs_tmpfs_inode(memory_super, FS_IFREG | 0777, 0, &inode);
-	if (!result) {
-		fs_gate_shared(&fs_tree);
-		inode->uid = c->identity->ids.uid;
-		inode->gid = c->identity->ids.gid;
-		fs_gate_release(&fs_tree);
-		inode->links = 0;
-		inode->data.seals = flags & FS_MFD_ALLOW_SEALING ? 0 : FS_SEAL_SEAL;
-		inode->data.name = heap_alloc(length + 1);
-		if (inode->data.name)
-			memcpy(inode->data.name, name, length);
-		result = inode->data.name ? fs_file_create(rq, (struct fs_place){ NULL, NULL }, inode, FS_O_RDWR, &made) : -ENOMEM;
-		fs_inode_put(inode);
-	}
-	fs_client_put(c);
-	return result ? result : fs_file_answer(rq, made, file, info, NULL);
-}
-
-long fs_op_seals(const struct rt_request *rq, u64 handle, u32 add)
-{
-	struct fs_file *file = fs_file_get(rq, handle);
-	struct mem_object_info object = { 0 };
-	struct fs_inode *inode;
-	long result = 0;
-
-	if (!file)
-		return -EBADF;
-	inode = file->inode;
-	/* Only memory files have seals; in Linux tmpfs files have F_SEAL_SEAL, others none. */
-	if (!is_data(file) || !inode->data.name) {
-		result = is_data(file) && !add ? FS_SEAL_SEAL : is_data(file) ? -EPERM : -EINVAL;
-		fs_file_put(file);
-		return result;
-	}
-	fs_gate_exclusive(&inode->io);
-	if (add & ~31u)
-		result = -EINVAL;
-	else if (add && (file->flags & FS_O_ACCMODE) == FS_O_RDONLY)
-		result = -EPERM;
-	else if (add && (inode->data.seals & FS_SEAL_SEAL))
-		result = -EPERM;
-	else if ((add & FS_SEAL_WRITE) && inode->data.object && mem_object_info(inode->data.object, &object) == 0 && object.writable_mappings)
-		result = -EBUSY;
-	else
-		result = (long)(inode->data.seals |= add);
-	fs_gate_release(&inode->io);
-	fs_file_put(file);
 	return result;
 }

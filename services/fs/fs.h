@@ -307,6 +307,12 @@ struct fs_opening { const struct fs_identity *who; struct fs_place place; struct
 long fs_file_open(const struct rt_request *rq, const struct fs_opening *opening, struct fs_file **file) must_check;
 long fs_file_answer(const struct rt_request *rq, struct fs_file *file, u64 *handle, u64 *info, u64 *pollword);
 
+/* A regular file with content of its own. */
+static inline bool fs_file_is_data(const struct fs_file *file)
+{
+	return file->kind == FS_KIND_FILE && fs_inode_type(file->inode) == FS_IFREG;
+}
+
 /* ---- readdir ------------------------------------------------------------------------------------------------------------------------ */
 struct fs_listing { u8 *buffer; size_t capacity, used; u32 format; u64 next; bool full; };
 /* Adds a record; false when it does not fit. `position` is the one behind it. */

@@ -1,0 +1,32 @@
+/* What pipe.c and pipe_end.c share: the state of a pipe, and what its ends do to it. */
+#ifndef FS_PIPE_H
+#define FS_PIPE_H
+
+#include "fs.h"
+
+#define PIPE_READABLE 0x041u         /* POLLIN | POLLRDNORM */
+#define PIPE_WRITABLE 0x104u         /* POLLOUT | POLLWRNORM */
+#define PIPE_ERROR 0x008u
+#define PIPE_HANGUP 0x010u
+#define PIPE_SPARE_PAGES 2u
+
+struct fs_pipe_state {
+	struct fs_gate reading, writing; /* order: reading, writing, lock */
+	struct rt_lock lock;             /* guards all below; pages[] at or behind head are the reader's and writer's in turn */
+	u64 head, tail;                  /* bytes read and written since the start */
+	u32 page_count;
+	u8 **pages;
+	u8 *spare[PIPE_SPARE_PAGES];
+	u32 spare_count;
+	u32 readers, writers;
+	u64 reader_opens, writer_opens;
+	struct tk_pollword *read_word, *write_word;
+};
+
+struct fs_pipe_state *fs_pipe_make(void) must_check;   /* NULL: out of memory */
+void fs_pipe_free(struct fs_pipe_state *pipe);
+void fs_pipe_levels(struct fs_pipe_state *pipe);       /* tells both ends how it stands; lock is held */
+void fs_pipe_ends_count(struct fs_pipe_state *pipe, u32 flags, i32 step); /* an end was opened (1) or closed (-1); lock is held */
+extern const struct fs_file_ops fs_pipe_ops;
+
+#endif
