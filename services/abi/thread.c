@@ -39,16 +39,15 @@ struct shim_thread *shim_thread_current(void)
 /* Enters a thread in the table; false when out of memory or when a live thread has its place. */
 static bool table_insert(struct shim_thread *t)
 {
-	struct thread_leaf **place = &root[root_index(t->thread)], *fresh = NULL;
+	struct thread_leaf **place = &root[root_index(t->thread)];
 	u32 index = t->thread & (LEAF_SIZE - 1);
 	bool done = false;
 
-	if (!*place)
-		fresh = heap_alloc(sizeof(*fresh));
 	lock_acquire(&table_lock);
-	if (!*place && fresh) {
+	if (!*place) { /* looked at under the lock: the last thread of a leaf takes it away */
+		struct thread_leaf *fresh = heap_alloc(sizeof(*fresh));
+
 		__atomic_store_n(place, fresh, __ATOMIC_RELEASE); /* its zeroes before its address */
-		fresh = NULL;
 	}
 	if (*place && !(*place)->threads[index]) {
 		(*place)->used++;
@@ -56,7 +55,6 @@ static bool table_insert(struct shim_thread *t)
 		done = true;
 	}
 	lock_release(&table_lock);
-	heap_free(fresh);
 	return done;
 }
 
