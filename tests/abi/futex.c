@@ -304,7 +304,38 @@ static void waitv_waits_for_any(void)
 	CHECK_ERR(syscall(SYS_futex_waitv, entries, 2, 0, NULL, 0), EINVAL);
 }
 
+static void *thread_waitv(void *argument)
+{
+	struct futex_waitv entries[2] = {
+		{ .val = 0, .uaddr = (uintptr_t)&word, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
+		{ .val = 0, .uaddr = (uintptr_t)argument, .flags = FUTEX_32 },
+	};
+
+	__atomic_store_n(&tids[0], gettid(), __ATOMIC_SEQ_CST);
+	results[0] = (int)syscall(SYS_futex_waitv, entries, 2, 0, NULL, 0);
+	return NULL;
+}
+
+static void waitv_tells_which_was_woken(void)
+{
+	volatile int *shared = pages_shared(1);
+	pthread_t thread;
+
+	for (int which = 0; which < 2; which++) {
+		word = 0;
+		__atomic_store_n(&tids[0], 0, __ATOMIC_SEQ_CST);
+		REQUIRE(pthread_create(&thread, NULL, thread_waitv, (void *)shared) == 0);
+		REQUIRE(WAIT_UNTIL(__atomic_load_n(&tids[0], __ATOMIC_SEQ_CST) != 0));
+		task_wait_asleep(tids[0]);
+		CHECK_EQ(futex(&word, FUTEX_WAKE, 1, NULL, NULL, 0), 0);
+		CHECK_EQ(futex(shared, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0), 0);
+		CHECK_EQ(futex(which ? shared : &word, which ? FUTEX_WAKE : FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0), 1);
+		pthread_join(thread, NULL);
+		CHECK_EQ(results[0], which);
+	}
+}
+
 TESTS(TEST(wait_checks_the_value), TEST(errors), TEST(relative_timeout), TEST(absolute_timeouts), TEST(wake_counts),
       TEST(bit_sets_choose), TEST(requeue_moves), TEST(wake_op), TEST(shared_across_processes),
       TEST(private_word_is_not_shared_with_a_child), TEST(signal_interrupts), TEST(restart_looks_again),
-      TEST(priority_inheritance_lock), TEST(waitv_waits_for_any))
+      TEST(priority_inheritance_lock), TEST(waitv_waits_for_any), TEST(waitv_tells_which_was_woken))

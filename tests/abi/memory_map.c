@@ -1,6 +1,7 @@
 /* Anonymous memory: mmap and its placement flags, munmap, mprotect, brk, madvise, growing stacks and copy on write. */
 #include "check.h"
 
+#include <linux/membarrier.h>
 #include <setjmp.h>
 #include <sys/resource.h>
 
@@ -348,9 +349,21 @@ static void locking_and_residence(void)
 	CHECK_ERR(mlock(pages, PAGE), ENOMEM);
 }
 
+static void memory_barriers(void)
+{
+	long known = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
+
+	CHECK(known > 0 && known & MEMBARRIER_CMD_PRIVATE_EXPEDITED && known & MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+	CHECK_ERR(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0), EPERM);
+	CHECK_OK(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0));
+	CHECK_OK(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
+	CHECK_ERR(syscall(SYS_membarrier, 3, 0, 0), EINVAL);
+	CHECK_ERR(syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0x100, 0), EINVAL);
+}
+
 TESTS(TEST(new_memory_is_zero), TEST(mmap_refuses), TEST(hint_is_taken_when_free), TEST(fixed_replaces),
       TEST(fixed_noreplace), TEST(munmap_splits), TEST(mprotect_changes_and_splits), TEST(mprotect_refuses),
       TEST(execution_follows_protection), TEST(shared_anonymous_across_fork), TEST(copy_on_write_goes_both_ways),
       TEST(system_call_breaks_copy_on_write), TEST(brk_grows_and_shrinks), TEST(brk_stops_at_a_mapping),
       TEST(madvise_dontneed_zeroes), TEST(madvise_for_fork), TEST(stack_grows_by_itself), TEST(growsdown_mapping),
-      TEST(address_space_limit), TEST(locking_and_residence))
+      TEST(address_space_limit), TEST(locking_and_residence), TEST(memory_barriers))
