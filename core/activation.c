@@ -314,6 +314,12 @@ static void reply_to_unit(struct thread *t, struct activation *a, u64 result, co
 	t->resume = RESUME_CALL;
 }
 
+void activation_base_reset(struct thread *t)
+{
+	t->activations[0] = (struct activation){ .domain = abi_domain, .generation = abi_domain->generation, .stack = STACK_OF_THREAD,
+		.kind = ACTIVATION_SYSCALL };
+}
+
 static void reply_to_application(struct thread *t, struct activation *a, u64 result)
 {
 	if (a->kind == ACTIVATION_SYSCALL && !(t->attention & ATTENTION_RESULT))
@@ -346,6 +352,8 @@ static void activation_end(struct thread *t, u64 result, const u64 *outs, bool g
 		break;
 	default:
 		reply_to_application(t, a, result);
+		if (t->domain == NULL && a->kind != ACTIVATION_SYSCALL)
+			activation_base_reset(t);
 	}
 }
 

@@ -17,6 +17,7 @@ struct domain domains[TK_DOMAINS_MAX];
 struct gate gates[TK_GATES_MAX];
 u32 domain_count = 1;
 struct domain *abi_domain;
+long (*abi_syscall)(u32 number, const u64 *args, u32 thread);
 static frame_t clock_frame;
 static u32 ports_count;
 
@@ -233,6 +234,7 @@ void domain_load_all(void)
 	for (u32 i = 0; i < m->unit_count; i++)
 		domain_init(&m->units[i]);
 	abi_domain = &domains[m->abi_domain];
+	abi_syscall = abi_domain->unit->syscall;
 	for (u32 i = 1; i < domain_count; i++)
 		domain_connect(&domains[i]);
 	core_assert(window_map(abi_domain, clock_frame, true) == 0);

@@ -72,6 +72,7 @@ long domain_copy_out(const struct domain *d, vaddr_t to, const void *from, size_
 /* domain.c: boot */
 void domain_load_all(void);
 extern struct domain *abi_domain;   /* serves applications' system calls */
+extern long (*abi_syscall)(u32 number, const u64 *args, u32 thread); /* its short way in, of class IC0 */
 /* start.c: first entries of units, at boot in level order, later for a restart by the calling thread */
 void start_prepare(void);           /* objects of boot memory, before it is sealed */
 noreturn_fn void start_run(void);

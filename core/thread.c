@@ -141,6 +141,7 @@ static long application_init(struct thread *t, u32 caller, const struct tk_objec
 		t->client_root = space->root;
 		t->stack_top = stack_top(t->id);
 		t->application = true;
+		activation_base_reset(t);
 		__atomic_fetch_add(&space->references, 1, __ATOMIC_RELAXED); /* pinned meanwhile */
 	}
 	token_unpin(&domains[caller], r->vspace);

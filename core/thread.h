@@ -145,6 +145,8 @@ long activation_upcall(struct thread *t, struct domain *domain, u32 kind, const 
 void activation_reply(struct thread *t, u64 result, const u64 *outs);
 /* Ends every activation above and including the deepest one in a failed generation; the caller of that one gets -EIO. */
 void activation_unwind(struct thread *t);
+/* The activation in which an application's system calls are served, as entry code expects it. */
+void activation_base_reset(struct thread *t);
 /* The thread's base activation ends without a reply: it exits. */
 void activation_leave(struct thread *t);
 /* A stack of d became free, or d failed, while threads wait for one: the first of them tries again. */

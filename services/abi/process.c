@@ -15,12 +15,8 @@ long sys_gettid(struct shim_thread *t, const u64 *a)
 
 long sys_getppid(struct shim_thread *t, const u64 *a)
 {
-	u64 parent, group, session;
-	long error = proc_ids_get(0, &parent, &group, &session);
-
-	(void)t;
 	(void)a;
-	return error < 0 ? error : (long)parent;
+	return shim_shared(t)->parent;
 }
 
 long sys_set_tid_address(struct shim_thread *t, const u64 *a)

@@ -134,6 +134,7 @@ static void child_reparent(struct proc_process *child, struct proc_process *reap
 	death_signals_send(child);
 	child->parent = reaper;
 	child->parent_task = reaper ? task_living(reaper) : NULL;
+	proc_parent_publish(child);
 	if (!reaper) /* the first process ends: so does everything */
 		return;
 	list_push_back(&reaper->children, &child->sibling);

@@ -88,6 +88,10 @@ struct proc_timer {
 };
 
 /* The core's thread object and the frames it was made of. */
+/* Tells every thread of a process who its parent is; proc_lock held. */
+struct proc_process;
+void proc_parent_publish(const struct proc_process *process);
+
 struct proc_thread {
 	struct list link;     /* of threads that are ending */
 	vaddr_t token;

@@ -125,6 +125,7 @@ enum proc_target {
 struct proc_thread_shared {
 	volatile u32 event;
 	volatile u32 stopped; /* odd while its process is stopped */
+	volatile u32 parent;  /* process number of its parent, 0 none: getppid reads it */
 };
 
 /* ---- Processes --------------------------------------------------------------------------------------------------------------- */

@@ -158,6 +158,7 @@ static void task_enter(struct proc_task *task, struct proc_process *process, str
 	process->alive_count++;
 	if (!process->leader)
 		process->leader = task;
+	proc_parent_publish(process);
 }
 
 static bool user_is_full(const struct proc_task *task)

@@ -157,6 +157,17 @@ struct proc_thread_shared *proc_thread_shared(const struct proc_task *task)
 	return (struct proc_thread_shared *)task->thread->page->owner_data;
 }
 
+void proc_parent_publish(const struct proc_process *process)
+{
+	u32 parent = process->parent ? (u32)process->parent->leader->id->number : 0;
+
+	list_each(node, &process->tasks) {
+		struct proc_task *task = container_of(node, struct proc_task, link);
+		if (task->thread)
+			proc_thread_shared(task)->parent = parent;
+	}
+}
+
 void proc_thread_interrupt(struct proc_task *task, u32 bits)
 {
 	if (!task->thread || task->life != PROC_ALIVE)

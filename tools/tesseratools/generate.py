@@ -61,7 +61,8 @@ def client_header(interface):
 
 
 UPCALLS = {
-    "syscall": "long {name}_upcall_syscall(const struct tk_request *request);",
+    "syscall": "long {name}_upcall_syscall(const struct tk_request *request);\n"
+               "long {name}_serve_syscall(u32 number, const u64 *args, u32 thread);",
     "exception": "long {name}_upcall_exception(const struct tk_request *request);",
     "interrupt": "long {name}_upcall_interrupt(const struct tk_request *request);",
     "fault": "long {name}_upcall_fault(const struct rt_request *rq, vaddr_t vspace, vaddr_t address, u32 access);",

@@ -182,6 +182,17 @@ FAST = """	if (likely(request->interface == TK_INTERFACE_CORE && request->caller
 """
 
 
+DIRECT_SYSCALL = """
+/* In class IC0 the core calls the shim with a system call's words, without a request. */
+long ic0_syscall(u32 number, const u64 *args, u32 thread);
+long ic0_syscall(u32 number, const u64 *args, u32 thread)
+{
+	*runtime_stack_base_of((u64)__builtin_frame_address(0)) = (struct runtime_stack_base){ 0, thread };
+	return %(name)s_serve_syscall(number, args, thread);
+}
+"""
+
+
 def unit_source(services, variants):
     """Start and dispatcher of a unit; services stand in the order of their start, which is also their interfaces' order."""
     gates = "".join(f'\t{{ "{name}", {gate} }},\n' for name, (variant, gate) in sorted(variants.items()) if variant == "gate")
@@ -196,4 +207,5 @@ def unit_source(services, variants):
         "fast": "".join(FAST % service.name for service in services if "syscall" in service.upcalls),
         "main": _main(services), "upcalls": _upcalls(services), "interfaces": cases,
         "inits": "".join(f"\t{service.name}_init();\n" for service in services)})
+    lines += [DIRECT_SYSCALL % {"name": service.name} for service in services if "syscall" in service.upcalls]
     return "".join(lines)

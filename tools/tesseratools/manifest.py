@@ -39,6 +39,8 @@ def _unit(unit):
               f".heap_pages = {unit.heap_pages}"]
     if not unit.isolation:
         fields.append(".entry = ic0_entry")
+        if any("syscall" in service.upcalls for service in unit.services):
+            fields.append(".syscall = ic0_syscall")
     if unit.interfaces:
         fields += [f".interfaces = {unit.name}_interfaces", f".interface_count = {len(unit.interfaces)}"]
     fields.append(f".gates_allowed = {{ {_gates_allowed(unit)} }}")
@@ -62,7 +64,8 @@ def source(profile, services, image_sizes):
     lines += [generate.includes(i) for i in interfaces]
     lines += [f"\n#define {name.upper()}_IMAGE_SIZE {size}ul\n" for name, size in sorted(image_sizes.items())]
     if any(not unit.isolation for unit in profile.units):
-        lines.append("void ic0_entry(struct tk_request *request);\n")
+        lines.append("void ic0_entry(struct tk_request *request);\n"
+                     "long ic0_syscall(u32 number, const u64 *args, u32 thread);\n")
     lines += ["\n" + generate.descriptors(i) for i in interfaces]
     for unit in profile.units:
         lines.append("\n" + _interfaces(unit) + _resources(unit))

@@ -54,6 +54,38 @@ syscall_entry:
 	/* Its first activation: in the shim. */
 	movq abi_domain(%rip), %r15
 	leaq THREAD_ACTIVATIONS(%rbx), %r14
+	movq abi_syscall(%rip), %r11
+	testq %r11, %r11
+	jz syscall_by_entry
+
+	/* The shim is IC0, which can't fail: the activation stands ready (activation_base_reset). */
+	movq %r14, THREAD_TOP(%rbx)
+	movq %r15, THREAD_DOMAIN(%rbx)
+	movq THREAD_STACK_TOP(%rbx), %rsp
+	pushq %r9
+	pushq %r8
+	pushq %r10
+	pushq %rdx
+	pushq %rsi
+	pushq %rdi
+	movl %eax, %edi
+	movq %rsp, %rsi
+	movl THREAD_ID(%rbx), %edx
+	sti
+	call *%r11
+	cli
+	testl $6, THREAD_ATTENTION(%rbx)    /* ATTENTION_RESULT, ATTENTION_KILL; rbx is the shim's to keep */
+	jnz 1f
+	movq %rax, FRAME_RAX(%rbx)
+	jmp return_to_user
+1:	movq %rax, %rdi
+	xorl %esi, %esi
+	xorl %edx, %edx
+	xorl %r10d, %r10d
+	movq %gs:CPU_CORE_STACK, %rsp
+	jmp unit_reply_slow
+
+syscall_by_entry:
 	movl DOMAIN_GENERATION(%r15), %ecx  /* before the state, which changes first when it fails */
 	cmpl $1, DOMAIN_STATE(%r15)         /* TK_DOMAIN_RUNNING */
 	jne syscall_without_shim

@@ -12,6 +12,7 @@
 #define CR0_EMULATION 0x4ull
 #define CR0_NUMERIC 0x20ull
 #define CR0_WRITE_PROTECT 0x10000ull
+#define CR0_ALIGNMENT 0x40000ull   /* a program that sets AC is told of unaligned accesses */
 
 #define CR4_TIME_STAMP_DISABLE (1ull << 2)
 #define CR4_PAE (1ull << 5)
@@ -96,7 +97,7 @@ void arch_cpu_features_init(void)
 {
 	if (arch_cpu()->arch.processor == 0)
 		features_find();
-	cr0_write((cr0_read() & ~CR0_EMULATION) | CR0_MONITOR | CR0_NUMERIC | CR0_WRITE_PROTECT);
+	cr0_write((cr0_read() & ~CR0_EMULATION) | CR0_MONITOR | CR0_NUMERIC | CR0_WRITE_PROTECT | CR0_ALIGNMENT);
 	cr4_write(cr4_wanted());
 	xcr0_write(features.vector_state);
 	arch_vector_features = features.vector_state;
@@ -108,6 +109,7 @@ void arch_cpu_features_init(void)
 	msr_write(MSR_STAR, (u64)ARCH_SELECTOR_SYSRET << 48 | (u64)ARCH_SELECTOR_CORE_CODE << 32);
 	msr_write(MSR_LSTAR, (u64)syscall_entry);
 	msr_write(MSR_SFMASK, SYSCALL_FLAGS_CLEARED);
+	msr_write(MSR_SYSENTER_CS, 0); /* SYSENTER faults */
 	msr_write(MSR_FS_BASE, 0);
 	msr_write(MSR_KERNEL_GS_BASE, 0);
 }

@@ -55,6 +55,15 @@ static void image_map(u64 slide)
 	image_part_map(core_ro_end, image_end, slide, MAP_WRITE | MAP_KEY(ARCH_KEY_CORE));
 }
 
+/* In the map of all memory, too, what is not data can't be written. The image's 2 MiB pages are split for that. */
+static void physmap_image_map(void)
+{
+	paddr_t start = (paddr_t)image_start, data = (paddr_t)data_start, end = round_up((paddr_t)image_end, LARGE_SIZE);
+
+	map_range(ARCH_PHYSMAP + start, start, data - start, MAP_KEY(ARCH_KEY_CORE));
+	map_range(ARCH_PHYSMAP + data, data, end - data, MAP_WRITE | MAP_KEY(ARCH_KEY_CORE));
+}
+
 /* All RAM, rounded out to 2 MiB: firmware tables often lie beside it. */
 static void physmap_map(const struct hvm_start_info *info)
 {
@@ -110,6 +119,7 @@ noreturn_fn __attribute__((no_stack_protector)) void start_early(const struct hv
 
 	arch_kernel_root = map_page_take();
 	image_map(slide);
+	physmap_image_map();
 	physmap_map(info);
 	kernel_slots_copy((const u64 *)arch_kernel_root);
 

@@ -32,6 +32,8 @@ struct tk_manifest_unit {
 	const void *image;          /* IC1, IC2: its ELF file */
 	u64 image_size;
 	void (*entry)(struct tk_request *);   /* IC0: its dispatcher, linked into the core's image */
+	/* IC0 with the shim: serves a system call on the thread's stack; args: six words. NULL: by the entry, as in other classes. */
+	long (*syscall)(u32 number, const u64 *args, u32 thread);
 	const struct tk_manifest_interface *interfaces;
 	u32 interface_count;
 	u64 gates_allowed[TK_GATES_MAX / 64]; /* gates that it may call */
