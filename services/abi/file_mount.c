@@ -1,8 +1,10 @@
-/* mount and umount2. */
+/* mount, umount2, and the refusals of swapon and swapoff. */
 #include "file.h"
 #include <fs_client.h>
+#include <proc_client.h>
 
 #define MAGIC 0xc0ed0000u       /* MS_MGC_VAL: old programs have it in the flags */
+#define SWAP_FLAGS 0x7ffffu
 #define MAGIC_MASK 0xffff0000u
 #define CHANGE_FLAGS (FS_MS_REMOUNT | FS_MS_BIND | FS_MS_MOVE | 0xfu << 17)
 
@@ -76,4 +78,35 @@ long sys_umount2(struct shim_thread *t, const u64 *a)
 	result = fs_umount(&target.at, target.path.text, target.path.size);
 	file_target_put(&target);
 	return result;
+}
+
+/* ---- Swapping: there is none, so no file is a swap area ---------------------------------------------------------------------- */
+
+static long swap_call(struct shim_thread *t, vaddr_t path)
+{
+	struct proc_credentials is;
+	struct file_target target;
+	struct fs_stat status;
+	long result = proc_credentials_get(0, &is);
+
+	if (result < 0)
+		return result;
+	if (!(is.effective >> PROC_CAP_SYS_ADMIN & 1))
+		return -EPERM;
+	result = file_target_get(t, &target, AT_FDCWD, path, 0);
+	if (result < 0)
+		return result;
+	result = file_call(t, fs_stat_at(&target.at, target.path.text, target.path.size, &status));
+	file_target_put(&target);
+	return result < 0 ? result : -EINVAL;
+}
+
+long sys_swapon(struct shim_thread *t, const u64 *a)
+{
+	return (u32)a[1] & ~SWAP_FLAGS ? -EINVAL : swap_call(t, a[0]);
+}
+
+long sys_swapoff(struct shim_thread *t, const u64 *a)
+{
+	return swap_call(t, a[0]);
 }
