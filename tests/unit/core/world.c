@@ -144,11 +144,6 @@ void world_create(bool large)
 		window_map_range(&domains[WORLD_MEM], WORLD_USER_FIRST, WORLD_FRAMES - WORLD_USER_FIRST);
 }
 
-/* Of the boot path, which is not part of these tests. */
-frame_t frame_boot_table(void) { return FRAME_NONE; }
-paddr_t frame_boot_alloc(u64 pages) { (void)pages; abort(); }
-bool section_is_ram(u64 section) { (void)section; return false; }
-
 arch_entry_t world_window(u32 domain, frame_t frame)
 {
 	bool large = false;
