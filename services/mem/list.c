@@ -2,6 +2,8 @@
 #include "mem.h"
 #include <mem_server.h>
 
+#define RESIDENT_LOOKED 65536ul
+
 static u8 region_name(const struct mem_space *space, u32 at)
 {
 	const struct tk_region *region = &space->regions[at];
@@ -21,11 +23,13 @@ static u8 region_name(const struct mem_space *space, u32 at)
 	return MEM_NAME_NONE;
 }
 
+/* Pages mapped in the first RESIDENT_LOOKED of a region: a region can be larger than anyone can wait for. */
 static u32 region_resident(const struct mem_space *space, const struct tk_region *region)
 {
 	u32 pages = 0;
 
-	for (u64 page = region->start; page < region->end; page += PAGE_SIZE)
+	for (u64 page = region->start; page < region->end && page < region->start + RESIDENT_LOOKED * PAGE_SIZE && pages < space->table->resident;
+	     page += PAGE_SIZE)
 		pages += !mem_is_error(tk_query(space->token, page));
 	return pages;
 }

@@ -8,6 +8,7 @@
 #define POOL_LOW 128u     /* the core calls for more below this: before its fault log is full */
 #define RESERVE_FILL 64u  /* page tables given at a time */
 #define RESERVE_LOW 48u
+#define RESERVE_ENOUGH 256u /* more than any one call of the core takes: what failed then has another reason */
 
 _Static_assert(POOL_FILL - POOL_LOW < TK_POOL_LOG_ENTRIES, "the log holds what is taken between two fillings");
 
@@ -105,8 +106,12 @@ static long reserve_give(u32 count)
 
 long mem_reserve_refill(void)
 {
-	long result = reserve_give(RESERVE_FILL / 2);
+	long result = tk_reserve_fill(NULL, 0);
 
+	if (!mem_is_error(result) && result < (long)RESERVE_ENOUGH)
+		result = reserve_give(RESERVE_FILL / 2);
+	else
+		result = -ENOMEM;
 	return mem_is_error(result) ? -ENOMEM : 0;
 }
 

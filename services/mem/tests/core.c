@@ -36,7 +36,12 @@ void lock_release(struct rt_lock *lock) { MUST(lock->word == THREAD); lock->word
 bool lock_try(struct rt_lock *lock) { return lock->word ? false : (lock->word = THREAD, true); }
 bool lock_held(const struct rt_lock *lock) { return lock->word == THREAD; }
 u32 rt_thread_id(void) { return THREAD; }
-void *heap_alloc(size_t size) { return core_heap_refusals != ~0ull && !core_heap_refusals-- ? (core_heap_refusals = ~0ull, NULL) : calloc(1, size); }
+void *heap_alloc(size_t size)
+{
+	if (core_heap_refusals == ~0ull || core_heap_refusals--)
+		return calloc(1, size);
+	return NULL; /* one refusal: the count is ~0 again */
+}
 void *heap_resize(void *p, size_t size) { return realloc(p, size); }
 void heap_free(void *p) { free(p); }
 void random_bytes(void *to, size_t length) { for (size_t i = 0; i < length; i++) ((u8 *)to)[i] = (u8)unit_random(); }

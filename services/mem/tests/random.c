@@ -62,7 +62,9 @@ static void touch(u32 s, u32 p, bool write)
 
 	if (!expected && write)
 		model_store(page, value);
-	if (result != (expected ? expected : *value_of(page))) printf("# space %u page %u %s: %ld, expected %ld/%u; prot %u object %d index %lu shared %d own %d locked %d\n", s, p, write ? "write" : "read", result, expected, *value_of(page), page->prot, page->object, page->index, page->shared, page->own, page->locked);
+	if (result != (expected ? expected : *value_of(page)))
+		printf("# space %u page %u %s: %ld, expected %ld or %u; prot %u object %d index %lu shared %d own %d\n", s, p,
+		       write ? "write" : "read", result, expected, *value_of(page), page->prot, page->object, page->index, page->shared, page->own);
 	CHECK(result == (expected ? expected : *value_of(page)));
 }
 
