@@ -126,8 +126,8 @@ class Refuse(Case):
         self.refused(GENERAL.replace('"IC1"', '"IC1"\nstacks = 1'), "p.toml:9: unit 'system' needs more stacks than its 1 threads")
 
     def test_ic0_options_add_up(self):
-        text = GENERAL.replace('"IC1"', '"IC0"\nstacks = 20')
-        self.assertEqual(self.load(text).units[0].stacks, 36)
+        text = GENERAL.replace('"IC1"', '"IC0"\nstacks = 20').replace('"IC2"', '"IC0"')
+        self.assertEqual(self.load(text).units[0].stacks, 20 + 2 * profile.STACKS_DEFAULT)
 
     def test_missing_right(self):
         self.refused(GENERAL.replace('"IC1"', '"IC1"\nrights = ["memory"]'), "p.toml:9: service 'proc' needs the right 'threads'")
