@@ -3,6 +3,7 @@
  * wait takes the lock with the waiters' bit set, so that its unlocking comes here too. A waiter's priority is not lent to the owner.
  */
 #include "futex.h"
+#include <proc_client.h>
 
 /* *word becomes `to` if it is `from`; *from is what it was. */
 static long word_exchange(u64 address, u32 *from, u32 to)
@@ -107,8 +108,12 @@ long sys_get_robust_list(struct shim_thread *t, const u64 *a)
 	u64 size = sizeof(struct linux_robust_list_head), head = t->robust_list;
 	long result;
 
-	if ((i32)a[0] != 0 && (i32)a[0] != t->tid)
-		return -EPERM;
+	if ((i32)a[0] != 0 && (i32)a[0] != t->tid) { /* of others: not told, but whether there is such a thread */
+		u64 process;
+
+		result = proc_task_process((i32)a[0], &process);
+		return result < 0 ? result : -EPERM;
+	}
 	result = user_copy_out(a[2], &size, sizeof(size));
 	return result < 0 ? result : user_copy_out(a[1], &head, sizeof(head));
 }
