@@ -58,6 +58,7 @@ static long fifo_prepare(struct fs_inode *inode)
 
 static long fifo_open(struct fs_file *file)
 {
+	bool unnamed = file->inode->super == fs_pipe_super(); /* opened again by /proc/PID/fd */
 	struct fs_pipe_state *pipe;
 	u32 access = file->flags & FS_O_ACCMODE;
 	long result = fifo_prepare(file->inode);
@@ -65,13 +66,15 @@ static long fifo_open(struct fs_file *file)
 	if (result)
 		return result;
 	pipe = file->inode->pipe;
-	if (access == FS_O_WRONLY && (file->flags & FS_O_NONBLOCK) && !pipe->readers)
+	if (access == FS_O_WRONLY && (file->flags & FS_O_NONBLOCK) && !pipe->readers && !unnamed)
 		return -ENXIO;
 	file->ops = &fs_pipe_ops;
 	file->word = access == FS_O_WRONLY ? pipe->write_word : pipe->read_word;
 	lock_acquire(&pipe->lock);
-	/* Who finds the other side open is through, though it may be gone before open_ready asks. */
-	if (access == FS_O_RDONLY)
+	/* Who finds the other side open is through, though it may be gone before open_ready asks; unnamed pipes are never waited for. */
+	if (unnamed)
+		file->seen = SEEN_READY;
+	else if (access == FS_O_RDONLY)
 		file->seen = pipe->writers ? SEEN_READY : pipe->writer_opens;
 	else
 		file->seen = pipe->readers ? SEEN_READY : pipe->reader_opens;

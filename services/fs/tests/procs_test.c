@@ -83,6 +83,26 @@ static void names(void)
 	CHECK(exists("../stat") && exists("2/../../stat") && exists("../../5"));
 	CHECK_EQUAL(fs_op_getcwd(&fake_rq, client, link, sizeof(link)), 13);
 	CHECK_EQUAL(fs_op_chdir(&fake_rq, &at, "/", 2), 0);
+	{
+		struct fs_descriptor told = { .fd = 63 };
+		struct fs_open request = { .client = client };
+		struct fs_pipe pipe;
+		u64 file, info, word;
+
+		CHECK_EQUAL(fs_op_pipe_create(&fake_rq, client, &pipe), 0);
+		file_close(pipe.write_file);
+		told.file = pipe.read_file;
+		CHECK_EQUAL(try_open("/proc/self/fd/63", 0, 0), -(FS_DESCRIPTORS_WANTED + 1));
+		CHECK_EQUAL(fs_op_descriptors_note(&fake_rq, client, 1, 0, &told, sizeof(told)), 0);
+		CHECK_EQUAL(fs_op_open(&fake_rq, &request, "/dev/fd/63", 11, &file, &info, &word), 0);
+		CHECK_EQUAL(fs_op_open_ready(&fake_rq, file), 0);
+		file_close(file);
+		CHECK_EQUAL(try_open("/proc/self/fd/63", 0, 0), -(FS_DESCRIPTORS_WANTED + 1));
+		CHECK_EQUAL(fs_op_descriptors_note(&fake_rq, client, 1, 0, &told, sizeof(told)), 0);
+		CHECK_EQUAL(fs_op_readlink(&fake_rq, &at, "/proc/1/fd/63", 14, link, sizeof(link)) > 6, 1);
+		CHECK(memcmp(link, "pipe:[", 6) == 0);
+		file_close(pipe.read_file);
+	}
 	directory = file_open("/proc", FS_O_RDONLY, 0);
 	CHECK(fs_op_readdir(&fake_rq, directory, USER_BASE, 4096, 0, FS_DIRENT_64, &next) > 100);
 	CHECK_EQUAL(next, 0x10005);
