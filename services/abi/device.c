@@ -89,6 +89,10 @@ static long terminal_file_open(u32 device, u32 flags, u64 fs_file, struct shim_f
 
 	if (result < 0)
 		return result == -ENOSYS ? -ENXIO : result;
+	if (!pollword_of_handle(word)) {
+		(void)tty_close(handle);
+		return -EIO;
+	}
 	terminal = terminal_file_create(fs_file, TTY_OPENED_DEVICE(opened));
 	made = terminal ? file_create(&terminal_ops, flags, handle) : NULL;
 	if (!made) {
@@ -110,6 +114,25 @@ static long terminal_file_open(u32 device, u32 flags, u64 fs_file, struct shim_f
 	}
 	*file = made;
 	return 0;
+}
+
+long sys_vhangup(struct shim_thread *t, const u64 *a)
+{
+	struct proc_credentials credentials;
+	u64 handle, word, opened;
+	long result = proc_credentials_get(0, &credentials);
+
+	(void)t;
+	(void)a;
+	if (result < 0)
+		return result;
+	if (!(credentials.effective >> PROC_CAP_SYS_TTY_CONFIG & 1))
+		return -EPERM;
+	if (tty_open(TTY_DEVICE_CURRENT, TTY_OPEN_NOCTTY, &handle, &word, &opened) < 0)
+		return 0; /* there is no terminal to hang up */
+	result = tty_ioctl(handle, TIOCVHANGUP, 0, 0, 0);
+	(void)tty_close(handle);
+	return result < 0 ? result : 0;
 }
 
 long device_open(struct shim_thread *t, u32 device_major, u32 device_minor, u32 flags, u64 fs_file, struct shim_file **file)

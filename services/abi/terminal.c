@@ -47,6 +47,10 @@ static long terminal_reopen(struct shim_file *file, u64 lost)
 	lock_acquire(&file->position_lock);
 	if (file->handle == lost) {
 		result = tty_open(terminal_of(file)->device, TTY_OPEN_NOCTTY, &handle, &word, &opened);
+		if (result >= 0 && !pollword_of_handle(word)) {
+			(void)tty_close(handle);
+			result = -EIO;
+		}
 		if (result >= 0) {
 			file->pollword = pollword_of_handle(word);
 			file->handle = handle;
@@ -130,6 +134,8 @@ static long terminal_read(struct shim_thread *t, struct shim_file *file, vaddr_t
 		terminal_look(&call);
 		handle = file->handle;
 		result = tty_read(handle, to, size, flags, &wait);
+		if (result > 0 && (u64)result > size)
+			return -EIO; /* the service is not to be believed */
 		if (waited == -ERESTARTSYS) /* a signal ended the wait: what is there counts, else the signal */
 			return result > 0 ? result : waited;
 		if (result > 0 || (result == 0 && wait == 0))
@@ -160,6 +166,8 @@ static long terminal_write(struct shim_thread *t, struct shim_file *file, vaddr_
 		terminal_look(&call);
 		handle = file->handle;
 		result = tty_write(handle, from + done, size - done);
+		if (result > 0 && (u64)result > size - done)
+			result = -EIO; /* the service is not to be believed */
 		if (result > 0)
 			done += (u64)result;
 		else if (result == -EAGAIN && !(file->flags & O_NONBLOCK))
