@@ -8,7 +8,7 @@
 #include "../marker.h"
 
 #define PAGE 4096ul
-#define FAULTS 128u          /* fewer than the core's pool holds: no refill within the row */
+#define FAULTS 48u           /* fewer than are taken before the pool counts as low: no refill within the row */
 #define FAULTS_REFILL 8192u  /* many times what it holds */
 
 static void touch(unsigned char *memory, unsigned pages)

@@ -3,9 +3,11 @@
  * byte for each frame says what it is used for, so nothing here needs the heap. Sections of memory come on line when they are needed.
  */
 #include "mem.h"
+#include <arch_zero.h>
 
 #define SECTION_FRAMES_DEFAULT 32768u
 #define CACHE_FRAMES 64u
+#define CACHE_ORDER 4u
 #define ONLINE_BELOW 512u /* free frames at which the next section comes on line */
 #define KEPT_FRAMES 384u  /* for services and page tables: applications and files get none of the last ones */
 
@@ -71,7 +73,7 @@ bool mem_frame_state_change(frame_t frame, u8 from, u8 to)
 
 void mem_frame_zero(frame_t frame)
 {
-	memset(mem_frame_address(frame), 0, PAGE_SIZE);
+	arch_page_zero(mem_frame_address(frame));
 }
 
 void mem_frame_copy(frame_t to, frame_t from)
@@ -213,6 +215,15 @@ static void cache_flush(u32 keep)
 	}
 }
 
+/* Single frames come out of larger blocks, so that most of them cost no search. */
+static void cache_fill(void)
+{
+	frame_t first = block_take(CACHE_ORDER);
+
+	for (u32 i = 1u << CACHE_ORDER; first && i-- > 0; free_frames++)
+		cache[cache_count++] = first + i;
+}
+
 frame_t mem_frames_take(u32 order, u8 state)
 {
 	frame_t first = FRAME_NONE;
@@ -222,6 +233,8 @@ frame_t mem_frames_take(u32 order, u8 state)
 	if ((state == MEM_FRAME_ANONYMOUS || state == MEM_FRAME_OBJECT) && mem_frames_available() < KEPT_FRAMES)
 		return FRAME_NONE;
 	lock_acquire(&frames_lock);
+	if (order == 0 && !cache_count)
+		cache_fill();
 	if (order == 0 && cache_count) {
 		first = cache[--cache_count];
 		free_frames--;
