@@ -4,6 +4,8 @@
 #include "archive.h"
 #include <mem_client.h>
 
+#define GIVE_MAX 512ul /* frames that tk_frames_give takes at once */
+
 static char node_names[2][64] = { "tessera", "(none)" };   /* guarded by names_lock */
 static u32 node_name_sizes[2] = { 7, 6 };
 static struct rt_lock names_lock = RT_LOCK_INIT;
@@ -49,8 +51,12 @@ static void initial_free(void)
 	u64 first = rt_boot->initial.first_frame, count = rt_boot->initial.count;
 	long taken = 0;
 
-	if (rt_boot->domain == rt_boot->mem_domain || tk_frames_give((frame_t)first, (u32)count, rt_boot->mem_domain) == 0)
-		taken = mem_frames_adopt(first, count);
+	for (u64 done = 0; done < count; done += GIVE_MAX) {
+		u64 part = count - done < GIVE_MAX ? count - done : GIVE_MAX;
+
+		if (rt_boot->domain == rt_boot->mem_domain || tk_frames_give((frame_t)(first + done), (u32)part, rt_boot->mem_domain) == 0)
+			taken += mem_frames_adopt(first + done, part);
+	}
 	if (taken != (long)count)
 		log_line("fs: %ld of %llu frames of the initial archive are free again", taken, (unsigned long long)count);
 }
