@@ -1,7 +1,6 @@
 /* Sharing mappings between address spaces (fork) and moving them within one (mremap). Leaf tables that are missing are skipped at once. */
 #include "vspace.h"
 #include "token.h"
-#include "wait.h"
 #include <arch/page.h>
 
 /* Two spaces are locked in order of address. */
@@ -155,8 +154,6 @@ long vspace_move(u32 caller, const struct tk_move *request)
 		vspace_flush(space, request->from, (at - request->from) / PAGE_SIZE);
 	spin_unlock(&space->lock);
 	reserve_return_chain(chain);
-	if (moved)
-		wait_cancel_range(space->id, request->from, at - request->from);
 	vspace_release(caller, request->vspace);
 	return error && at == request->from ? error : (long)((at - request->from) / PAGE_SIZE);
 }

@@ -1,7 +1,6 @@
 /* Mapping, unmapping and protecting pages of an address space. Every call changes a bounded number of pages and says how far it came. */
 #include "vspace.h"
 #include "token.h"
-#include "wait.h"
 #include <arch/page.h>
 #include <tessera/arch.h>
 
@@ -140,8 +139,6 @@ long vspace_unmap(u32 caller, struct tk_unmap *request)
 	for (u32 i = 0; i < out.count; i++)
 		if (frame_unmap_count(out.frames[i]))
 			out.frames[freed++] = out.frames[i];
-	if (out.count)
-		wait_cancel_range(space->id, out.first, out.last - out.first + PAGE_SIZE);
 	vspace_release(caller, request->vspace);
 	request->freed_count = freed;
 	request->done = (at - request->address) / PAGE_SIZE;

@@ -413,14 +413,14 @@ bool wait_cancel(struct thread *t, u32 serial, long result)
 	return ended;
 }
 
-static void cancel_in(u32 at, u64 space, u64 start, u64 size)
+static void cancel_in(u32 at, u64 space)
 {
 	struct wait_bucket *b = &buckets[at];
 
 	spin_lock(&b->lock);
 	list_each_safe(node, &b->waiters) {
 		struct thread *t = container_of(node, struct thread, wait.link);
-		if (t->wait.space == space && t->wait.address - start < size)
+		if (t->wait.space == space)
 			wait_leave(t, -ECANCELED);
 	}
 	if (list_empty(&b->waiters))
@@ -428,12 +428,9 @@ static void cancel_in(u32 at, u64 space, u64 start, u64 size)
 	spin_unlock(&b->lock);
 }
 
-static void cancel_where(u64 space, u64 start, u64 size)
+void wait_cancel_object(frame_t frame)
 {
 	for (u32 word = 0; word < countof(used); word++)
 		for (u64 bits = __atomic_load_n(&used[word], __ATOMIC_RELAXED); bits; bits &= bits - 1)
-			cancel_in(word * 64 + (u32)__builtin_ctzll(bits), space, start, size);
+			cancel_in(word * 64 + (u32)__builtin_ctzll(bits), SPACE_OBJECT | frame);
 }
-
-void wait_cancel_object(frame_t frame) { cancel_where(SPACE_OBJECT | frame, 0, PAGE_SIZE); }
-void wait_cancel_range(u64 space, vaddr_t start, u64 size) { cancel_where(space, start, size); }

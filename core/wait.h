@@ -41,9 +41,8 @@ bool wait_cancel(struct thread *t, u32 serial, long result);
 /* Keeps a thread that waits in its wait, and off every processor, until wait_hold_end; NULL: it does not wait. Takes a bucket's lock. */
 struct wait_bucket *wait_hold(struct thread *t);
 void wait_hold_end(struct wait_bucket *held);
-/* Everything that waits in an object's page, or in a range of an address space, wakes with -ECANCELED. */
+/* Everything that waits in an object's page wakes with -ECANCELED. A private word of a client is its address alone, mapped or not. */
 void wait_cancel_object(frame_t frame);
-void wait_cancel_range(u64 space, vaddr_t start, u64 size);
 /* timer.c: deadlines of waits, a queue for each processor */
 struct cpu;
 void timer_init_cpu(struct cpu *cpu);

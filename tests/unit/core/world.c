@@ -64,7 +64,6 @@ long domain_copy_out(const struct domain *d, vaddr_t to, const void *from, size_
 	return 0;
 }
 void wait_cancel_object(frame_t frame) { (void)frame; }
-void wait_cancel_range(u64 space, vaddr_t start, u64 size) { (void)space, (void)start, (void)size; }
 long wait_wake_key(struct wait_key key, u32 count, u32 bitset)
 {
 	(void)key, (void)count, (void)bitset;
