@@ -60,7 +60,7 @@ long proc_op_limit_get(const struct rt_request *rq, u32 resource, u64 *soft, u64
 	if (resource >= PROC_LIMITS)
 		return -EINVAL;
 	lock_acquire(&proc_lock);
-	task = proc_task_calling(rq);
+	task = proc_task_serving(rq);
 	if (task) {
 		*soft = task->process->limits[resource].soft;
 		*hard = task->process->limits[resource].hard;

@@ -7,7 +7,7 @@ long proc_op_name_set(const struct rt_request *rq, i32 tid, const void *name, si
 	long result = -ESRCH;
 
 	lock_acquire(&proc_lock);
-	caller = proc_task_calling(rq);
+	caller = proc_task_serving(rq);
 	task = proc_task_named(rq, tid);
 	if (caller && task) {
 		result = caller->process == task->process ? 0 : -EINVAL;

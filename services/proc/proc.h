@@ -181,7 +181,10 @@ void proc_id_drop(struct proc_id *id);
 struct proc_id *proc_id_next(i32 after);                  /* lowest number above */
 void proc_thread_table_insert(struct proc_task *task);
 void proc_thread_table_remove(struct proc_task *task);
-struct proc_task *proc_task_calling(const struct rt_request *rq);   /* NULL: not a task */
+/* The task whose core thread makes the call; NULL: none. _calling: only when the shim asks, for what changes the task or acts in
+ * its name; _serving: whatever unit serves it, for what fs and tty may know and do. */
+struct proc_task *proc_task_calling(const struct rt_request *rq);
+struct proc_task *proc_task_serving(const struct rt_request *rq);
 struct proc_task *proc_task_find(i32 tid);                /* a live or zombie thread */
 struct proc_process *proc_process_find(i32 pid);
 /* tid 0: the calling task. */

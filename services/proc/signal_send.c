@@ -179,7 +179,8 @@ long proc_op_signal_group(const struct rt_request *rq, i32 id, u32 signal)
 	struct proc_id *group;
 	long result = -ESRCH;
 
-	(void)rq;
+	if (!proc_caller_is_shim(rq))
+		return -EPERM;
 	if (!signal || signal > PROC_SIGNALS)
 		return -EINVAL;
 	lock_acquire(&proc_lock);

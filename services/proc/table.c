@@ -134,7 +134,7 @@ void proc_thread_table_remove(struct proc_task *task)
 		*place = task->hash_next;
 }
 
-struct proc_task *proc_task_calling(const struct rt_request *rq)
+struct proc_task *proc_task_serving(const struct rt_request *rq)
 {
 	struct proc_task *task = *thread_bucket(rq->thread);
 
@@ -143,9 +143,14 @@ struct proc_task *proc_task_calling(const struct rt_request *rq)
 	return task && task->life == PROC_ALIVE ? task : NULL;
 }
 
+struct proc_task *proc_task_calling(const struct rt_request *rq)
+{
+	return proc_caller_is_shim(rq) ? proc_task_serving(rq) : NULL;
+}
+
 struct proc_task *proc_task_named(const struct rt_request *rq, i32 tid)
 {
-	struct proc_task *task = tid ? proc_task_find(tid) : proc_task_calling(rq);
+	struct proc_task *task = tid ? proc_task_find(tid) : proc_task_serving(rq);
 
 	return task && task->life != PROC_NEW ? task : NULL;
 }

@@ -17,7 +17,7 @@ static struct proc_id *session_of_terminal(u64 terminal)
 /* The live process of the calling task, or NULL. */
 static struct proc_process *process_calling(const struct rt_request *rq)
 {
-	struct proc_task *task = proc_task_calling(rq);
+	struct proc_task *task = proc_task_serving(rq);
 
 	return task ? task->process : NULL;
 }
@@ -69,7 +69,7 @@ long proc_op_terminal_attach(const struct rt_request *rq, u64 terminal, u32 stea
 	if (!terminal)
 		return -EPERM;
 	lock_acquire(&proc_lock);
-	task = proc_task_calling(rq);
+	task = proc_task_serving(rq);
 	if (task)
 		result = terminal_attach_locked(task, terminal, steal, flags & 1);
 	lock_release(&proc_lock);
@@ -158,10 +158,10 @@ long proc_op_terminal_check(const struct rt_request *rq, u64 terminal, u32 signa
 	struct proc_task *task;
 	long result = 0;
 
-	if (!signal || signal > PROC_SIGNALS)
+	if (signal != SIGTTIN && signal != SIGTTOU)
 		return -EINVAL;
 	lock_acquire(&proc_lock);
-	task = proc_task_calling(rq);
+	task = proc_task_serving(rq);
 	if (task && terminal && task->process->session->terminal == terminal &&
 	    task->process->session->foreground && task->process->session->foreground != task->process->group) {
 		struct proc_id *group = task->process->group;
@@ -181,14 +181,17 @@ long proc_op_terminal_check(const struct rt_request *rq, u64 terminal, u32 signa
 	return result;
 }
 
+#define TERMINAL_SIGNALS (PROC_SIGNAL_BIT(SIGINT) | PROC_SIGNAL_BIT(SIGQUIT) | PROC_SIGNAL_BIT(SIGTSTP) | PROC_SIGNAL_BIT(SIGWINCH) | \
+			  PROC_SIGNAL_BIT(SIGHUP) | PROC_SIGNAL_BIT(SIGCONT))
+
 long proc_op_terminal_signal(const struct rt_request *rq, u64 terminal, u32 signal)
 {
 	struct proc_id *session, *group;
 	long result = -ESRCH;
 
 	(void)rq;
-	if (!signal || signal > PROC_SIGNALS)
-		return -ESRCH;
+	if (!signal || signal > PROC_SIGNALS || !(PROC_SIGNAL_BIT(signal) & TERMINAL_SIGNALS))
+		return -EINVAL;
 	lock_acquire(&proc_lock);
 	session = session_of_terminal(terminal);
 	group = session ? session->foreground : NULL;

@@ -194,7 +194,8 @@ void proc_task_notify(struct proc_task *task)
 
 long proc_op_exit_page(const struct rt_request *rq, u64 *frame)
 {
-	(void)rq;
+	if (!proc_caller_is_shim(rq))
+		return -EPERM;
 	if (!service_word)
 		return -ENOMEM;
 	*frame = service_frame;

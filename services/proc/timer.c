@@ -354,7 +354,8 @@ long proc_op_timer_delete(const struct rt_request *rq, i32 id)
 
 long proc_op_clock_changed(const struct rt_request *rq)
 {
-	(void)rq;
+	if (!proc_caller_is_shim(rq))
+		return -EPERM;
 	lock_acquire(&proc_lock);
 	list_each(each, &proc_processes) {
 		struct proc_process *process = container_of(each, struct proc_process, link);

@@ -178,6 +178,29 @@ static void discarded_tasks_leave_nothing(void)
 	CHECK(proc_op_task_create(&(struct rt_request){ .caller = 3, .thread = init.thread }, &request, &created) == -EPERM);
 }
 
+static void other_units_act_for_nobody(void)
+{
+	struct fake_task task = fake_fork(init);
+	struct rt_request other = { .caller = 3, .thread = task.thread };
+	struct proc_siginfo info = { .signal = SIGKILL };
+	struct proc_credentials is;
+	struct proc_wait_result result;
+	u64 value;
+
+	CHECK(proc_op_signal_send(&other, PROC_TARGET_KILL, task.pid, 0, &info) == -EPERM);
+	CHECK(proc_op_signal_group(&other, task.pid, SIGKILL) == -EPERM);
+	CHECK(proc_op_ids_set(&other, PROC_SET_UID, 5, 0, 0) == -ESRCH);
+	CHECK(proc_op_signal_mask(&other, PROC_MASK_SET, ~0ull, &value) == -ESRCH);
+	CHECK(proc_op_group_exit(&other, 0) == -ESRCH);
+	CHECK(proc_op_task_exit(&other, 0, 0, 0, 0) == -EPERM);
+	CHECK(proc_op_terminal_signal(&other, 1, SIGKILL) == -EINVAL);
+	CHECK(proc_op_credentials_get(&other, 0, &is) == 0 && is.uid == 0);
+	CHECK(proc_op_name_set(&other, 0, "renamed", 8) == 0);
+	CHECK(!task.page->interrupt);
+	fake_exit(task, 0);
+	CHECK(fake_wait(init, -1, PROC_WEXITED, &result) == task.pid);
+}
+
 static void set_ids_follow_linux(void)
 {
 	struct fake_task task = fake_fork(init);
@@ -268,5 +291,5 @@ static void first(void)
 TEST_MAIN(TEST(first), TEST(exit_status_is_reported_once), TEST(wait_refuses_wrong_options), TEST(group_and_clone_children_are_selected),
 	  TEST(orphans_go_to_reaper_or_init), TEST(ignored_children_vanish), TEST(last_thread_ends_process),
 	  TEST(group_exit_ends_all_threads), TEST(exec_by_thread_takes_leaders_place), TEST(vfork_parent_is_told),
-	  TEST(discarded_tasks_leave_nothing), TEST(set_ids_follow_linux), TEST(groups_are_sorted_and_privileged),
+	  TEST(discarded_tasks_leave_nothing), TEST(other_units_act_for_nobody), TEST(set_ids_follow_linux), TEST(groups_are_sorted_and_privileged),
 	  TEST(process_limit_holds_users), TEST(nothing_is_left_behind))
