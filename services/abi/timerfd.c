@@ -88,34 +88,34 @@ static void timer_continue(struct timer *timer)
 	timer_arm(timer);
 }
 
-/* Stops all timers whose time has come; the next deadline. */
-static nanos_t timers_expire(void)
+nanos_t timerfd_expire(void)
 {
-	nanos_t now = clock_monotonic();
+	nanos_t now = clock_monotonic(), next = NANOS_NEVER;
 	struct rb_node *first;
 
-	while ((first = rbtree_first(&tree))) {
+	lock_acquire(&timers_lock);
+	while ((first = rbtree_first(&tree)) && next == NANOS_NEVER) {
 		struct timer *timer = container_of(first, struct timer, node);
 
-		if (timer->deadline > now)
-			return timer->deadline;
-		timer_disarm(timer);
-		timer->expired = true;
-		timer->ticks++;
-		timer_level(timer, true);
+		if (timer->deadline > now) {
+			next = timer->deadline;
+		} else {
+			timer_disarm(timer);
+			timer->expired = true;
+			timer->ticks++;
+			timer_level(timer, true);
+		}
 	}
-	return NANOS_NEVER;
+	lock_release(&timers_lock);
+	return next;
 }
 
 void timerfd_serve(void)
 {
 	for (;;) {
 		u32 seen = __atomic_load_n(&earlier, __ATOMIC_ACQUIRE); /* before the tree is looked at */
-		nanos_t next;
+		nanos_t next = timerfd_expire();
 
-		lock_acquire(&timers_lock);
-		next = timers_expire();
-		lock_release(&timers_lock);
 		(void)tk_wait(&earlier, seen, next, TK_WAIT_NEVER_INTERRUPTED, ~0u);
 	}
 }
