@@ -20,6 +20,7 @@ long usurp_registers(u64 *detail)
 		(void)tk_thread_regs_set(estate.thread, &regs);
 		if (tk_thread_regs_get(estate.thread, &seen) || registers_safe(&seen))
 			continue;
+		log_line("# ip 0x%lx flags 0x%lx fs 0x%lx gs 0x%lx", seen.rip, seen.rflags, seen.fs_base, seen.gs_base);
 		*detail = i;
 		return 1;
 	}

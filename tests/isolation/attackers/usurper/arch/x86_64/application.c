@@ -32,10 +32,13 @@ u32 hostile_registers(u32 index, struct tk_regs *regs)
 	return 3 * WORDS;
 }
 
+static bool canonical(u64 address) { return (u64)((i64)(address << 16) >> 16) == address; }
+
+/* Bases may be anything canonical: a program can set them so by itself. */
 bool registers_safe(const struct tk_regs *regs)
 {
-	return regs->rip < 1ul << 47 && !(regs->rflags & 0x3f000 & ~0x4000ul & ~0x10000ul) && regs->rflags & 0x200 && regs->fs_base < 1ul << 47 &&
-	       regs->gs_base < 1ul << 47;
+	return regs->rip < 1ul << 47 && !(regs->rflags & 0x3f000 & ~0x4000ul & ~0x10000ul) && regs->rflags & 0x200 && canonical(regs->fs_base) &&
+	       canonical(regs->gs_base);
 }
 
 /* XSAVE area: MXCSR at 24, header at 512 (SDM volume 1, 13.4). */
