@@ -14,56 +14,61 @@ static arch_entry_t entry_of(u32 prot)
 	return arch_entry_protected(e, prot, prot & TK_PROT_COW);
 }
 
-/* Maps frames in one leaf table: how many entries it went through. *result: an error that ended it. */
-static u32 map_pages(struct vspace *space, vaddr_t address, const frame_t *frames, u32 count, arch_entry_t base, long *result)
+/* How far a mapping came. */
+struct mapping {
+	arch_entry_t base;  /* of every page, without its frame */
+	u32 done;           /* entries gone through */
+	long result;        /* the error that ended it, or 0 */
+	frame_t frames[VSPACE_BATCH];
+};
+
+/* Maps the next frames, in one leaf table: the pages from address up to stop. */
+static void table_map(struct vspace *space, struct mapping *m, vaddr_t address, vaddr_t stop)
 {
 	arch_entry_t *entry = arch_page_walk(space->root, address, true, NULL);
-	u32 done = 0, mapped = 0;
+	u32 mapped = 0;
 
-	*result = entry ? 0 : -ENOMEM;
-	for (; entry && done < count; done++, entry++) {
-		if (frames[done] == FRAME_NONE || *entry)
+	m->result = entry ? 0 : -ENOMEM;
+	for (; entry && address < stop; address += PAGE_SIZE, entry++, m->done++) {
+		frame_t frame = m->frames[m->done];
+		if (frame == FRAME_NONE || *entry)
 			continue;
-		if (!frame_map_count(frames[done], space->owner)) {
-			*result = -EPERM;
+		if (!frame_map_count(frame, space->owner)) {
+			m->result = -EPERM;
 			break;
 		}
-		*entry = arch_entry_with_frame(base, frames[done]);
+		*entry = arch_entry_with_frame(m->base, frame);
 		mapped++;
 	}
 	if (mapped) {
 		arch_table_count(entry - 1, (int)mapped);
 		vspace_count(space, mapped);
 	}
-	return done;
 }
 
 long vspace_map(u32 caller, const struct tk_map *request)
 {
-	frame_t frames[VSPACE_BATCH];
-	u32 done = 0, prot = request->prot;
-	long result = 0;
+	struct mapping m;
 
-	if (!vspace_range_valid(request->address, request->count) || request->count > VSPACE_BATCH || prot & ~(u32)PROT_ALL)
+	if (!vspace_range_valid(request->address, request->count) || request->count > VSPACE_BATCH || request->prot & ~(u32)PROT_ALL)
 		return -EINVAL;
-	if (domain_copy_in(&domains[caller], frames, (vaddr_t)request->frames, request->count * sizeof(frame_t)))
+	if (domain_copy_in(&domains[caller], m.frames, (vaddr_t)request->frames, request->count * sizeof(frame_t)))
 		return -EFAULT;
 	struct vspace *space = vspace_hold(caller, request->vspace);
 	if (!space)
 		return -EINVAL;
 	/* Commit, page by page. */
+	m.base = entry_of(request->prot);
+	m.done = 0;
+	m.result = 0;
 	spin_lock(&space->lock);
-	const arch_entry_t base = entry_of(prot);
-	vaddr_t at = request->address, end = at + (u64)request->count * PAGE_SIZE;
-	while (at < end && !result) {
-		u32 count = (u32)((vspace_table_end(at, end) - at) / PAGE_SIZE);
-		u32 mapped = map_pages(space, at, frames + done, count, base, &result);
-		done += mapped;
-		at += mapped * PAGE_SIZE;
+	while (m.done < request->count && !m.result) {
+		vaddr_t at = request->address + m.done * PAGE_SIZE;
+		table_map(space, &m, at, vspace_table_end(at, request->address + request->count * PAGE_SIZE));
 	}
 	spin_unlock(&space->lock);
 	vspace_release(caller, request->vspace);
-	return done || result != -EPERM ? (long)done : result;
+	return m.done || m.result != -EPERM ? (long)m.done : m.result;
 }
 
 /* What an unmapping has taken out: frames, in order, and the range they were in. Large: not cleared when it is made. */
