@@ -3,7 +3,7 @@ PROFILE ?= general
 BUILD ?= build
 JOBS ?= 2
 
-.PHONY: all build run test test-long test-unit test-linux core-example setup reference clean help
+.PHONY: all build run test test-long test-unit test-linux core-example bench-ipc setup reference clean help
 
 all: build
 
@@ -35,6 +35,10 @@ test-linux:
 ## the generic core against the example port: is the architecture contract complete
 core-example:
 	@$(MAKE) -s -j$(JOBS) -f core/arch/example/Makefile
+
+## counted instructions of calls, tokens, waits and faults (build/bench/ipc.json)
+bench-ipc:
+	@bench/ipc.py
 
 ## install missing Debian packages (needs root)
 setup:

@@ -54,6 +54,12 @@ long abi_upcall_syscall(const struct tk_request *request)
 	return -ENOSYS;
 }
 
+long abi_serve_syscall(u32 number, const u64 *args, u32 thread)
+{
+	(void)number, (void)args, (void)thread;
+	return -ENOSYS;
+}
+
 long abi_upcall_exception(const struct tk_request *request)
 {
 	(void)request;
