@@ -3,6 +3,7 @@
 #include <arch/boot.h>
 #include <arch/context.h>
 #include <arch/irq.h>
+#include "audit.h"
 #include "copy.h"
 #include "cpu.h"
 #include "domain.h"
@@ -252,6 +253,8 @@ static long call_power(struct thread *t, const u64 *a)
 		return -EPERM;
 	if (a[0] > TK_POWER_PANIC || a[1] > 255)
 		return -EINVAL;
+	if (a[0] == TK_POWER_OFF && audit_wanted() && !audit_run())
+		arch_power(TK_POWER_OFF, AUDIT_FAILED_STATUS);
 	arch_power((u32)a[0], (u32)a[1]);
 }
 

@@ -1,6 +1,7 @@
 /*
- * Entry by PVH (Xen's x86/HVM direct boot ABI): 32-bit protected mode, paging off, EBX = hvm_start_info. Builds the early page tables
- * (identity map of the first 4 GiB, the same at ARCH_PHYSMAP) and calls start_early at the image's physical address.
+ * Entry by PVH (Xen's x86/HVM direct boot ABI) and by Multiboot 2 (GRUB): 32-bit protected mode, paging off, EBX = what the loader says.
+ * Builds the early page tables (identity map of the first 4 GiB, the same at ARCH_PHYSMAP) and calls start_early at the image's
+ * physical address.
  */
 #include <arch/layout.h>
 
@@ -11,6 +12,9 @@
 #define EFER_EARLY 0x900         /* LME NXE */
 #define ENTRY_TABLE 0x3          /* present, writable */
 #define ENTRY_LARGE 0x83         /* 2 MiB */
+#define MULTIBOOT_HEADER 0xe85250d6
+#define MULTIBOOT_TAG_ENTRY 3
+#define MULTIBOOT_TAG_ALIGN 6    /* modules begin at pages */
 
 	.section .note.Xen, "a", @note
 	.balign 4
@@ -18,10 +22,27 @@
 	.asciz "Xen"
 	.quad pvh_entry_physical
 
+	.section .multiboot, "a"
+	.balign 8
+multiboot_header:
+	.long MULTIBOOT_HEADER, 0, multiboot_header_end - multiboot_header
+	.long -(MULTIBOOT_HEADER + (multiboot_header_end - multiboot_header)) & 0xffffffff
+	.word MULTIBOOT_TAG_ENTRY, 0
+	.long 12, multiboot_entry_physical
+	.balign 8
+	.word MULTIBOOT_TAG_ALIGN, 0
+	.long 8
+	.word 0, 0
+	.long 8
+multiboot_header_end:
+
 	.section .boot.text, "ax"
 	.code32
-	.globl pvh_start
-	.hidden pvh_start
+	.globl pvh_start, multiboot_start
+	.hidden pvh_start, multiboot_start
+multiboot_start:
+	movl $pvh_entry_physical, %ebp
+	incl boot_by_multiboot - pvh_start(%ebp)
 pvh_start:
 	cli
 	cld
@@ -96,6 +117,7 @@ pvh_start:
 	movl %eax, %gs
 	leaq boot_stack_top(%rip), %rsp
 	movl %esi, %edi
+	movl boot_by_multiboot(%rip), %esi
 	xorl %ebp, %ebp
 	call start_early
 	ud2
@@ -145,3 +167,4 @@ boot_stack:       .skip 8192
 	.globl boot_stack_top
 	.hidden boot_stack_top
 boot_stack_top:
+boot_by_multiboot: .skip 8

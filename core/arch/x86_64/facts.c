@@ -6,6 +6,8 @@
 
 struct boot_facts boot_facts;
 paddr_t start_rsdp;
+struct hvm_memory memory_map[MEMORY_MAP_MAX];
+u32 memory_map_count;
 
 static void ram_insert(paddr_t start, paddr_t end)
 {
@@ -49,47 +51,66 @@ static void command_line_copy(const char *text)
 }
 
 /* The archive begins at a page and its last page ends with zeros, because whole frames are handed to a unit. */
-static bool archive_place(const struct hvm_module *module)
+static bool archive_place(paddr_t address, u64 size)
 {
-	paddr_t start = round_down(module->address, PAGE_SIZE);
-	const char *from = (const char *)module->address;
+	paddr_t start = round_down(address, PAGE_SIZE);
+	const char *from = (const char *)address;
 	char *to = (char *)start;
 
-	if (module->address < LOW_MEMORY || module->address + module->size > EARLY_LIMIT || module->address + module->size < module->address)
+	if (address < LOW_MEMORY || address + size > EARLY_LIMIT || address + size < address)
 		return false;
 	if (to != from)
-		for (u64 i = 0; i < module->size; i++)
+		for (u64 i = 0; i < size; i++)
 			to[i] = from[i];
-	for (u64 i = module->size; i & PAGE_MASK; i++)
+	for (u64 i = size; i & PAGE_MASK; i++)
 		to[i] = 0;
 	boot_facts.archive = start;
-	boot_facts.archive_size = module->size;
+	boot_facts.archive_size = size;
+	ram_remove(start, round_up(start + size, PAGE_SIZE));
 	return true;
+}
+
+void facts_memory_add(u64 address, u64 size, u32 type)
+{
+	if (memory_map_count < MEMORY_MAP_MAX && address + size >= address)
+		memory_map[memory_map_count++] = (struct hvm_memory){ address, size, type, 0 };
+}
+
+bool facts_set(const struct loader_facts *loader)
+{
+	struct boot_facts *f = &boot_facts;
+
+	f->image_start = (paddr_t)image_start;
+	f->image_end = (paddr_t)image_end;
+	command_line_copy(loader->command_line);
+	for (u32 i = 0; i < memory_map_count; i++) {
+		u64 start = round_up(memory_map[i].address, PAGE_SIZE);
+		u64 end = round_down(memory_map[i].address + memory_map[i].size, PAGE_SIZE);
+		if (memory_map[i].type == HVM_MEMORY_RAM)
+			ram_insert(start < LOW_MEMORY ? LOW_MEMORY : start, end > PHYSMAP_LIMIT ? PHYSMAP_LIMIT : end);
+	}
+	ram_remove(f->image_start, f->image_end);
+	if (loader->archive_size && !archive_place(loader->archive, loader->archive_size))
+		return false;
+	return f->ram_count > 0;
 }
 
 bool facts_read(const struct hvm_start_info *info)
 {
-	struct boot_facts *f = &boot_facts;
 	const struct hvm_memory *memory = (const struct hvm_memory *)info->memory_map;
+	const struct hvm_module *module = (const struct hvm_module *)info->modules;
+	struct loader_facts loader = { 0 };
 
 	if ((u64)info >= EARLY_LIMIT || info->magic != HVM_START_MAGIC || info->version < 1 || info->memory_map >= EARLY_LIMIT)
 		return false;
-	f->image_start = (paddr_t)image_start;
-	f->image_end = (paddr_t)image_end;
-	for (u32 i = 0; i < info->memory_map_count; i++) {
-		u64 start = round_up(memory[i].address, PAGE_SIZE), end = round_down(memory[i].address + memory[i].size, PAGE_SIZE);
-		if (memory[i].type == HVM_MEMORY_RAM)
-			ram_insert(start < LOW_MEMORY ? LOW_MEMORY : start, end > PHYSMAP_LIMIT ? PHYSMAP_LIMIT : end);
-	}
-	ram_remove(f->image_start, f->image_end);
+	for (u32 i = 0; i < info->memory_map_count; i++)
+		facts_memory_add(memory[i].address, memory[i].size, memory[i].type);
 	start_rsdp = info->rsdp;
-	if (info->command_line && info->command_line < EARLY_LIMIT)
-		command_line_copy((const char *)info->command_line);
-	if (info->module_count && info->modules && info->modules < EARLY_LIMIT) {
-		const struct hvm_module *module = (const struct hvm_module *)info->modules;
-		if (module->size && !archive_place(module))
-			return false;
-		ram_remove(f->archive, round_up(f->archive + f->archive_size, PAGE_SIZE));
+	if (info->command_line < EARLY_LIMIT)
+		loader.command_line = (const char *)info->command_line;
+	if (info->module_count && info->modules < EARLY_LIMIT) {
+		loader.archive = module->address;
+		loader.archive_size = module->size;
 	}
-	return f->ram_count > 0;
+	return facts_set(&loader);
 }

@@ -56,8 +56,11 @@ void ipi_arrived(void)
 	/* Acquire: what the senders wrote before is seen. */
 	u32 reasons = __atomic_exchange_n(&arch_cpu()->arch.ipi, 0, __ATOMIC_ACQUIRE);
 
-	if (reasons & ARCH_IPI_STOP)
+	if (reasons & ARCH_IPI_STOP) {
+		/* Release: what it did in the core is complete for who waits for it. */
+		__atomic_store_n(&arch_cpu()->online, false, __ATOMIC_RELEASE);
 		arch_cpu_halt();
+	}
 	if (reasons & ARCH_IPI_TLB)
 		arch_tlb_serve();
 	if (reasons & ARCH_IPI_RESCHEDULE)

@@ -65,11 +65,11 @@ static void physmap_image_map(void)
 }
 
 /* All RAM, rounded out to 2 MiB: firmware tables often lie beside it. */
-static void physmap_map(const struct hvm_start_info *info)
+static void physmap_map(void)
 {
-	const struct hvm_memory *memory = (const struct hvm_memory *)info->memory_map;
+	const struct hvm_memory *memory = memory_map;
 
-	for (u32 i = 0; i < info->memory_map_count; i++) {
+	for (u32 i = 0; i < memory_map_count; i++) {
 		paddr_t at = round_down(memory[i].address, LARGE_SIZE), end = round_up(memory[i].address + memory[i].size, LARGE_SIZE);
 		if (memory[i].type != HVM_MEMORY_RAM && memory[i].type != HVM_MEMORY_ACPI && memory[i].type != HVM_MEMORY_NVS)
 			continue;
@@ -108,10 +108,10 @@ static u64 slide_choose(void)
 	return arch_entropy() % ((HUGE_SIZE - size) / LARGE_SIZE) * LARGE_SIZE;
 }
 
-noreturn_fn __attribute__((no_stack_protector)) void start_early(const struct hvm_start_info *info)
+noreturn_fn __attribute__((no_stack_protector)) void start_early(const void *info, bool multiboot)
 {
 	start_counter = arch_counter();
-	if (!facts_read(info))
+	if (multiboot ? !facts_read_multiboot(info) : !facts_read(info))
 		core_fail("the loader gave no memory map");
 	u64 slide = slide_choose();
 	__stack_chk_guard = arch_entropy() & ~0xffull; /* a zero byte stops string functions */
@@ -120,7 +120,7 @@ noreturn_fn __attribute__((no_stack_protector)) void start_early(const struct hv
 	arch_kernel_root = map_page_take();
 	image_map(slide);
 	physmap_image_map();
-	physmap_map(info);
+	physmap_map();
 	kernel_slots_copy((const u64 *)arch_kernel_root);
 
 	/* The same place in the final mapping: the early root has it now, beside the identity map. */

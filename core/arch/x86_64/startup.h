@@ -18,24 +18,32 @@ struct hvm_start_info {
 #define HVM_START_MAGIC 0x336ec578
 struct hvm_module { u64 address, size, command_line, reserved; };
 struct hvm_memory { u64 address, size; u32 type, reserved; };
-enum hvm_memory_type { HVM_MEMORY_RAM = 1, HVM_MEMORY_ACPI = 3, HVM_MEMORY_NVS = 4 };
+enum hvm_memory_type { HVM_MEMORY_RAM = 1, HVM_MEMORY_ACPI = 3, HVM_MEMORY_NVS = 4 }; /* Multiboot 2 has the same */
 
 #define EARLY_LIMIT (1ull << 32)                  /* the identity map ends */
 #define PHYSMAP_LIMIT (1ull << 39)                /* the map of all memory ends */
 #define DEVICES_SIZE (1ull << 32)                 /* device registers are mapped at ARCH_DEVICES + physical address */
+#define MEMORY_MAP_MAX 96
 #define LARGE_SIZE 0x200000ull
 #define HUGE_SIZE 0x40000000ull
 
 #pragma GCC visibility push(hidden) /* reached before relocation, without a table of addresses */
 extern paddr_t start_rsdp;                        /* 0: search for it */
+extern struct hvm_memory memory_map[MEMORY_MAP_MAX];
+extern u32 memory_map_count;
 extern u64 start_counter;                         /* time counter at entry */
 extern u64 boot_root[512];                        /* early tables: identity; then for the other processors' start */
 extern char boot_stack_top[];
 extern u64 __stack_chk_guard;
 #pragma GCC visibility pop
 
-/* facts.c: boot_facts from the loader's; true when it is complete. */
+/* What a loader says, in its memory: facts_set copies all of it. Fields are 0 when there is no such thing. */
+struct loader_facts { paddr_t archive; u64 archive_size; const char *command_line; };
+void facts_memory_add(u64 address, u64 size, u32 type);
+bool facts_set(const struct loader_facts *loader);
+/* facts.c, multiboot.c: boot_facts from the loader's; true when it is complete. */
 bool facts_read(const struct hvm_start_info *info);
+bool facts_read_multiboot(const void *info);
 
 /* relocate.c: pointers in static data, for the image at link address + slide; `base` is where it can be written now. */
 void image_relocate(char *base, u64 slide);
@@ -68,7 +76,7 @@ struct cpu *percpu_create(u32 id);                /* maps the entry area of proc
 void percpu_map_unit_stacks(void);                /* entry stacks of every IC1 unit, for the processors on line */
 void percpu_load(struct cpu *cpu);                /* on that processor: GDT, TSS, GS */
 
-noreturn_fn void start_early(const struct hvm_start_info *info);
+noreturn_fn void start_early(const void *info, bool multiboot);
 noreturn_fn void start_leave(u64 root, u64 stack, void (*next)(void));
 noreturn_fn void start_secondary(struct cpu *cpu);
 
