@@ -152,6 +152,30 @@ def lines_judge(log):
     return trouble
 
 
+def attack_names():
+    """All attacks but the jumps, as the sources name them."""
+    found = ["popf of the interrupt and privilege flags"]
+    for path, pattern in (("raider/include/attack.h", r'^\s+X\(\w+, "([^"]+)"'), ("usurper/include/usurpation.h", r'^\s+X\(\w+, "([^"]+)"'),
+                          ("referee/arch/x86_64/plan.c", r'^\t\{ "([^"]+)", ')):
+        with open(os.path.join(HERE, "attackers", path), encoding="utf-8") as source:
+            found += re.findall(pattern, source.read(), re.MULTILINE)
+    return set(found)
+
+
+def documented_names():
+    """What the threat models of docs/isolation.md name: the last column of their tables."""
+    with open(os.path.join(TOP, "docs", "isolation.md"), encoding="utf-8") as page:
+        section = page.read().partition("## Threat models")[2].partition("## What is not")[0]
+    rows = [line.strip().strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    return {name.strip() for row in rows for name in row[-1].split(";")} - {"attacks", "---"}
+
+
+def names_judge():
+    jumps_text = {"jump to every one of them, with registers of the attacker's choice"}
+    difference = attack_names() ^ (documented_names() - jumps_text)
+    return f"only on one side: {sorted(difference)[0]}" if difference else None
+
+
 class Configuration:
     """A profile, a number of processors, with or without protection keys."""
 
@@ -191,6 +215,7 @@ def configuration_results(configuration, limit, initrd, every_jump, keep=None):
 
 def suite(add, tier, limit, every_jump=None):
     """Runs the configurations of a tier; add(suite, name, trouble)."""
+    add("raid", "each attack is in the threat models and each promise has one", names_judge())
     ready = {profile: compose(profile) for profile in sorted({c.profile for c in tier})}
     for profile, good in ready.items():
         add("raid", f"{profile} composes", None if good else "it does not")

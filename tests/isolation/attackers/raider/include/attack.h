@@ -101,6 +101,10 @@ enum attack {
 	X(stack_null, "a fault with no stack", "xorl %%esp, %%esp; pushq %%rax") \
 	X(stack_core, "a fault with a stack in the core", "movabsq $0xfffffe0000007000, %%rsp; pushq %%rax") \
 	X(stack_nowhere, "a fault with a stack that is not canonical", "movabsq $0x7770000000000000, %%rsp; pushq %%rax") \
+	X(stack_overrun, "a stack that runs over its end", "1: pushq %%rax; jmp 1b") \
+	X(text_write, "a write to its own code", "leaq 0(%%rip), %%rax; movb $0x90, (%%rax)") \
+	X(stack_execute, "code on its own stack", "pushq $0xc3; callq *%%rsp") \
+	X(shadow_trap, "int3 in the shadow of mov ss", "movl %%ss, %%eax; movl %%eax, %%ss; int3") \
 	X(fault_all, "a fault with hostile stack, bases and flags", "pushfq; orl $0x244ed5, (%%rsp); popfq; movabsq $0xfffffe0000000000, %%rax; " \
 		"wrgsbase %%rax; wrfsbase %%rax; movabsq $0xffffffff80000000, %%rsp; ud2")
 
