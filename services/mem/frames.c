@@ -319,6 +319,8 @@ void mem_frames_init(void)
 		range_add(boot->ranges[i].first_frame + skip, boot->ranges[i].count - skip);
 		online += boot->ranges[i].count;
 	}
+	for (u64 i = 0; i < directory_frames; i++)
+		mem_frame_state_set((frame_t)(boot->ranges[carved].first_frame + i), MEM_FRAME_OWN);
 	/* What is off line is whole sections of RAM; others of the numbers are holes. The core's own frames are fewer than a section. */
 	offline_frames = boot->memory_frames > online ? (boot->memory_frames - online) / section_frames * section_frames : 0;
 }

@@ -114,7 +114,7 @@ long tk_revoke(vaddr_t token, u32 domain)
 {
 	frame_t frame = frame_of_token(token);
 
-	if (frame >= FRAMES || records[frame].owner != OWN_DOMAIN)
+	if (frame >= FRAMES || records[frame].owner != OWN_DOMAIN || records[frame].table || records[frame].private_part)
 		return -EPERM;
 	records[frame].granted &= domain == TK_EVERYONE ? 0 : ~(1ull << domain);
 	return 0;
