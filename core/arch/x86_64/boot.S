@@ -13,6 +13,7 @@
 #define ENTRY_TABLE 0x3          /* present, writable */
 #define ENTRY_LARGE 0x83         /* 2 MiB */
 #define MULTIBOOT_HEADER 0xe85250d6
+#define MULTIBOOT_TAG_ADDRESS 2
 #define MULTIBOOT_TAG_ENTRY 3
 #define MULTIBOOT_TAG_ALIGN 6    /* modules begin at pages */
 
@@ -24,9 +25,15 @@
 
 	.section .multiboot, "a"
 	.balign 8
+	.globl multiboot_header
+	.hidden multiboot_header
 multiboot_header:
 	.long MULTIBOOT_HEADER, 0, multiboot_header_end - multiboot_header
 	.long -(MULTIBOOT_HEADER + (multiboot_header_end - multiboot_header)) & 0xffffffff
+	/* GRUB takes no position-independent ELF: it loads the file as it lies, which is as the segments lie in memory. */
+	.word MULTIBOOT_TAG_ADDRESS, 0
+	.long 24, multiboot_header_physical, image_physical, image_file_end_physical, image_end_physical
+	.balign 8
 	.word MULTIBOOT_TAG_ENTRY, 0
 	.long 12, multiboot_entry_physical
 	.balign 8
