@@ -41,10 +41,7 @@ static void commit_fill(const struct exec *exec, struct proc_exec *commit)
 
 	memset(commit, 0, sizeof(*commit));
 	commit->space = exec->space;
-	if (exec->stat.mode & FS_ISUID)
-		commit->secure_uid_set |= 1;
-	if ((exec->stat.mode & (FS_ISGID | 010)) == (FS_ISGID | 010))
-		commit->secure_uid_set |= 2;
+	commit->secure_uid_set = exec->set_ids;
 	commit->uid = exec->stat.uid;
 	commit->gid = exec->stat.gid;
 	commit->exe = exec->file;
@@ -109,9 +106,7 @@ static long program_enter(struct exec *exec)
 
 	exec->stack.vdso = shim_vdso_map(t->process);
 	exec->stack.loader_base = exec->loader ? exec->loader_image.bias : 0;
-	error = shim_credentials_changed(t);
-	if (error >= 0)
-		error = proc_credentials_get(0, &exec->stack.credentials);
+	error = proc_credentials_get(0, &exec->stack.credentials);
 	if (error >= 0)
 		error = zeros_write(&exec->stack.program);
 	if (error >= 0)
@@ -130,7 +125,7 @@ static long exec_commit(struct exec *exec)
 	struct shim_thread *t = exec->t;
 	struct proc_exec *commit = heap_alloc(sizeof(*commit));
 	u64 replaced;
-	long secure, error;
+	long result, error;
 
 	if (!commit)
 		return -ENOMEM;
@@ -141,21 +136,24 @@ static long exec_commit(struct exec *exec)
 	t->tid = t->process->pid;
 	commit_fill(exec, commit);
 	exec->fatal = SIGKILL;
-	secure = proc_exec_commit(commit, &replaced);
+	result = proc_exec_commit(commit, &replaced);
 	heap_free(commit);
-	error = secure < 0 ? secure : fd_table_unshare(t);
+	error = result < 0 ? result : fd_table_unshare(t);
 	if (error < 0)
 		return error;
 	fd_table_close_on_exec(t);
 	error = space_switch(exec);
 	if (error < 0)
 		return error;
-	if (secure)
+	exec->stack.secure = result & PROC_EXEC_SECURE;
+	if (exec->stack.secure)
 		t->process->personality &= ~PERSONALITY_ON_EXEC_CLEARED;
 	memset(&t->altstack, 0, sizeof(t->altstack));
 	t->restart.call = NULL;
-	exec->stack.secure = (u64)secure;
-	error = program_enter(exec);
+	if (result & PROC_EXEC_CREDENTIALS)
+		error = shim_credentials_changed(t);
+	if (error >= 0)
+		error = program_enter(exec);
 	if (error >= 0)
 		exec->fatal = 0;
 	return error;
@@ -168,6 +166,7 @@ static void exec_free(struct exec *exec)
 	heap_free(exec->program);
 	heap_free(exec->path);
 	heap_free(exec->head);
+	heap_free(exec->loader_head);
 	heap_free(exec);
 }
 

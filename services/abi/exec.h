@@ -9,13 +9,14 @@
 struct exec {
 	struct shim_thread *t;
 	char *path;                 /* of the program as named, a page; AT_EXECFN */
-	char *head;                 /* first bytes of a file, a page */
+	char *head, *loader_head;   /* first bytes of the files, a page each */
 	struct exec_strings strings;
 	u64 file, loader;           /* fs's handles; the program's stays open */
 	u64 directory;              /* fs's, for a relative path */
 	u32 open_flags;
 	bool by_file;               /* fexecve: the directory handle is the program */
 	struct fs_stat stat;
+	u32 set_ids;                /* 1: set-user-id, 2: set-group-id */
 	u64 space;
 	vaddr_t space_token;
 	volatile u32 *space_users;

@@ -14,10 +14,11 @@
 #define ELF_PROGRAM_SIZES 54
 #define ELF_PROGRAM_ENTRY 56
 
-static long file_head_read(struct exec *exec, u64 file)
+/* The first page of a file; what it is short of stays zero. */
+static long file_head_read(u64 file, char *head)
 {
-	memset(exec->head, 0, PAGE_SIZE);
-	return fs_read_bytes(file, exec->head, PAGE_SIZE, 0);
+	memset(head, 0, PAGE_SIZE);
+	return fs_read_bytes(file, head, PAGE_SIZE, 0);
 }
 
 /* Opens the program that exec->path names, for execution. */
@@ -88,7 +89,7 @@ static long program_find(struct exec *exec)
 	long error = program_open(exec, exec->path);
 
 	for (u32 depth = 0; error >= 0; depth++) {
-		error = file_head_read(exec, exec->file);
+		error = file_head_read(exec->file, exec->head);
 		if (error < 0 || exec->head[0] != '#' || exec->head[1] != '!')
 			return error;
 		if (depth == SCRIPT_DEPTH)
@@ -111,22 +112,22 @@ static long program_find(struct exec *exec)
 	return error;
 }
 
-/* exec->head becomes what image_map wants: the ELF header with the program headers behind it; its size. */
-static long head_gather(struct exec *exec, u64 file)
+/* head becomes what image_map wants: the ELF header with the program headers behind it; its size. */
+static long head_gather(u64 file, char *head)
 {
 	u64 offset, size;
 	u16 sizes[2];
 	long got;
 
-	if (memcmp(exec->head, "\177ELF", 4))
+	if (memcmp(head, "\177ELF", 4))
 		return -ENOEXEC;
-	memcpy(&offset, exec->head + ELF_PROGRAM_OFFSET, sizeof(offset));
-	memcpy(sizes, exec->head + ELF_PROGRAM_SIZES, sizeof(sizes));
+	memcpy(&offset, head + ELF_PROGRAM_OFFSET, sizeof(offset));
+	memcpy(sizes, head + ELF_PROGRAM_SIZES, sizeof(sizes));
 	size = (u64)sizes[1] * ELF_PROGRAM_ENTRY;
 	if (sizes[0] != ELF_PROGRAM_ENTRY || !size || size > PAGE_SIZE - ELF_HEADER_SIZE || offset > 1ull << 62)
 		return -ENOEXEC;
 	if (offset != ELF_HEADER_SIZE) {
-		got = fs_read_bytes(file, exec->head + ELF_HEADER_SIZE, size, offset);
+		got = fs_read_bytes(file, head + ELF_HEADER_SIZE, size, offset);
 		if (got != (long)size)
 			return got < 0 ? got : -ENOEXEC;
 	}
@@ -134,10 +135,13 @@ static long head_gather(struct exec *exec, u64 file)
 }
 
 /* Checks (without a space) or maps one file of the program. */
-static long image_make(struct exec *exec, u64 file, u32 request, u64 base, struct proc_image *image)
+static long image_make(const struct exec *exec, u32 request, u64 base, struct proc_image *image)
 {
+	bool is_loader = image == &exec->loader_image;
+	u64 file = is_loader ? exec->loader : exec->file;
+	char *head = is_loader ? exec->loader_head : exec->head;
 	struct proc_image_map map = { .space = exec->space, .request = request, .base = base };
-	long size = head_gather(exec, file), error;
+	long size = head_gather(file, head), error;
 
 	if (size < 0)
 		return size;
@@ -146,7 +150,7 @@ static long image_make(struct exec *exec, u64 file, u32 request, u64 base, struc
 		if (error < 0)
 			return error;
 	}
-	error = proc_image_map(&map, exec->head, (size_t)size, image);
+	error = proc_image_map(&map, head, (size_t)size, image);
 	if (request != PROC_IMAGE_CHECK)
 		(void)!mem_object_release(map.object);
 	return error;
@@ -155,17 +159,13 @@ static long image_make(struct exec *exec, u64 file, u32 request, u64 base, struc
 /* A loader that is no program at all is refused while the old program can still be told: -ELIBBAD. */
 static long loader_check(struct exec *exec)
 {
-	long error = file_head_read(exec, exec->loader);
+	long error;
 
+	exec->loader_head = heap_alloc(PAGE_SIZE);
+	error = exec->loader_head ? file_head_read(exec->loader, exec->loader_head) : -ENOMEM;
 	if (error >= 0)
-		error = image_make(exec, exec->loader, PROC_IMAGE_CHECK, 0, &exec->loader_image);
-	if (error == -ENOEXEC)
-		error = -ELIBBAD;
-	if (error < 0)
-		return error;
-	memset(&exec->loader_image, 0, sizeof(exec->loader_image));
-	error = file_head_read(exec, exec->file);
-	return error < 0 ? error : 0;
+		error = image_make(exec, PROC_IMAGE_CHECK, 0, &exec->loader_image);
+	return error == -ENOEXEC ? -ELIBBAD : error;
 }
 
 /* Opens the loader that the program names (PT_INTERP); its head is left in a page of its own. */
@@ -223,20 +223,13 @@ static long stack_map(struct exec *exec)
 	return mem_map(&map, &address);
 }
 
-static long loader_map(struct exec *exec)
-{
-	long error = file_head_read(exec, exec->loader);
-
-	return error < 0 ? error : image_make(exec, exec->loader, PROC_IMAGE_LOADER, 0, &exec->loader_image);
-}
-
 /* The new address space with program, loader and an empty stack. */
 static long space_fill(struct exec *exec)
 {
 	struct proc_image *program = &exec->stack.program;
 	u32 flags = exec->t->process->personality & PERSONALITY_NO_RANDOMIZE ? MEM_LAYOUT_FIXED : 0;
 	u64 image_base;
-	long error = image_make(exec, exec->file, PROC_IMAGE_CHECK, 0, program);
+	long error = image_make(exec, PROC_IMAGE_CHECK, 0, program);
 
 	if (error >= 0 && program->flags & PROC_IMAGE_INTERPRETER)
 		error = loader_open(exec, program);
@@ -245,13 +238,13 @@ static long space_fill(struct exec *exec)
 	if (error >= 0) {
 		bool at_base = program->flags & PROC_IMAGE_DYNAMIC && program->flags & PROC_IMAGE_INTERPRETER;
 
-		error = image_make(exec, exec->file, PROC_IMAGE_PROGRAM, at_base ? image_base : 0, program);
+		error = image_make(exec, PROC_IMAGE_PROGRAM, at_base ? image_base : 0, program);
 		if (error >= 0)
 			error = mem_break_init(exec->space, program->break_start, flags);
 		if (error >= 0)
 			error = stack_map(exec);
 		if (error >= 0 && exec->loader)
-			error = loader_map(exec);
+			error = image_make(exec, PROC_IMAGE_LOADER, 0, &exec->loader_image);
 		if (error < 0)
 			exec->fatal = SIGSEGV; /* as in Linux, where the old program is gone by now */
 	}
@@ -260,12 +253,28 @@ static long space_fill(struct exec *exec)
 	return error < 0 ? error : 0;
 }
 
+/* Does the file set the user or the group, where its mount allows that? */
+static long set_ids_find(struct exec *exec)
+{
+	struct fs_at at = { .client = exec->t->process->fs_client, .directory = exec->file, .flags = FS_AT_OPEN_FILE };
+	struct fs_statfs mount;
+	long error = fs_stat(exec->file, &exec->stat);
+
+	if (error < 0 || !(exec->stat.mode & (FS_ISUID | FS_ISGID)))
+		return error;
+	error = fs_statfs(&at, "", 0, &mount);
+	if (error < 0 || mount.flags & FS_MS_NOSUID)
+		return error;
+	exec->set_ids = (exec->stat.mode & FS_ISUID ? 1 : 0) | ((exec->stat.mode & (FS_ISGID | 010)) == (FS_ISGID | 010) ? 2 : 0);
+	return 0;
+}
+
 long exec_program_load(struct exec *exec)
 {
 	long error = program_find(exec);
 
 	if (error >= 0)
-		error = fs_stat(exec->file, &exec->stat);
+		error = set_ids_find(exec);
 	return error < 0 ? error : space_fill(exec);
 }
 

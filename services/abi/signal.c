@@ -100,6 +100,8 @@ long signals_deliver(struct shim_thread *t, long result, bool in_call)
 		in_call = false;
 		changed = true;
 		handler_run(t, &regs, &delivery);
+		if (!t->page->interrupt) /* proc has set the word anew: nothing is left for now */
+			break;
 	}
 	if (in_call && result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK) {
 		call_finish(&regs, result, false, false);

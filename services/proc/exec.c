@@ -121,7 +121,7 @@ static void capabilities_on_exec(struct proc_credentials *is, bool set_uid)
 	is->secure_bits &= ~16u; /* SECBIT_KEEP_CAPS ends */
 }
 
-static long identity_on_exec(struct proc_task *task, const struct proc_exec *exec, bool *secure)
+static long identity_on_exec(struct proc_task *task, const struct proc_exec *exec, bool *secure, bool *changed)
 {
 	struct proc_identity *fresh = proc_identity_copy(task->identity);
 	struct proc_credentials *is;
@@ -146,6 +146,7 @@ static long identity_on_exec(struct proc_task *task, const struct proc_exec *exe
 		task->death_signal = 0;
 	task->process->dumpable = !*secure;
 	task->keep_capabilities = false;
+	*changed = memcmp(is, &task->identity->is, sizeof(*is)) != 0;
 	proc_identity_replace(task, fresh);
 	return 0;
 }
@@ -156,7 +157,7 @@ long proc_op_exec_commit(const struct rt_request *rq, const struct proc_exec *gi
 	struct proc_usage memory = { 0 };
 	struct proc_process *process;
 	struct proc_task *task;
-	bool secure = false;
+	bool secure = false, changed = false;
 	long result = -ESRCH;
 	u64 space = 0;
 
@@ -174,7 +175,7 @@ long proc_op_exec_commit(const struct rt_request *rq, const struct proc_exec *gi
 	if (task)
 		result = dispositions_reset(process);
 	if (!result)
-		result = identity_on_exec(task, &exec, &secure);
+		result = identity_on_exec(task, &exec, &secure, &changed);
 	if (!result) {
 		*replaced = process->image.exe;
 		proc_usage_add(&process->ended, &memory);
@@ -189,7 +190,7 @@ long proc_op_exec_commit(const struct rt_request *rq, const struct proc_exec *gi
 			proc_task_notify(task->vfork_parent);
 			task->vfork_parent = NULL;
 		}
-		result = secure;
+		result = (secure ? PROC_EXEC_SECURE : 0) | (changed ? PROC_EXEC_CREDENTIALS : 0);
 	}
 	lock_release(&proc_lock);
 	return result;

@@ -164,6 +164,9 @@ struct proc_exec {
 	char name[PROC_NAME_SIZE];
 };
 
+/* Result of exec_commit: AT_SECURE is to be set; the credentials are others now. */
+enum proc_exec_result { PROC_EXEC_SECURE = 1, PROC_EXEC_CREDENTIALS = 2 };
+
 /* Result of image_map. */
 enum proc_image_flags {
 	PROC_IMAGE_INTERPRETER = 1, /* interpreter_offset and _size name the path in the file */
