@@ -1,0 +1,118 @@
+/* Units fail by a script; each wait of the supervisor runs the script's next step. */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <abi_client.h>
+#include <mem_client.h>
+#include <super_server.h>
+
+#define UNITS 3
+enum { SHIM, TERMINAL, OWN };
+
+static struct tk_domain_page pages[UNITS] __attribute__((aligned(4096)));
+static struct tk_watch_page table __attribute__((aligned(4096)));
+static struct tk_boot_info boot;
+const struct tk_boot_info *rt_boot = &boot;
+static const volatile u32 *watched[TK_WATCHES_IN_TABLE];
+static nanos_t now;
+static u32 restarts, told, resets, test_number, failed;
+static jmp_buf done;
+static const char *script;   /* a letter each wait: t the terminal fails, s the shim does, + ten seconds pass, . the end */
+
+void log_line(const char *format, ...) { (void)format; }
+nanos_t clock_monotonic(void) { return now; }
+long mem_frames_alloc(u32 order, u64 *frame) { (void)order; *frame = 7; return 0; }
+long tk_object_create(const struct tk_object_create *request) { return request->type == TK_OBJECT_WATCHES ? (long)&table : -EINVAL; }
+long tk_watch(vaddr_t token, u32 index, const volatile u32 *word, u64 cookie)
+{
+	watched[index] = word;
+	return token == (vaddr_t)&table && cookie == index ? 0 : -EINVAL;
+}
+long tk_domain_restart(vaddr_t domain)
+{
+	struct tk_domain_page *page = (struct tk_domain_page *)domain;
+
+	if (page->state != TK_DOMAIN_FAILED)
+		return -EBUSY;
+	page->state = TK_DOMAIN_RUNNING;
+	restarts++;
+	return 0;
+}
+long abi_unit_restarted(u32 unit) { told += unit == pages[TERMINAL].id; return 0; }
+long tk_power(u32 how, u32 status)
+{
+	resets += how == TK_POWER_RESET && status == 0;
+	longjmp(done, 1);
+}
+long tk_yield(void) { return 0; }
+void tk_thread_exit(volatile u32 *word) { (void)word; abort(); }
+
+static void unit_fail_now(u32 unit)
+{
+	pages[unit].state = TK_DOMAIN_FAILED;
+	for (u32 i = 0; i < TK_WATCHES_IN_TABLE; i++) {
+		if (watched[i] != &pages[unit].state || table.queued[i])
+			continue;
+		table.queued[i] = 1;
+		table.ready[table.tail++ % TK_READY_ENTRIES] = i;
+	}
+}
+
+long tk_wait(const volatile u32 *word, u32 expected, nanos_t deadline, u32 flags, u32 bitset)
+{
+	(void)deadline, (void)flags, (void)bitset;
+	if (*word != expected)
+		return -EAGAIN;
+	switch (*script++) {
+	case 't':
+		unit_fail_now(TERMINAL);
+		break;
+	case 's':
+		unit_fail_now(SHIM);
+		break;
+	case '+':
+		now += 10 * 1000000000ull;
+		break;
+	default:
+		longjmp(done, 1);
+	}
+	return 0;
+}
+
+static void check(bool good, const char *name)
+{
+	printf("%sok %u - %s\n", good ? "" : "not ", ++test_number, name);
+	failed += !good;
+}
+
+static void run(const char *steps)
+{
+	restarts = told = resets = 0;
+	script = steps;
+	if (setjmp(done) == 0)
+		super_main(0);
+}
+
+int main(void)
+{
+	pages[SHIM] = (struct tk_domain_page){ .state = TK_DOMAIN_RUNNING, .id = 1, .name = "abi", .recovery = TK_RECOVERY_ESSENTIAL };
+	pages[TERMINAL] = (struct tk_domain_page){ .state = TK_DOMAIN_RUNNING, .id = 2, .name = "tty", .recovery = TK_RECOVERY_STATELESS };
+	pages[OWN] = (struct tk_domain_page){ .state = TK_DOMAIN_RUNNING, .id = 3, .name = "super" };
+	boot.domain = 3;
+	for (u32 i = 0; i < UNITS; i++)
+		boot.tokens[boot.token_count++] = (struct tk_boot_token){ TK_OBJECT_DOMAIN, pages[i].id, (vaddr_t)&pages[i] };
+	super_init();
+	run("t.");
+	check(restarts == 1 && told == 1 && resets == 0, "a unit that failed is restarted, and the shim is told");
+	run("t+++++++.");
+	check(restarts == 1, "nothing is restarted that has not failed");
+	run("++++t+t+t+t+t+t+t+t.");
+	check(restarts == 8, "failures now and then are all answered");
+	run("++++tttttttt.");
+	check(restarts == 5 && pages[TERMINAL].state == TK_DOMAIN_FAILED, "a unit that fails again and again stays down");
+	run("s.");
+	check(restarts == 0 && resets == 1, "an essential unit takes the machine along");
+	printf("1..%u\n", test_number);
+	return failed != 0;
+}
