@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -21,7 +22,21 @@ import tap  # noqa: E402
 from tesseratools import machine, root  # noqa: E402
 
 BUILD = os.path.join(TOP, "build", "raid")
-PROFILES = {"raid-ic1": 1, "raid-ic2": 2}
+STEPS_OF_SUPER = 4       # it leaves a unit down that fails more often in a short time
+
+
+@dataclass(frozen=True)
+class Profile:
+    raider: int                                       # its class
+    folders: tuple = ("tests/isolation/attackers",)   # where its services are, before services/
+    steps: int = 0                                    # how many attacks, 0: all
+
+
+PROFILES = {
+    "raid-ic1": Profile(1, ("tests/isolation/overseer", "tests/isolation/attackers")),
+    "raid-ic2": Profile(2, ("tests/isolation/overseer", "tests/isolation/attackers")),
+    "raid-super": Profile(1, steps=STEPS_OF_SUPER),
+}
 LINK_BASE = 0xffffffff80000000
 ARGUMENT_ROOM = 330      # characters of the command line for the jumps of one machine
 WITNESS_COMMAND = ["clang-14", "-std=gnu17", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-static", "-s", "-fuse-ld=lld"]
@@ -32,8 +47,8 @@ FAILURE = re.compile(r"^unit (\S+) failed")
 
 
 def compose(profile):
-    command = ["tools/compose", f"tests/isolation/profiles/{profile}.toml", "--services", "tests/isolation/attackers",
-               "--build", "build/raid"]
+    command = ["tools/compose", f"tests/isolation/profiles/{profile}.toml", "--build", "build/raid"]
+    command += [word for folder in PROFILES[profile].folders for word in ("--services", folder)]
     run = subprocess.run(command, cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if run.returncode:
         sys.stdout.write("".join(f"# {line}\n" for line in run.stdout.decode("utf-8", "replace").splitlines()[-30:]))
@@ -103,7 +118,8 @@ def witness_image():
 
 
 def command_line(profile, image, group):
-    words = ["init=/witness", "nokaslr", f"raid.class={PROFILES[profile]}"]
+    words = ["init=/witness", "nokaslr", f"raid.class={PROFILES[profile].raider}"]
+    words += [f"raid.steps={PROFILES[profile].steps}"] * bool(PROFILES[profile].steps)
     words += [f"raid.{name}={address:x}" for name, address in places(image).items()]
     return " ".join(words + ["raid.jumps=" + ",".join(f"{offset:x}" for offset in group)] * bool(group))
 
@@ -187,8 +203,10 @@ class Configuration:
 
 
 TIERS = {
-    "ci": [Configuration("raid-ic1", 2), Configuration("raid-ic1", 1, False), Configuration("raid-ic2", 2)],
-    "long": [Configuration(profile, smp, pks) for profile, pks in (("raid-ic1", True), ("raid-ic1", False), ("raid-ic2", True))
+    "ci": [Configuration("raid-ic1", 2), Configuration("raid-ic1", 1, False), Configuration("raid-ic2", 2),
+           Configuration("raid-super", 2)],
+    "long": [Configuration(profile, smp, pks) for profile, pks in (("raid-ic1", True), ("raid-ic1", False), ("raid-ic2", True),
+                                                                   ("raid-super", True))
              for smp in (1, 2, 4)],
 }
 
@@ -197,7 +215,9 @@ def configuration_results(configuration, limit, initrd, every_jump, keep=None):
     """(name, trouble) of each attack in one configuration."""
     image = image_of(configuration.profile)
     groups = jumps_split(jumps(image))
-    for number, group in enumerate(groups if every_jump else groups[:1]):
+    if PROFILES[configuration.profile].steps or not every_jump:
+        groups = groups[:1]
+    for number, group in enumerate(groups):
         console, log, note = machine_run(image, configuration.smp, configuration.pks, initrd,
                                          command_line(configuration.profile, image, group), limit)
         kept = keep or os.path.join(BUILD, f"raid-{str(configuration).replace('/', '-')}-{number}.txt")

@@ -121,7 +121,10 @@ static noreturn_fn void raid(void)
 
 	log_line("=== RUN raid");
 	plan_prepare();
-	while (plan_step(steps, &step))
+	bool found;
+	u64 limit = argument_number("steps", 0, &found);
+
+	while ((!limit || steps < limit) && plan_step(steps, &step))
 		steps++;
 	log_line("1..%u", steps);
 	if (!witness_goes_on(1))
