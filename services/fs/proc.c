@@ -381,7 +381,7 @@ static long single_mount(const struct fs_type *type, struct fs_super **single, s
 		if (!result)
 			(*single)->root->inode->ops = &fs_proc_root_ops;
 	} else if (!*single) {
-		result = super_make(type, NULL, 0, single);
+		result = super_make(type, fs_sysfs_static, fs_sysfs_static_count, single);
 	}
 	if (result)
 		return result;

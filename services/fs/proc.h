@@ -20,6 +20,8 @@ struct fs_proc_entry {
 };
 extern const struct fs_proc_entry fs_proc_static[];
 extern const u32 fs_proc_static_count;
+extern const struct fs_proc_entry fs_sysfs_static[];
+extern const u32 fs_sysfs_static_count;
 extern const struct fs_proc_entry fs_proc_task[];
 extern const u32 fs_proc_task_count;
 

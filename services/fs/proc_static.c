@@ -1,4 +1,4 @@
-/* The files of /proc that belong to no process. */
+/* The files of /proc that belong to no process, and sysfs. */
 #include "proc.h"
 #include <abi_system.h>
 #include <fs_server.h>
@@ -291,10 +291,29 @@ const struct fs_proc_entry fs_proc_static[] = {
 	TEXT("sys/kernel/ostype", SYSTEM_NAME), TEXT("sys/kernel/osrelease", SYSTEM_RELEASE), TEXT("sys/kernel/version", SYSTEM_VERSION),
 	NODE_NAME("sys/kernel/hostname", FS_NAME_HOST), NODE_NAME("sys/kernel/domainname", FS_NAME_DOMAIN),
 	NUMBER("sys/kernel/pid_max", PID_MAX), NUMBER("sys/kernel/cap_last_cap", PROC_CAP_LAST), NUMBER("sys/kernel/ngroups_max", FS_GROUPS_MAX),
-	NUMBER("sys/kernel/overflowuid", 65534), NUMBER("sys/kernel/overflowgid", 65534), NUMBER("sys/kernel/randomize_va_space", 2),
+	TEXT("sys/kernel/core_pattern", "core"), NUMBER("sys/kernel/overflowuid", 65534), NUMBER("sys/kernel/overflowgid", 65534), NUMBER("sys/kernel/randomize_va_space", 2),
 	FILE("sys/kernel/random/uuid", uuid_show), FILE("sys/kernel/random/boot_id", boot_id_show),
 	NUMBER("sys/kernel/random/poolsize", 256), NUMBER("sys/kernel/random/entropy_avail", 256),
 	NUMBER("sys/fs/pipe-max-size", 1048576), NUMBER("sys/fs/nr_open", 1048576), NUMBER("sys/fs/file-max", 524288),
 	NUMBER("sys/vm/overcommit_memory", 0), NUMBER("sys/vm/max_map_count", 65530), NUMBER("sys/vm/swappiness", 0),
 };
 const u32 fs_proc_static_count = countof(fs_proc_static);
+
+/* ---- sysfs: what libraries look for to count processors ------------------------------------------------------------------------- */
+
+static long processors_show(struct fs_text *text, const struct fs_inode *inode)
+{
+	(void)inode;
+	if (rt_boot->processors > 1)
+		fs_text_add(text, "0-%u\n", rt_boot->processors - 1);
+	else
+		fs_text_add(text, "0\n");
+	return 0;
+}
+
+const struct fs_proc_entry fs_sysfs_static[] = {
+	DIRECTORY("devices"), DIRECTORY("devices/system"), DIRECTORY("devices/system/cpu"),
+	FILE("devices/system/cpu/online", processors_show), FILE("devices/system/cpu/possible", processors_show),
+	FILE("devices/system/cpu/present", processors_show),
+};
+const u32 fs_sysfs_static_count = countof(fs_sysfs_static);

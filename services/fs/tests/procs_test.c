@@ -35,6 +35,8 @@ static void files(void)
 	CHECK(text_has(" / rootfs rw,relatime 0 0\n") && text_has("proc /proc proc rw,relatime 0 0\n"));
 	read_text("/proc/cpuinfo");
 	CHECK(text_has("processor\t: 1\n"));
+	read_text("/sys/devices/system/cpu/online");
+	CHECK(strcmp(text, "0-1\n") == 0);
 	read_text("/proc/sys/kernel/hostname");
 	CHECK(strcmp(text, "tessera\n") == 0);
 	{
