@@ -139,6 +139,8 @@ void domain_started(struct thread *t, struct domain *d, long result)
 	if (result < 0)
 		core_log("unit %s: its start failed (%ld)", d->page->name, result);
 	domain_set_state(d, result < 0 ? TK_DOMAIN_STOPPED : TK_DOMAIN_RUNNING);
+	for (u32 waiting = d->stack_waiting; waiting; waiting--) /* since before it failed: they try again */
+		stack_waiter_wake(d);
 	if (!boot || next_level >= 16)
 		threads_start(d->id);
 	if (boot) {

@@ -161,6 +161,11 @@ static long wait_enter(struct thread *t, struct wait_bucket *b, const struct wai
 		t->wait.bucket = NULL;
 		return -EINTR;
 	}
+	/* The same against domain_fail: it ends the generation, then looks at `bucket` of the threads inside. */
+	if (t->domain && t->top->generation != __atomic_load_n(&t->domain->generation, __ATOMIC_SEQ_CST)) {
+		t->wait.bucket = NULL;
+		return -ECANCELED;
+	}
 	if (r->flags & TK_WAIT_LOCK)
 		lend_to_owner(t, value);
 	return 0;
