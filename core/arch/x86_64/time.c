@@ -25,6 +25,7 @@
 #define FRACTION_BITS 28
 #define COUNTER_HERTZ_GUESS 1000000000ull
 #define TIMER_DIVIDE_16 3
+#define DEADLINE_FAR (3600 * NANOS_PER_SECOND)
 #define DELTA_MAX 0xfffffff0u
 
 u64 arch_counter_base, arch_counter_hertz;
@@ -171,6 +172,8 @@ void arch_timer_fired(void)
 static void timer_start(nanos_t deadline)
 {
 	if (!timer_hertz) {
+		const nanos_t far = arch_nanos() + DEADLINE_FAR; /* anyone may name a deadline whose counter value does not fit 64 bits */
+		deadline = deadline < far ? deadline : far;
 		msr_write(MSR_TSC_DEADLINE, arch_counter_base + (u64)((unsigned __int128)deadline * counter_per_nano >> FRACTION_BITS) + 1);
 		return;
 	}
