@@ -53,6 +53,18 @@ static long race_reply(void)
 static struct tk_requeue requeue;
 static volatile u32 word;
 
+/* One caller waits again and again without a deadline, the other wakes it and at some time ends the unit. */
+static noreturn_fn void race_wait_begins(u64 wakes)
+{
+	while (!wakes)
+		(void)tk_wait(&word, word, NANOS_NEVER, 0, ~0u);
+	for (; wakes; wakes--) {
+		word++;
+		(void)tk_wake(&word, 1, 0, ~0u);
+	}
+	__builtin_trap();
+}
+
 static void job_request(void)
 {
 	while (!accomplice_stopped()) {
@@ -99,6 +111,8 @@ long attack_race(u64 index, u64 milliseconds, u64 *detail)
 		return race_request(milliseconds);
 	case RACE_saved:
 		return race_saved(milliseconds, detail);
+	case RACE_wait_begins:
+		race_wait_begins(milliseconds);
 	default:
 		return -EINVAL;
 	}

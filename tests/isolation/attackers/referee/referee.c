@@ -13,7 +13,10 @@
 #define LOOK 2000000ull
 #define ROUNDS 2u                /* programs that the witness starts after an attack */
 
-static volatile u32 spin_wanted;  /* thread 1 has the neighbour run meanwhile */
+enum help { HELP_NONE, HELP_SPIN, HELP_WAIT };
+static volatile u32 help;         /* what thread 1 does meanwhile: has the neighbour run, or waits inside the raider */
+static volatile u32 helper_calls, helper_returns;
+#define WAIT_ROUNDS 20u
 
 void referee_init(void)
 {
@@ -91,19 +94,45 @@ static const char *outcome_judge(const struct step *step, long result, u64 life)
 	return "no such outcome";
 }
 
+/* The unit ends while another caller's thread goes in and out of a wait inside it: that caller must be told each time. */
+static bool helper_comes_back(void)
+{
+	u64 detail;
+
+	for (u32 round = 1; round <= WAIT_ROUNDS; round++) {
+		nanos_t deadline = clock_monotonic() + PATIENCE;
+
+		help = HELP_WAIT;
+		while (helper_calls == helper_returns && help == HELP_WAIT)
+			pause_short();
+		(void)raider_attack(ATTACK_RACE, RACE_wait_begins, 1 + round * 37, &detail);
+		while (helper_calls != helper_returns) {
+			if (clock_monotonic() > deadline)
+				return false;
+			pause_short();
+		}
+		if (!raider_life_wait())
+			return false;
+	}
+	return true;
+}
+
 static bool step_run(u32 number, const struct step *step)
 {
 	u64 life, detail = 0;
 
 	log_line("# attack %u: %s", number, step->name);
 	(void)raider_life(&life);
-	spin_wanted = step->kind == ATTACK_RACE && step->first == RACE_saved;
+	help = step->kind == ATTACK_RACE && step->first == RACE_saved ? HELP_SPIN : HELP_NONE;
+	const char *trouble = NULL;
+
+	if (step->kind == ATTACK_RACE && step->first == RACE_wait_begins && !helper_comes_back())
+		trouble = "the caller that waited inside did not come back";
 	long result = step->kind == ATTACK_USURP ? usurper_attack((u32)step->first, step->second, &detail)
 	                                         : raider_attack(step->kind, step->first, step->second, &detail);
-	spin_wanted = 0;
+	help = HELP_NONE;
 	life = raider_life_wait();
-	const char *trouble = outcome_judge(step, result, life);
-
+	trouble = trouble ? trouble : outcome_judge(step, result, life);
 	if (!trouble && neighbour_intact())
 		trouble = "the neighbour's memory changed";
 	if (!trouble && !witness_goes_on(ROUNDS))
@@ -142,8 +171,16 @@ static noreturn_fn void raid(void)
 static noreturn_fn void helper(void)
 {
 	for (;;) {
-		if (spin_wanted)
+		if (help == HELP_SPIN)
 			(void)neighbour_spin(20);
+		if (help == HELP_WAIT) {
+			u64 detail;
+
+			help = HELP_NONE;
+			helper_calls++;
+			(void)raider_attack(ATTACK_RACE, RACE_wait_begins, 0, &detail);
+			helper_returns++;
+		}
 		pause_short();
 	}
 }

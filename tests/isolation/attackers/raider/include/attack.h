@@ -167,7 +167,8 @@ enum request {
 	X(loop, "a thread that never ends") \
 	X(reply, "a reply of a thread that nobody called") \
 	X(request, "a request rewritten while the core reads it") \
-	X(saved, "registers of a preempted unit")
+	X(saved, "registers of a preempted unit") \
+	X(wait_begins, "a wait that begins while its unit fails")
 
 enum race {
 #define X(identifier, name) RACE_##identifier,
