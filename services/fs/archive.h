@@ -1,6 +1,6 @@
 /*
- * Unpacking of initial archives: concatenated "newc" cpio archives, as Linux's initramfs, but not compressed. The bytes are not
- * trusted: every length is checked against what is left, and a bad archive ends the unpacking at that point.
+ * Unpacking of initial archives: concatenated "newc" cpio archives, plain or compressed by gzip, as Linux's initramfs. The bytes are
+ * not trusted: every length is checked against what is left, and a bad archive ends the unpacking at that point.
  */
 #ifndef FS_ARCHIVE_H
 #define FS_ARCHIVE_H
