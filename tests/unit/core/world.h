@@ -20,10 +20,9 @@
 #define WORLD_USER_FIRST 1024u  /* frames from here on are WORLD_MEM's, in its window */
 
 extern u64 world_flushes, world_wakes;
+extern bool world_parallel;   /* operations run in several threads: a lock may be waited for */
 /* Builds it anew; `large`: mem's window has large pages. */
 void world_create(bool large);
-/* A request's array must lie in the caller's memory: this page of addresses is every domain's. */
-bool world_range_is_test(u64 address);
 /* Frames in state FRAME_TABLE, in the reserve or in use. */
 u32 world_tables(void);
 /* What a domain's window shows of a frame: its entry, or 0. */
