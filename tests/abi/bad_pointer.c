@@ -88,7 +88,11 @@ static const struct call wait_calls[] = {
 	READS(rt_sigqueueinfo, 1, 0, BAD), READS(sigaltstack, BAD, 0), WRITES(sigaltstack, 0, BAD),
 	WRITES(get_robust_list, 0, BAD, SPARE), READS(clone3, BAD, 88), WRITES(getcpu, BAD, 0, 0),
 	READS(sched_setaffinity, 0, 8, BAD), READS(sched_setscheduler, 0, 0, BAD), READS(setgroups, 1, BAD),
-	READS(sethostname, BAD, 4), READS(sendto, SOCKET_FD, BAD, 8, 0, 0, 0), READS(sendmsg, SOCKET_FD, BAD, 0),
+	READS(sethostname, BAD, 4),
+};
+
+static const struct call socket_calls[] = {
+	READS(sendto, SOCKET_FD, BAD, 8, 0, 0, 0), READS(sendmsg, SOCKET_FD, BAD, 0),
 	READS(recvmsg, SOCKET_FD, BAD, MSG_DONTWAIT), WRITES(socketpair, AF_UNIX, SOCK_STREAM, 0, BAD),
 	WRITES(getsockname, SOCKET_FD, SPARE, BAD), READS(connect, SOCKET_FD, BAD, 16), READS(bind, SOCKET_FD, BAD, 16),
 	READS(process_vm_readv, 1, BAD, 1, PATH, 1, 0),
@@ -168,6 +172,14 @@ static void waits_signals_and_the_rest(void)
 	check_calls(wait_calls, COUNT(wait_calls));
 }
 
+static void sockets_and_other_processes(void)
+{
+	int sockets[2];
+
+	SKIP_UNLESS(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0 || errno != ENOSYS, "no sockets");
+	check_calls(socket_calls, COUNT(socket_calls));
+}
+
 static void failed_read_keeps_the_data(void)
 {
 	char text[16];
@@ -198,5 +210,5 @@ static void wait_status_address(void)
 	CHECK_ERR(waitpid(pid, NULL, 0), ECHILD);
 }
 
-TESTS(TEST(paths), TEST(buffers), TEST(waits_signals_and_the_rest), TEST(failed_read_keeps_the_data),
+TESTS(TEST(paths), TEST(buffers), TEST(waits_signals_and_the_rest), TEST(sockets_and_other_processes), TEST(failed_read_keeps_the_data),
       TEST(crossing_the_kernels_border), TEST(wait_status_address))
