@@ -3,7 +3,7 @@ PROFILE ?= general
 BUILD ?= build
 JOBS ?= 2
 
-.PHONY: all build run test test-long test-unit test-linux core-example bench-ipc setup reference clean help
+.PHONY: all build run test test-long test-unit test-linux test-boot core-example bench-ipc setup reference clean help
 
 all: build
 
@@ -31,6 +31,10 @@ test-unit:
 test-linux:
 	@$(MAKE) -s -C tests/abi
 	@tests/linux/run.py
+
+## boot by PVH and GRUB, on unlike machines
+test-boot: build
+	@tests/boot/run.py --profile $(PROFILE)
 
 ## the generic core against the example port: is the architecture contract complete
 core-example:

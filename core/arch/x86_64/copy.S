@@ -1,11 +1,12 @@
 /* size_t arch_copy(to, from, size): quad-words, then the last bytes. A fault inside ends it: trap_from_core jumps to arch_copy_fault. */
+#include "user_access.h"
 #include <arch/layout.h>
 
 .text
 .globl arch_copy
 .type arch_copy, @function
 arch_copy:
-	stac
+	USER_ACCESS_OPEN
 	movq %rdx, %rcx
 	shrq $3, %rcx
 	andl $7, %edx
@@ -18,19 +19,19 @@ arch_copy_bytes:
 	rep movsb
 .globl arch_copy_end
 arch_copy_end:
-	clac
+	USER_ACCESS_CLOSE
 	xorl %eax, %eax
 	ret
 
 /* In the quad-word part rcx counts quad-words and rdx holds the bytes behind them; in the byte part rcx counts bytes. */
 .globl arch_copy_fault
 arch_copy_fault:
-	clac
+	USER_ACCESS_CLOSE
 	leaq (%rdx,%rcx,8), %rax
 	ret
 .globl arch_copy_fault_bytes
 arch_copy_fault_bytes:
-	clac
+	USER_ACCESS_CLOSE
 	movq %rcx, %rax
 	ret
 
@@ -38,19 +39,19 @@ arch_copy_fault_bytes:
 .globl arch_load_word
 .type arch_load_word, @function
 arch_load_word:
-	stac
+	USER_ACCESS_OPEN
 .globl arch_load_start
 arch_load_start:
 	movl (%rdi), %eax
 .globl arch_load_end
 arch_load_end:
-	clac
+	USER_ACCESS_CLOSE
 	movl %eax, (%rsi)
 	xorl %eax, %eax
 	ret
 .globl arch_load_fault
 arch_load_fault:
-	clac
+	USER_ACCESS_CLOSE
 	movq $-14, %rax                     /* -EFAULT */
 	ret
 

@@ -13,6 +13,8 @@
 #include "processor.h"
 #include "startup.h"
 
+#define CPUID_SMAP (1u << 20)
+
 u64 start_counter;
 static arch_core_readonly u8 interrupt_table[PAGE_SIZE];
 
@@ -108,6 +110,17 @@ static u64 slide_choose(void)
 	return arch_entropy() % ((HUGE_SIZE - size) / LARGE_SIZE) * LARGE_SIZE;
 }
 
+/* Without SMAP its instructions do not exist: a NOP of the same length takes their places. */
+static void user_access_patch(void)
+{
+	static const char nop[3] = { 0x0f, 0x1f, 0x00 };
+
+	if (cpuid_read(0, 0).eax >= 7 && cpuid_read(7, 0).ebx & CPUID_SMAP)
+		return;
+	for (const i32 *site = user_access_start; site < user_access_end; site++)
+		__builtin_memcpy((char *)site + *site, nop, sizeof(nop));
+}
+
 noreturn_fn __attribute__((no_stack_protector)) void start_early(const void *info, bool multiboot)
 {
 	start_counter = arch_counter();
@@ -116,6 +129,7 @@ noreturn_fn __attribute__((no_stack_protector)) void start_early(const void *inf
 	u64 slide = slide_choose();
 	__stack_chk_guard = arch_entropy() & ~0xffull; /* a zero byte stops string functions */
 	image_relocate(image_start, slide);
+	user_access_patch();
 
 	arch_kernel_root = map_page_take();
 	image_map(slide);

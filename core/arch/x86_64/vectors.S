@@ -3,6 +3,7 @@
  * a thread's frame (user mode), or the stack that was in use (IC0 or the core itself). An entry stack can be written by its unit
  * from another processor, so nothing on it is believed: the vector travels in a register, selectors and flags are forced.
  */
+#include "user_access.h"
 #include <arch/offsets.h>
 #include <arch/layout.h>
 #include <arch/selectors.h>
@@ -66,7 +67,7 @@ vector_common:
 	je vector_from_ic1
 	testb $3, LOW_CS(%rsp)
 	jz vector_from_core
-	clac
+	USER_ACCESS_CLOSE
 	swapgs
 	PUSH_HIGH
 	movq %rsp, %rsi
@@ -78,7 +79,7 @@ vector_outside: /* rsi frame, within the current thread; edi vector */
 	jmp arch_resume
 
 vector_from_ic1:
-	clac
+	USER_ACCESS_CLOSE
 	swapgs
 	OPEN_CORE
 	movq $0, %gs:ENTRY_ORIGIN
@@ -143,7 +144,7 @@ vector_from_core:
 vector_debug:
 	PUSH_LOW
 	cld
-	clac
+	USER_ACCESS_CLOSE
 	movq %rsp, %rax
 	shrq $38, %rax
 	cmpq $REGION_ENTRY_STACKS, %rax
@@ -169,7 +170,7 @@ vector_debug:
 vector_fatal:
 	PUSH_LOW
 	cld
-	clac
+	USER_ACCESS_CLOSE
 vector_fatal_pushed:
 	PUSH_HIGH
 	movq %rsp, %rax

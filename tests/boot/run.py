@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Boots the image in every way that docs/boot.md names, on unlike machines, and runs one program. Output is TAP.
+
+Usage: tests/boot/run.py [--profile NAME] [CASE ...]. GRUB's cases need grub-mkrescue, xorriso, mtools and, for UEFI, OVMF; else they are skipped.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tools"))
+
+from tesseratools import machine, root as root_tree  # noqa: E402
+
+LIMIT = 120
+OVMF = "/usr/share/ovmf/OVMF.fd"
+PROGRAM = ["sh", "-c", "exit 7"]
+LAZY = ["-machine", "memory-backend=ram", "-object", "memory-backend-ram,id=ram,size=64G,reserve=off"]
+
+# name, loader, options of QEMU
+CASES = (
+    ("pvh_q35", "pvh", ["-machine", "q35", "-m", "256M"]),
+    ("pvh_pc", "pvh", ["-machine", "pc", "-m", "256M"]),
+    ("pvh_microvm", "pvh", ["-machine", "microvm", "-m", "256M"]),
+    ("memory_64_mebibytes", "pvh", ["-machine", "q35", "-m", "64M"]),
+    ("memory_64_gibibytes", "pvh", ["-machine", "q35", "-m", "64G"] + LAZY),
+    ("processors_16", "pvh", ["-machine", "q35", "-m", "256M", "-smp", "16"]),
+    ("without_huge_pages", "pvh", ["-machine", "q35", "-m", "5G", "-cpu", "max,-pdpe1gb"]),
+    ("without_keys", "pvh", ["-machine", "q35", "-m", "256M", "-smp", "2", "-cpu", "max,-pks"]),
+    ("without_random_instruction", "pvh", ["-machine", "q35", "-m", "256M", "-cpu", "max,-rdrand"]),
+    ("without_supervisor_protection", "pvh", ["-machine", "q35", "-m", "256M", "-cpu", "max,-smep,-smap,-umip"]),
+    ("grub_bios", "grub", ["-machine", "q35", "-m", "256M", "-smp", "2"]),
+    ("grub_uefi", "grub", ["-machine", "q35", "-m", "512M", "-smp", "2", "-bios", OVMF]),
+)
+
+
+def disc_make(folder, image, root, append):
+    """A disc that GRUB starts from, by BIOS and by UEFI; None when the tools for it are not there."""
+    if not all(map(shutil.which, ("grub-mkrescue", "xorriso", "mformat"))):
+        return None
+    tree, disc = os.path.join(folder, "tree"), os.path.join(folder, "disc.iso")
+    os.makedirs(os.path.join(tree, "boot", "grub"))
+    shutil.copy(image, os.path.join(tree, "tessera.elf"))
+    shutil.copy(root, os.path.join(tree, "root.cpio"))
+    with open(os.path.join(tree, "boot", "grub", "grub.cfg"), "w", encoding="utf-8") as config:
+        config.write(f'multiboot2 /tessera.elf {append}\nmodule2 /root.cpio\nboot\n')
+    made = subprocess.run(["grub-mkrescue", "-o", disc, tree], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return disc if made.returncode == 0 else None
+
+
+def machine_run(words, report):
+    """What went wrong, or None: the program's status must come back through the report channel."""
+    command = [machine.QEMU] + words + ["-display", "none", "-serial", "null", "-monitor", "none", "-nic", "none", "-no-reboot",
+                                        "-debugcon", f"file:{report}"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        end = time.monotonic() + LIMIT
+        # A machine that can't turn itself off has told its status before.
+        while process.poll() is None and machine.report_status(report) is None and time.monotonic() < end:
+            time.sleep(0.1)
+        try:
+            process.wait(5)
+            off = True
+        except subprocess.TimeoutExpired:
+            process.kill()
+            off = False
+        errors = process.stderr.read().decode(errors="replace").strip()
+    status = machine.report_status(report)
+    if status != 7:
+        return f"status {status}, {' | '.join(machine.report_tail(report, 3))} {errors[-200:]}"
+    return None if off else "the machine did not turn off"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--profile", default="general")
+    parser.add_argument("case", nargs="*", choices=[[], *(name for name, _, _ in CASES)], help="only these")
+    options = parser.parse_args()
+    cases = [case for case in CASES if not options.case or case[0] in options.case]
+    image, root = os.path.join(TOP, "build", options.profile, "tessera.elf"), root_tree.default(os.path.join(TOP, "build"))
+    append, failed = machine.command_line(PROGRAM), 0
+    print(f"1..{len(cases)}")
+    with tempfile.TemporaryDirectory() as folder:
+        disc = disc_make(folder, image, root, append)
+        for number, (name, loader, words) in enumerate(cases, 1):
+            if loader == "grub" and (disc is None or (OVMF in words and not os.path.exists(OVMF))):
+                print(f"ok {number} - {name} # SKIP no GRUB or no UEFI firmware here", flush=True)
+                continue
+            cpu = [] if "-cpu" in words else ["-cpu", "max"]
+            source = ["-cdrom", disc] if loader == "grub" else ["-kernel", image, "-initrd", root, "-append", append]
+            trouble = machine_run(words + cpu + source, os.path.join(folder, f"{name}.log"))
+            failed += trouble is not None
+            print(f"ok {number} - {name}" if trouble is None else f"not ok {number} - {name} # {trouble}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
