@@ -1,9 +1,11 @@
 /* The "newc" cpio format, as Linux's Documentation/driver-api/early-userspace/buffer-format.rst defines it. */
 #include "archive.h"
+#include "inflate.h"
 #include <fs_server.h>
 
 #define HEADER_SIZE 110u
 #define FIELDS 13u
+#define WINDOW_SIZE 65536u   /* of decompressed bytes, and of content written at once */
 #define TRAILER "TRAILER!!!"
 
 enum field {
@@ -13,10 +15,18 @@ enum field {
 
 struct entry {
 	u32 fields[FIELDS];
-	const char *name;       /* ends in NUL within the archive */
+	char *name;             /* ends in NUL */
 	size_t name_size;       /* with the NUL */
+};
+
+/* Bytes one after the other: of memory, or of a compressed member through a window. */
+struct source {
 	const u8 *data;
-	size_t size;            /* of all of it in the archive */
+	size_t size, at;
+	struct fs_inflate *inflate;
+	u8 *window;
+	size_t window_used, window_at;
+	u64 position;           /* bytes given out since the entry's start: its parts are aligned by it */
 };
 
 struct fs_archive_links {
@@ -44,13 +54,59 @@ static bool field_read(const u8 *at, u32 *value)
 	return true;
 }
 
-/* Reads one entry; its whole size is in entry->size. */
-static long entry_read(const u8 *at, size_t left, struct entry *entry)
+/* Fills the window so that `size` bytes are there, if there are so many; what was there moves to its start. */
+static long window_fill(struct source *source, size_t size)
 {
-	u64 name_end, data_end;
+	memmove(source->window, source->window + source->window_at, source->window_used - source->window_at);
+	source->window_used -= source->window_at;
+	source->window_at = 0;
+	while (source->window_used < size) {
+		long got = fs_inflate_read(source->inflate, source->window + source->window_used, WINDOW_SIZE - source->window_used);
+
+		if (got <= 0)
+			return got;
+		source->window_used += (size_t)got;
+	}
+	return 0;
+}
+
+/* The next bytes, at most WINDOW_SIZE, good until the next call. The number is smaller only at the end; -EINVAL: bad data. */
+static long source_take(struct source *source, size_t size, const u8 **bytes)
+{
+	if (!source->inflate) {
+		size = size < source->size - source->at ? size : source->size - source->at;
+		*bytes = source->data + source->at;
+		source->at += size;
+	} else {
+		long result = source->window_used - source->window_at < size ? window_fill(source, size) : 0;
+
+		if (result < 0)
+			return result;
+		size = size < source->window_used - source->window_at ? size : source->window_used - source->window_at;
+		*bytes = source->window + source->window_at;
+		source->window_at += size;
+	}
+	source->position += size;
+	return (long)size;
+}
+
+static long source_align(struct source *source)
+{
+	const u8 *bytes;
+	size_t pad = -source->position & 3;
+
+	/* The last entry need not be padded. */
+	return source_take(source, pad, &bytes) < 0 ? -EINVAL : 0;
+}
+
+/* Reads the head of an entry and its name. */
+static long entry_read(struct source *source, struct entry *entry)
+{
+	const u8 *at;
 	u32 i;
 
-	if (left < HEADER_SIZE || (memcmp(at, "070701", 6) != 0 && memcmp(at, "070702", 6) != 0))
+	source->position = 0;
+	if (source_take(source, HEADER_SIZE, &at) != HEADER_SIZE || (memcmp(at, "070701", 6) != 0 && memcmp(at, "070702", 6) != 0))
 		return -EINVAL;
 	for (i = 0; i < FIELDS; i++)
 		if (!field_read(at + 6 + i * 8, &entry->fields[i]))
@@ -58,16 +114,25 @@ static long entry_read(const u8 *at, size_t left, struct entry *entry)
 	entry->name_size = entry->fields[FIELD_NAME_SIZE];
 	if (entry->name_size == 0 || entry->name_size > FS_PATH_MAX)
 		return -EINVAL;
-	name_end = round_up(HEADER_SIZE + entry->name_size, 4);
-	data_end = name_end + entry->fields[FIELD_SIZE];
-	if (data_end > left)
+	if (source_take(source, entry->name_size, &at) != (long)entry->name_size || at[entry->name_size - 1] != 0)
 		return -EINVAL;
-	entry->name = (const char *)at + HEADER_SIZE;
-	if (entry->name[entry->name_size - 1] != 0)
-		return -EINVAL;
-	entry->data = at + name_end;
-	entry->size = round_up(data_end, 4) < left ? round_up(data_end, 4) : left;
-	return 0;
+	memcpy(entry->name, at, entry->name_size);
+	return source_align(source);
+}
+
+/* Passes over what is left of an entry's content. */
+static long content_skip(struct source *source, u64 left)
+{
+	const u8 *bytes;
+
+	while (left) {
+		u64 part = left < WINDOW_SIZE ? left : WINDOW_SIZE;
+
+		if (source_take(source, part, &bytes) != (long)part)
+			return -EINVAL;
+		left -= part;
+	}
+	return source_align(source);
 }
 
 static void links_forget(struct fs_archive *archive)
@@ -103,30 +168,47 @@ static const struct fs_archive_links *link_find(struct fs_archive *archive, cons
 	return NULL;
 }
 
+/* Writes content to an open file; *left is what was not taken from the source. -EINVAL: the source ends or is bad. */
+static long content_write(struct fs_archive *archive, struct source *source, u64 file, u64 *left)
+{
+	u64 end = 0, at = 0;
+	const u8 *bytes;
+	long result;
+
+	while (*left) {
+		u64 part = *left < WINDOW_SIZE ? *left : WINDOW_SIZE;
+
+		if (source_take(source, part, &bytes) != (long)part)
+			return -EINVAL;
+		*left -= part;
+		result = fs_op_write_bytes(archive->rq, file, bytes, part, at, 0, &end);
+		if (result != (long)part)
+			return result < 0 && result != -EINVAL ? result : -ENOSPC;
+		at += part;
+	}
+	return 0;
+}
+
 /* Writes a file's content to the name, which is made unless it is a link of one that came before. */
-static long file_unpack(struct fs_archive *archive, const struct entry *entry)
+static long file_unpack(struct fs_archive *archive, struct source *source, const struct entry *entry, u64 *left)
 {
 	struct fs_open request = {
 		.client = archive->client, .flags = FS_O_WRONLY | FS_O_CREAT | FS_O_NOFOLLOW | FS_O_TRUNC, .mode = entry->fields[FIELD_MODE] & 07777
 	};
 	const struct fs_archive_links *first = link_find(archive, entry);
 	struct fs_pair pair = { .client = archive->client };
-	u64 file, info, word, end;
+	u64 file, info, word;
 	long result;
 
 	if (first) {
 		result = fs_op_link(archive->rq, &pair, first->name, first->name_size, entry->name, entry->name_size);
-		if (result || entry->fields[FIELD_SIZE] == 0)
-			return result;
+		if (result || *left == 0)
+			return result == -EINVAL ? -EIO : result;
 	}
 	result = fs_op_open(archive->rq, &request, entry->name, entry->name_size, &file, &info, &word);
 	if (result)
-		return result;
-	if (entry->fields[FIELD_SIZE]) {
-		result = fs_op_write_bytes(archive->rq, file, entry->data, entry->fields[FIELD_SIZE], 0, 0, &end);
-		if (result >= 0)
-			result = (u64)result == entry->fields[FIELD_SIZE] ? 0 : -ENOSPC;
-	}
+		return result == -EINVAL ? -EIO : result;
+	result = content_write(archive, source, file, left);
 	if (fs_op_close(archive->rq, file))
 		return -EBADF;
 	return result;
@@ -147,40 +229,51 @@ static void name_clear(struct fs_archive *archive, const struct entry *entry)
 		return; /* making the entry will fail, and be counted */
 }
 
-static long entry_make(struct fs_archive *archive, const struct entry *entry, struct fs_at *at)
+static long link_unpack(struct fs_archive *archive, struct source *source, const struct entry *entry, u64 *left)
 {
-	u32 size = entry->fields[FIELD_SIZE];
+	struct fs_at at = { .client = archive->client };
+	const u8 *target;
+	u64 size = *left;
+
+	if (size == 0 || size >= FS_PATH_MAX)
+		return -EIO;
+	if (source_take(source, size, &target) != (long)size)
+		return -EINVAL;
+	*left = 0;
+	return fs_op_symlink(archive->rq, &at, entry->name, entry->name_size, target, size) ? -EIO : 0;
+}
+
+/* Makes what the entry says. -EINVAL: the source is bad; any other error: this entry can't be made. */
+static long entry_make(struct fs_archive *archive, struct source *source, const struct entry *entry, u64 *left)
+{
+	struct fs_at at = { .client = archive->client, .mode = entry->fields[FIELD_MODE] };
 	long result;
 
 	switch (entry->fields[FIELD_MODE] & FS_IFMT) {
 	case FS_IFREG:
-		return file_unpack(archive, entry);
+		return file_unpack(archive, source, entry, left);
 	case FS_IFDIR:
-		result = fs_op_mkdir(archive->rq, at, entry->name, entry->name_size);
-		return result == -EEXIST ? 0 : result;
+		result = fs_op_mkdir(archive->rq, &at, entry->name, entry->name_size);
+		break;
 	case FS_IFLNK:
-		return size == 0 || size >= FS_PATH_MAX ? -EINVAL
-			: fs_op_symlink(archive->rq, at, entry->name, entry->name_size, entry->data, size);
+		return link_unpack(archive, source, entry, left);
 	case FS_IFCHR: case FS_IFBLK: case FS_IFIFO: case FS_IFSOCK:
-		at->value = fs_device(entry->fields[FIELD_DEVICE_MAJOR], entry->fields[FIELD_DEVICE_MINOR]);
-		result = fs_op_mknod(archive->rq, at, entry->name, entry->name_size);
-		return result == -EEXIST ? 0 : result;
+		at.value = fs_device(entry->fields[FIELD_DEVICE_MAJOR], entry->fields[FIELD_DEVICE_MINOR]);
+		result = fs_op_mknod(archive->rq, &at, entry->name, entry->name_size);
+		break;
 	default:
-		return -EINVAL;
+		return -EIO;
 	}
+	return result == -EEXIST ? 0 : result ? -EIO : 0;
 }
 
-static long entry_unpack(struct fs_archive *archive, const struct entry *entry)
+static long attributes_set(struct fs_archive *archive, const struct entry *entry)
 {
 	u32 mode = entry->fields[FIELD_MODE];
 	struct fs_at at = { .client = archive->client, .flags = FS_AT_SYMLINK_NOFOLLOW, .mode = mode };
 	struct fs_times times = { .accessed = { entry->fields[FIELD_TIME], 0, 0 }, .modified = { entry->fields[FIELD_TIME], 0, 0 } };
 	long result;
 
-	name_clear(archive, entry);
-	result = entry_make(archive, entry, &at);
-	if (result)
-		return result;
 	at.value = entry->fields[FIELD_UID] | (u64)entry->fields[FIELD_GID] << 32;
 	result = fs_op_chown(archive->rq, &at, entry->name, entry->name_size);
 	if (!result && (mode & FS_IFMT) != FS_IFLNK)
@@ -188,31 +281,82 @@ static long entry_unpack(struct fs_archive *archive, const struct entry *entry)
 	return result ? result : fs_op_utimes(archive->rq, &at, entry->name, entry->name_size, &times);
 }
 
+/* One entry, whose head was read. */
+static long entry_unpack(struct fs_archive *archive, struct source *source, const struct entry *entry)
+{
+	u64 left = entry->fields[FIELD_SIZE];
+	long result;
+
+	name_clear(archive, entry);
+	result = entry_make(archive, source, entry, &left);
+	if (result == -EINVAL)
+		return result;
+	if (result || attributes_set(archive, entry))
+		archive->errors++;
+	archive->entries++;
+	return content_skip(source, left);
+}
+
+/* Entries until the end, or (memory) until something that is no entry: 0, or -EINVAL. */
+static long source_unpack(struct fs_archive *archive, struct source *source, char *name)
+{
+	struct entry entry = { .name = name };
+	const u8 *byte;
+	long result;
+
+	for (;;) {
+		/* Zeros between archives. */
+		do
+			result = source_take(source, 1, &byte);
+		while (result == 1 && *byte == 0);
+		if (result <= 0)
+			return result;
+		*(source->inflate ? &source->window_at : &source->at) -= 1;
+		if (!source->inflate && fs_inflate_known(source->data + source->at, source->size - source->at))
+			return 0;
+		result = entry_read(source, &entry);
+		if (result)
+			return result;
+		if (strcmp(name, TRAILER) == 0)
+			links_forget(archive);
+		else
+			result = entry_unpack(archive, source, &entry);
+		if (result)
+			return result;
+	}
+}
+
+/* A compressed member at the start of the data; *used are its bytes. */
+static long member_unpack(struct fs_archive *archive, const u8 *data, size_t size, char *name, size_t *used)
+{
+	struct source source = { .inflate = fs_inflate_open(data, size), .window = heap_alloc(WINDOW_SIZE) };
+	long result = source.inflate && source.window ? source_unpack(archive, &source, name) : -ENOMEM;
+
+	if (source.inflate) {
+		*used = fs_inflate_consumed(source.inflate);
+		fs_inflate_close(source.inflate);
+	}
+	heap_free(source.window);
+	return result;
+}
+
 long fs_archive_unpack(struct fs_archive *archive, const u8 *data, size_t size)
 {
-	struct entry entry;
-	size_t at = 0;
-	long result = 0;
+	struct source source = { .data = data, .size = size };
+	char *name = heap_alloc(FS_PATH_MAX);
+	long result = name ? 0 : -ENOMEM;
 
-	if (size >= 4 && (memcmp(data, "\x1f\x8b", 2) == 0 || memcmp(data, "\x28\xb5\x2f\xfd", 4) == 0))
-		log_line("fs: compressed initial archives are not served: unpack it before");
-	while (at < size && !result) {
-		if (data[at] == 0) {   /* padding between archives */
-			at++;
-			continue;
+	while (!result && source.at < size) {
+		if (fs_inflate_known(data + source.at, size - source.at)) {
+			size_t used = 0;
+
+			result = member_unpack(archive, data + source.at, size - source.at, name, &used);
+			source.at += used;
+		} else {
+			result = source_unpack(archive, &source, name);
 		}
-		result = entry_read(data + at, size - at, &entry);
-		if (result)
-			break;
-		at += entry.size;
-		if (strcmp(entry.name, TRAILER) == 0) {
-			links_forget(archive);
-			continue;
-		}
-		archive->entries++;
-		if (entry_unpack(archive, &entry))
-			archive->errors++;
 	}
 	links_forget(archive);
+	heap_free(name);
 	return result;
 }

@@ -11,6 +11,11 @@ bool fs_inflate_known(const u8 *data, size_t size)
 #define Z_PREFIX
 #include "zlib/zlib.h"
 
+bool fs_inflate_present(void)
+{
+	return true;
+}
+
 struct fs_inflate { z_stream stream; const u8 *data; size_t size, given; bool ended; };
 
 static void *library_alloc(void *context, unsigned count, unsigned size)
@@ -85,6 +90,11 @@ void fs_inflate_close(struct fs_inflate *in)
 }
 
 #else
+
+bool fs_inflate_present(void)
+{
+	return false;
+}
 
 struct fs_inflate *fs_inflate_open(const u8 *data, size_t size)
 {

@@ -2,7 +2,11 @@
 #include "fake.h"
 #include "../archive.h"
 
+#include "../inflate.h"
+
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static u8 image[1 << 16];
 static size_t image_size;
@@ -103,6 +107,42 @@ static void damaged(void)
 	}
 }
 
+/* Compressed by the host's gzip: whole, behind a plain archive, cut off, and with random damage. */
+static void compressed(void)
+{
+	static u8 packed[1 << 16];
+	char command[64] = "gzip -n > /tmp/fs_test_XXXXXX";
+	char *path = command + 10;
+	int file = mkstemp(path);
+	size_t size;
+	FILE *pipe;
+	u32 round;
+
+	image_make();
+	close(file);
+	pipe = popen(command, "w");
+	CHECK(pipe && fwrite(image, 1, image_size, pipe) == image_size && pclose(pipe) == 0);
+	pipe = fopen(path, "r");
+	size = pipe ? fread(packed, 1, sizeof(packed), pipe) : 0;
+	fclose(pipe);
+	unlink(path);
+	CHECK(size > 100);
+	for (round = 0; round < 2000; round++) {
+		struct fs_archive archive = { .rq = &fake_rq, .client = client };
+		size_t used = round % 3 == 2 ? random_below((u32)size) : size;
+		u8 *copy = malloc(used ? used : 1);
+		long result;
+
+		memcpy(copy, packed, used);
+		if (round % 3 == 1)
+			copy[random_below((u32)used)] ^= (u8)(1u << random_below(8));
+		result = fs_archive_unpack(&archive, copy, used);
+		CHECK(round % 3 == 0 ? result == 0 && archive.entries == 7 && text_is("/boot/second", "archive") : result == 0 || result == -EINVAL);
+		free(copy);
+		image_remove();
+	}
+}
+
 void test_archives(void)
 {
 	struct fs_at at = { .client = client };
@@ -117,6 +157,8 @@ void test_archives(void)
 	CHECK_EQUAL(fs_op_chroot(&fake_rq, &at, "/jail", 6), 0);
 	CHECK_EQUAL(fs_op_chdir(&fake_rq, &at, "/", 2), 0);
 	test_run("damaged archives", damaged);
+	if (fs_inflate_present())
+		test_run("compressed archives", compressed);
 	CHECK_EQUAL(fs_op_client_release(&fake_rq, client), 0);
 	client = first;
 	CHECK_EQUAL(fs_op_umask_set(&fake_rq, client, 022), 0);
