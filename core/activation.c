@@ -69,6 +69,7 @@ static void stack_give(struct domain *d, u32 index)
 {
 	if (index == STACK_OF_THREAD)
 		return;
+	d->stack_users[index] = NULL; /* domain_fail looks at it, and the thread may be gone by then */
 	__atomic_fetch_or(&d->stacks_free, 1ull << index, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&d->stack_waiting, __ATOMIC_SEQ_CST))
 		stack_waiter_wake(d);

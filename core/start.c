@@ -163,6 +163,7 @@ long domain_restart(struct thread *t, struct domain *d)
 	d->page->state = TK_DOMAIN_RESTARTING;
 	d->restarts++;
 	unit_reload(d);
+	__builtin_memset(d->stack_users, 0, sizeof(d->stack_users));
 	d->stacks_free = d->stack_count == 64 ? ~0ull : (1ull << d->stack_count) - 1;
 	enter_start(t, d);
 	arch_cpu()->reschedule = true;

@@ -299,6 +299,7 @@ enter_ic2:
 	sysretq
 
 gate_call_closed:
+	movq $0, DOMAIN_STACK_USERS(%r15,%rcx,8)
 	lock btsq %rcx, DOMAIN_STACKS_FREE(%r15)
 	movq ACTIVATION_RETURN_IP(%rsp), %r12
 gate_call_slow_path:
@@ -334,6 +335,7 @@ unit_reply:
 	jne unit_reply_slow
 	testl $4, THREAD_ATTENTION(%rbx)    /* ATTENTION_KILL */
 	jnz unit_reply_slow
+	movq $0, DOMAIN_STACK_USERS(%rbp,%rax,8) /* nobody looks at a thread that may be gone */
 	lock btsq %rax, DOMAIN_STACKS_FREE(%rbp) /* gives the stack back; a full barrier, so the test below sees a new waiter */
 	cmpl $0, DOMAIN_STACK_WAITING(%rbp)
 	jne unit_reply_wake
