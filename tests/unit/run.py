@@ -93,6 +93,10 @@ def programs_test(tally):
 def core_test(tally):
     text, status = command_run(["make", "-s", "-j2", "-C", "tests/unit/core"], 600, cwd=TOP)
     tap_read(tally, "core", text, status)
+    text, status = command_run(["make", "-s", "core-example"], 300, cwd=TOP)
+    if status:
+        print("".join(f"# {line}\n" for line in text.splitlines()[-10:]), end="")
+    tally.add("core", "architecture contract, by the example port", not status)
 
 
 def services_test(tally, wanted):
