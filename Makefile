@@ -8,7 +8,7 @@ JOBS ?= 2
 all: build
 
 ## build one profile (PROFILE=general, fast or tee) to build/<profile>/tessera.elf
-build:
+build: setup
 	@tools/compose $(PROFILE) --build $(BUILD) --jobs $(JOBS)
 
 ## boot it with a shell on the serial console
@@ -16,19 +16,19 @@ run: build
 	@./tessera run --profile $(PROFILE)
 
 ## all tests that CI runs
-test:
+test: setup
 	@tests/run.py --tier ci
 
 ## every test in every composition
-test-long:
+test-long: setup
 	@tests/run.py --tier long
 
 ## tests of tools, lib/, runtime and services on the host
-test-unit:
+test-unit: setup
 	@tests/unit/run.py
 
 ## the Linux programs of tests/abi on Debian's kernel
-test-linux:
+test-linux: setup
 	@$(MAKE) -s -C tests/abi
 	@tests/linux/run.py
 
@@ -37,11 +37,11 @@ test-boot: build
 	@tests/boot/run.py --profile $(PROFILE)
 
 ## the generic core against the example port: is the architecture contract complete
-core-example:
+core-example: setup
 	@$(MAKE) -s -j$(JOBS) -f core/arch/example/Makefile
 
 ## counted instructions of calls, tokens, waits and faults (build/bench/ipc.json)
-bench-ipc:
+bench-ipc: setup
 	@bench/ipc.py
 
 ## install missing Debian packages (needs root)
