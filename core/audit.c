@@ -4,6 +4,7 @@
  * records may be used up; other processors have been stopped outside the core.
  */
 #include "audit.h"
+#include "option.h"
 #include "cpu.h"
 #include "domain.h"
 #include "frame.h"
@@ -117,11 +118,7 @@ static void records_check(struct audit *a)
 
 bool audit_wanted(void)
 {
-	for (const char *word = boot_facts.command_line; *word; word++)
-		if (__builtin_memcmp(word, "audit", 5) == 0 && (word[5] == 0 || word[5] == ' ') &&
-		    (word == boot_facts.command_line || word[-1] == ' '))
-			return true;
-	return false;
+	return option_given("audit");
 }
 
 /* Processors take an interrupt only outside the core, so what the core does elsewhere is complete when they have stopped. */

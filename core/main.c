@@ -8,6 +8,7 @@
 #include "domain.h"
 #include "frame.h"
 #include "log.h"
+#include "option.h"
 #include "sched.h"
 #include "wait.h"
 
@@ -33,6 +34,8 @@ static void processor_online(struct cpu *cpu)
 
 noreturn_fn void core_main(void)
 {
+	if (option_given("quiet"))
+		arch_console_release(); /* the console is the program's alone; the log goes to the report channel, a panic to both */
 	core_log("tessera: profile %s, %lu MiB, archive %lu KiB", boot_manifest.profile, ram_mebibytes(), boot_facts.archive_size >> 10);
 	frame_init();
 	arch_boot_platform();

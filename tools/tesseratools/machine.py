@@ -24,8 +24,8 @@ def percent_encode(word):
 
 
 def command_line(program):
-    """`init=/path -- arguments`: the launcher's first process, and behind it the program if it is not to be a shell."""
-    text = " ".join([f"init=/{INIT}"] + ["--"] * bool(program) + [percent_encode(word) for word in program])
+    """`init=/path -- arguments`: the launcher's first process, and behind it the program; its output is not mixed with the core's log."""
+    text = " ".join(["quiet"] * bool(program) + [f"init=/{INIT}"] + ["--"] * bool(program) + [percent_encode(word) for word in program])
     if len(text) > COMMAND_LINE_MAX:
         raise UsageError(f"the program's arguments are too long: {len(text)} characters, at most {COMMAND_LINE_MAX}")
     return text
