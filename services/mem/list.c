@@ -116,7 +116,7 @@ long mem_op_information(const struct rt_request *rq, struct mem_information *inf
 	u64 free = mem_frames_available() + mem_pool_held();
 
 	(void)rq;
-	*info = (struct mem_information){ .total = rt_boot->memory_frames, .shared = mem_object_frames_shared(),
+	*info = (struct mem_information){ .total = rt_boot->memory_frames + mem_frames_adopted(), .shared = mem_object_frames_shared(),
 	                                  .page_tables = mem_reserve_given(), .units = mem_frames_used(MEM_FRAME_UNIT),
 	                                  .committed = mem_committed(), .faults = mem_fault_count + mem_pool_faults(),
 	                                  .faults_major = mem_fault_major_count };

@@ -41,6 +41,7 @@ u8 mem_frame_state(frame_t frame);                          /* MEM_FRAME_ABSENT 
 void mem_frame_state_set(frame_t frame, u8 state);
 bool mem_frame_state_change(frame_t frame, u8 from, u8 to) must_check; /* atomically; false: it was not `from` */
 u64 mem_frames_used(enum mem_frame_state state);            /* how many have that state */
+u64 mem_frames_adopted(void);                                    /* frames that came later than the boot's: in no count of the core's */
 u64 mem_frames_available(void);                                  /* frames that could be had, those off line included */
 static inline void *mem_frame_address(frame_t frame)
 {
