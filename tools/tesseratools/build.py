@@ -80,7 +80,7 @@ class Builder:
             with open(output + ".cmd", encoding="utf-8") as old:
                 if old.read() != command:
                     return False
-            if os.path.exists(output + ".d"):
+            if " -MF " in command:
                 with open(output + ".d", encoding="utf-8") as rule:
                     inputs = inputs + rule.read().replace("\\\n", " ").split(":", 1)[1].split()
         except (OSError, IndexError):
