@@ -15,10 +15,9 @@ STACKS_MAX = 64
 HEAP_PAGES_MAX = 65536
 HEAP_PAGES_DEFAULT = 32
 STACKS_DEFAULT = 16
-THREADS_MAX = 16
 REQUIRED = ("mem", "abi", "fs", "proc")
 UNIT_KEYS = {"services": list, "class": str, "stacks": int, "heap_pages": int, "recovery": str, "rights": list,
-             "ports": list, "irqs": list, "threads": int}
+             "ports": list, "irqs": list}
 PROFILE_KEYS = {"name": str, "description": str, "folders": list}
 
 
@@ -139,7 +138,7 @@ def _placement_check(profile):
 def _ic0_merge(profile):
     """All IC0 units are one domain, named after the first."""
     first = next((u for u in profile.units if u.isolation == 0), None)
-    defaults = {"stacks": STACKS_DEFAULT, "heap_pages": HEAP_PAGES_DEFAULT, "threads": 0}
+    defaults = {"stacks": STACKS_DEFAULT, "heap_pages": HEAP_PAGES_DEFAULT}
     for unit in [u for u in profile.units if u.isolation == 0 and u is not first]:
         first.services += unit.services
         for key in defaults.keys() & (first.options.keys() | unit.options.keys()):
@@ -176,8 +175,7 @@ def _options_apply(profile, unit):
     path, section = profile.path, f"unit.{unit.name}"
     unit.stacks = _number_check(profile, unit, "stacks", 1, STACKS_MAX, STACKS_DEFAULT)
     unit.heap_pages = _number_check(profile, unit, "heap_pages", 1, HEAP_PAGES_MAX, HEAP_PAGES_DEFAULT)
-    needed_threads = sum(s.threads for s in unit.services)
-    unit.threads = _number_check(profile, unit, "threads", needed_threads, THREADS_MAX, needed_threads)
+    unit.threads = sum(s.threads for s in unit.services)
     if unit.stacks <= unit.threads:
         raise UsageError(f"unit {unit.name!r} needs more stacks than its {unit.threads} threads", path, line_of(path, "stacks", section))
     unit.recovery = _recovery_choose(profile, unit)

@@ -89,8 +89,8 @@ class Compose(Case):
         self.assertEqual(composed.units[0].variants["tty"], ("absent", None))
 
     def test_options(self):
-        composed = self.load(GENERAL.replace('class = "IC1"', 'class = "IC1"\nstacks = 5\nheap_pages = 7\nthreads = 4'))
-        self.assertEqual((composed.units[1].stacks, composed.units[1].heap_pages, composed.units[1].threads), (5, 7, 4))
+        composed = self.load(GENERAL.replace('class = "IC1"', 'class = "IC1"\nstacks = 5\nheap_pages = 7'))
+        self.assertEqual((composed.units[1].stacks, composed.units[1].heap_pages, composed.units[1].threads), (5, 7, 1))
 
     def test_manifest_has_everything(self):
         composed = self.load(GENERAL)
@@ -118,7 +118,6 @@ class Refuse(Case):
     def test_ranges(self):
         self.refused(GENERAL + "stacks = 65\n", "p.toml:12: 'stacks' is 1 to 64, not 65")
         self.refused(GENERAL + "heap_pages = 0\n", "p.toml:12: 'heap_pages' is 1 to 65536, not 0")
-        self.refused(GENERAL.replace('"IC1"', '"IC1"\nthreads = 0'), "p.toml:9: 'threads' is 1 to 16, not 0")
         self.refused(GENERAL + 'ports = ["0x3f8"]\n', "p.toml:12: '0x3f8' is no range of ports like \"0x3f8+8\"")
         self.refused(GENERAL + "irqs = [99]\n", "p.toml:12: interrupt lines are 0 to 23")
 
