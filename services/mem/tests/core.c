@@ -294,6 +294,19 @@ long tk_map(const struct tk_map *request)
 	return done;
 }
 
+/* How many pages from `first` on have nothing mapped, of a range too large to look at each; 0 in a small one. */
+static u64 pages_skipped(const struct space *space, u64 first, u64 pages)
+{
+	u64 lowest = first + pages;
+
+	if (pages <= PAGES)
+		return 0;
+	for (u32 i = 0; i < PAGES; i++)
+		if (entries[i].frame && entries[i].space == space - spaces && entries[i].page >= first && entries[i].page < lowest)
+			lowest = entries[i].page;
+	return lowest - first;
+}
+
 long tk_unmap(struct tk_unmap *request)
 {
 	struct space *space = space_find(request->vspace);
@@ -301,15 +314,7 @@ long tk_unmap(struct tk_unmap *request)
 
 	MUST(request->pages && request->capacity);
 	request->freed_count = 0;
-	request->done = 0;
-	if (request->pages > PAGES) { /* the model looks at every page: it skips what has none in one step */
-		u64 lowest = first + request->pages;
-
-		for (u32 i = 0; i < PAGES; i++)
-			if (entries[i].frame && entries[i].space == space - spaces && entries[i].page >= first && entries[i].page < lowest)
-				lowest = entries[i].page;
-		request->done = lowest - first;
-	}
+	request->done = pages_skipped(space, first, request->pages);
 	for (u32 budget = 0; request->done < request->pages && request->freed_count < request->capacity && budget < 4096; budget++) {
 		struct entry *e = entry_mapped((u32)(space - spaces), first + request->done);
 		frame_t freed = e ? entry_clear(space, e) : FRAME_NONE;
@@ -328,8 +333,11 @@ long tk_protect(vaddr_t vspace, vaddr_t address, u64 pages, u32 prot)
 	struct space *space = space_find(vspace);
 
 	MUST(pages);
-	for (u64 i = 0; i < pages; i++) {
+	for (u64 i = pages_skipped(space, address / PAGE_SIZE, pages), last = i + PAGES; i < pages; i++) {
 		struct entry *e = entry_mapped((u32)(space - spaces), address / PAGE_SIZE + i);
+
+		if (i == last)
+			return (long)i;
 
 		if (e) {
 			e->cow |= e->copy || (prot & TK_PROT_COW && records[e->frame].maps > 1);
@@ -344,14 +352,14 @@ long tk_protect(vaddr_t vspace, vaddr_t address, u64 pages, u32 prot)
 long tk_share(const struct tk_share *request)
 {
 	struct space *from = space_find(request->from), *to = space_find(request->to);
-	u64 i;
+	u64 i, last;
 
 	MUST(request->cow);
-	for (i = 0; i < request->pages; i++) {
+	for (i = pages_skipped(from, request->address / PAGE_SIZE, request->pages), last = i + PAGES; i < request->pages; i++) {
 		u64 page = request->address / PAGE_SIZE + i;
 		struct entry *e = entry_mapped((u32)(from - spaces), page), old;
 
-		if (!table_take() || (i && stops_early()))
+		if (!table_take() || (i && stops_early()) || i == last)
 			break;
 		if (!e)
 			continue;
@@ -366,12 +374,12 @@ long tk_share(const struct tk_share *request)
 long tk_move(const struct tk_move *request)
 {
 	struct space *space = space_find(request->vspace);
-	u64 i;
+	u64 i, last;
 
-	for (i = 0; i < request->pages; i++) {
+	for (i = pages_skipped(space, request->from / PAGE_SIZE, request->pages), last = i + PAGES; i < request->pages; i++) {
 		struct entry *e = entry_mapped((u32)(space - spaces), request->from / PAGE_SIZE + i), old;
 
-		if (!table_take() || (i && stops_early()))
+		if (!table_take() || (i && stops_early()) || i == last)
 			break;
 		if (!e)
 			continue;
