@@ -1,6 +1,6 @@
 /*
  * The time counter (TSC) and the one-shot timer of each local interrupt controller. Rates come from CPUID where it tells them, else from
- * the ACPI timer or the 8254, over a few milliseconds.
+ * the ACPI timer or the 8254, in a few milliseconds.
  */
 #include <arch/time.h>
 #include <arch/vectors.h>
@@ -13,15 +13,13 @@
 
 #define NANOS_PER_SECOND 1000000000ull
 #define PM_TIMER_HERTZ 3579545ull
-#define PM_TIMER_MASK 0xffffffu
-#define PM_TIMER_TICKS 7200          /* about 2 ms */
 #define PIT_HERTZ 1193182ull
-#define PIT_TICKS 6000               /* about 5 ms: its ticks are longer */
-#define PIT_TICKS_MAX 60000          /* a count that no timer made */
 #define PIT_CHANNEL 0x40
 #define PIT_COMMAND 0x43
 #define PIT_COUNT_DOWN 0x30          /* channel 0, both bytes, mode 0 */
-#define TRIES 10000000
+#define TRIES 1000000
+#define SAMPLES 8
+#define MEASURES_PER_SECOND 250      /* one takes 4 ms */
 #define FRACTION_BITS 28
 #define COUNTER_HERTZ_GUESS 1000000000ull
 #define TIMER_DIVIDE_16 3
@@ -37,53 +35,59 @@ static u64 timer_per_nano, counter_per_nano; /* ticks per ns, 28 fraction bits *
 /* By processor: for when its timer is set; NANOS_NEVER: not set. */
 static struct { nanos_t deadline; } __attribute__((aligned(64))) timers[CPUS_MAX];
 
-struct sample { u64 counter; u32 timer; };
+/* A clock of known rate that counts up. */
+struct reference { u32 (*read)(void); u32 mask; u64 hertz; };
+struct sample { u64 counter; u32 timer, ticks; };
 
-static struct sample sample_now(void)
+static u32 pm_timer_read(void) { return port_read32(acpi.timer_port); }
+
+static u32 pit_read(void)
 {
-	return (struct sample){ arch_counter(), apic_read(APIC_TIMER_NOW) };
+	port_write8(PIT_COMMAND, 0); /* latches the count of channel 0, which goes down */
+	u32 low = port_read8(PIT_CHANNEL);
+	return 0xffff - (low | (u32)port_read8(PIT_CHANNEL) << 8);
 }
 
-static bool rates_set(const struct sample *a, const struct sample *b, u64 hertz, u32 passed)
+/* All clocks at one moment: the quickest of some tries, because the host may take the processor away in any of them. */
+static struct sample sample_take(const struct reference *r)
 {
-	arch_counter_hertz = (b->counter - a->counter) * hertz / passed;
-	timer_hertz = (u64)(a->timer - b->timer) * hertz / passed;
-	return arch_counter_hertz && timer_hertz;
+	struct sample best = { 0 };
+	u64 shortest = ~0ull;
+
+	for (u32 i = 0; i < SAMPLES; i++) {
+		u64 before = arch_counter();
+		u32 ticks = r->read() & r->mask, timer = apic_read(APIC_TIMER_NOW);
+		u64 took = arch_counter() - before;
+		if (took < shortest) {
+			shortest = took;
+			best = (struct sample){ before + took / 2, timer, ticks };
+		}
+	}
+	return best;
 }
 
-/* The counters at the moment at which the ACPI timer steps. */
-static struct sample sample_at_step(u32 *ticks)
+static bool measure_by(const struct reference *r)
 {
-	u32 before = port_read32(acpi.timer_port) & PM_TIMER_MASK, now = before;
+	const u32 wanted = (u32)(r->hertz / MEASURES_PER_SECOND);
+	struct sample a = sample_take(r);
 
-	for (u32 i = 0; i < TRIES && now == before; i++)
-		now = port_read32(acpi.timer_port) & PM_TIMER_MASK;
-	*ticks = now;
-	return sample_now();
-}
-
-static bool measure_by_pm_timer(void)
-{
-	u32 first, last;
-
-	if (!acpi.timer_port)
-		return false;
-	struct sample a = sample_at_step(&first);
 	for (u32 i = 0; i < TRIES; i++) {
-		u32 passed = (port_read32(acpi.timer_port) - first) & PM_TIMER_MASK;
-		if (passed < PM_TIMER_TICKS)
+		if (((r->read() - a.ticks) & r->mask) < wanted)
 			continue;
-		struct sample b = sample_at_step(&last);
-		return rates_set(&a, &b, PM_TIMER_HERTZ, (last - first) & PM_TIMER_MASK);
+		struct sample b = sample_take(r);
+		u32 passed = (b.ticks - a.ticks) & r->mask;
+		if (passed == 0)
+			return false;
+		arch_counter_hertz = (b.counter - a.counter) * r->hertz / passed;
+		timer_hertz = (u64)(a.timer - b.timer) * r->hertz / passed;
+		return arch_counter_hertz && timer_hertz;
 	}
 	return false;
 }
 
-static u32 pit_ticks(void)
+static bool measure_by_pm_timer(void)
 {
-	port_write8(PIT_COMMAND, 0); /* latches the count of channel 0 */
-	u32 low = port_read8(PIT_CHANNEL);
-	return 0xffff - (low | (u32)port_read8(PIT_CHANNEL) << 8);
+	return acpi.timer_port && measure_by(&(struct reference){ pm_timer_read, 0xffffff, PM_TIMER_HERTZ });
 }
 
 static bool measure_by_pit(void)
@@ -91,17 +95,7 @@ static bool measure_by_pit(void)
 	port_write8(PIT_COMMAND, PIT_COUNT_DOWN);
 	port_write8(PIT_CHANNEL, 0xff);
 	port_write8(PIT_CHANNEL, 0xff);
-	u32 first = pit_ticks(), now;
-	struct sample a = sample_now();
-	for (u32 i = 0; i < TRIES; i++) {
-		struct sample b = sample_now();
-		now = pit_ticks();
-		if (now < first || now - first > PIT_TICKS_MAX)
-			return false;
-		if (now - first >= PIT_TICKS)
-			return rates_set(&a, &b, PIT_HERTZ, now - first);
-	}
-	return false;
+	return measure_by(&(struct reference){ pit_read, 0xffff, PIT_HERTZ });
 }
 
 /* The counter's rate as the processor or the hypervisor states it; 0 if neither does. */
