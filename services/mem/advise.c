@@ -85,7 +85,7 @@ static long advice_follow(struct mem_space *space, u64 start, u64 end, u32 advic
 		if (advice < countof(changes) && (changes[advice].set || changes[advice].clear)) {
 			struct note_change change = changes[advice];
 
-			return mem_range_change(space, start, end, true, notes_visit, &change);
+			return mem_range_change(space, &(struct mem_change){ start, end, notes_visit, &change, true });
 		}
 		return mem_range_walk(space, start, end, check_visit, &flag);
 	}

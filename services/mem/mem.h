@@ -217,7 +217,8 @@ bool mem_range_valid(u64 start, u64 size);
 /* protect.c. A visit gets a region and the part of it that lies in the range; what it answers but 0 ends the walk. */
 typedef long mem_region_visit(struct mem_space *space, u32 at, u64 start, u64 end, void *context);
 /* Cuts the regions at the range's ends and visits them within one edit; -ENOMEM if the range has a hole, past which it goes or not. */
-long mem_range_change(struct mem_space *space, u64 start, u64 end, bool past_holes, mem_region_visit *visit, void *context) must_check;
+struct mem_change { u64 start, end; mem_region_visit *visit; void *context; bool past_holes; };
+long mem_range_change(struct mem_space *space, const struct mem_change *change) must_check;
 /* Visits without changing regions, past holes: -ENOMEM at the end if there was one. */
 long mem_range_walk(struct mem_space *space, u64 start, u64 end, mem_region_visit *visit, void *context) must_check;
 

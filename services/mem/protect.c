@@ -4,32 +4,42 @@
 
 #define PROT_ALL (TK_PROT_READ | TK_PROT_WRITE | TK_PROT_EXECUTE)
 
-long mem_range_change(struct mem_space *space, u64 start, u64 end, bool past_holes, mem_region_visit *visit, void *context)
+/* Visits the regions [first, last): 0, what a visit answered, or -ENOMEM for a hole. */
+static long regions_visit(struct mem_space *space, u32 first, u32 last, const struct mem_change *change)
+{
+	u64 expected = change->start;
+	bool hole = false;
+
+	for (u32 at = first; at < last; at++) {
+		const struct tk_region *region = &space->regions[at];
+		long result;
+
+		hole |= region->start != expected;
+		expected = region->end;
+		if (hole && !change->past_holes)
+			return -ENOMEM;
+		result = change->visit(space, at, region->start, region->end, change->context);
+		if (result)
+			return result;
+	}
+	return hole || expected != change->end ? -ENOMEM : 0;
+}
+
+long mem_range_change(struct mem_space *space, const struct mem_change *change)
 {
 	u32 first, last;
-	u64 expected = start;
 	long result = mem_regions_reserve(space, 2);
-	bool hole = false;
 
 	if (result)
 		return result;
 	mem_edit_begin(space);
-	result = mem_range_isolate(space, start, end, &first, &last);
+	result = mem_range_isolate(space, change->start, change->end, &first, &last);
 	if (!result) {
-		for (u32 at = first; at < last && !result; at++) {
-			const struct tk_region *region = &space->regions[at];
-
-			hole |= region->start != expected;
-			expected = region->end;
-			if (hole && !past_holes)
-				break;
-			result = visit(space, at, region->start, region->end, context);
-		}
-		hole |= expected != end;
+		result = regions_visit(space, first, last, change);
 		mem_regions_merge(space, first, last);
 	}
 	mem_edit_end(space);
-	return result ? result : hole ? -ENOMEM : 0;
+	return result;
 }
 
 long mem_range_walk(struct mem_space *space, u64 start, u64 end, mem_region_visit *visit, void *context)
@@ -111,7 +121,7 @@ long mem_op_protect(const struct rt_request *rq, u64 space, u64 address, u64 siz
 			address = found->regions[at].start;
 	}
 	if (!result)
-		result = mem_range_change(found, address, end, false, protect_visit, &wanted);
+		result = mem_range_change(found, &(struct mem_change){ address, end, protect_visit, &wanted, false });
 	mem_space_put(found);
 	return result;
 }
@@ -177,7 +187,7 @@ long mem_op_lock(const struct rt_request *rq, u64 space, u64 address, u64 size, 
 		return -EBADF;
 	result = notes ? lock_limit_check(found, found->locked + ((end - start) >> PAGE_SHIFT)) : 0;
 	if (!result)
-		result = mem_range_change(found, start, end, false, lock_visit, &notes);
+		result = mem_range_change(found, &(struct mem_change){ start, end, lock_visit, &notes, false });
 	if (!result && notes && !(flags & MEM_LOCK_ON_FAULT)) {
 		result = mem_range_walk(found, start, end, populate_visit, NULL);
 		if (result)
@@ -205,7 +215,7 @@ long mem_op_lock_all(const struct rt_request *rq, u64 space, u32 flags)
 		found->lock_on_fault = found->lock_future && flags & MEM_LOCK_ON_FAULT;
 	}
 	if (!result && (!notes || flags & MEM_LOCK_CURRENT)) {
-		result = mem_range_change(found, 0, rt_boot->user_limit, true, lock_visit, &notes);
+		result = mem_range_change(found, &(struct mem_change){ 0, rt_boot->user_limit, lock_visit, &notes, true });
 		if (result == -ENOMEM)
 			result = 0; /* the holes */
 		if (!result && notes && !(flags & MEM_LOCK_ON_FAULT))
