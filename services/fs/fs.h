@@ -259,6 +259,7 @@ long fs_link_text(const struct fs_client *client, struct fs_inode *inode, char *
 struct fs_text { char *data; size_t length, capacity; bool failed; };  /* text.c: growing text of procfs */
 void fs_text_add(struct fs_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fs_text_add_bytes(struct fs_text *text, const void *bytes, size_t size);
+void fs_text_add_number(struct fs_text *text, u64 value, char behind);   /* decimal, and one more character */
 void fs_text_add_escaped(struct fs_text *text, const char *string, const char *escaped); /* octal, as /proc/mounts */
 void fs_text_free(struct fs_text *text);
 

@@ -56,9 +56,10 @@ void fs_pipe_levels(struct fs_pipe_state *pipe)
 	u32 read = (pipe->tail != pipe->head ? PIPE_READABLE : 0) | (!pipe->writers && pipe->writer_opens ? PIPE_HANGUP : 0);
 	u32 write = (pipe_room(pipe) >= PIPE_ATOMIC ? PIPE_WRITABLE : 0) | (pipe->readers ? 0 : PIPE_ERROR);
 
-	if (pipe->read_word->level != read)
+	/* No one looks at the word of an end that nobody has open. */
+	if (pipe->readers && pipe->read_word->level != read)
 		pollword_set(pipe->read_word, read);
-	if (pipe->write_word->level != write)
+	if (pipe->writers && pipe->write_word->level != write)
 		pollword_set(pipe->write_word, write);
 }
 

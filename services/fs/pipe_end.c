@@ -17,11 +17,11 @@ void fs_pipe_ends_count(struct fs_pipe_state *pipe, u32 flags, i32 step)
 	if (step > 0) {
 		pipe->reader_opens += reads;
 		pipe->writer_opens += writes;
-		/* A reader that waits for a writer to open waits on its word. */
-		if (pipe->readers && pipe->writers) {
+		/* Who waits for the first of the other side to open waits on its own word. */
+		if (writes && pipe->writers == 1 && pipe->readers)
 			pollword_event(pipe->read_word, pipe->read_word->level);
+		if (reads && pipe->readers == 1 && pipe->writers)
 			pollword_event(pipe->write_word, pipe->write_word->level);
-		}
 	}
 	if (!pipe->readers && !pipe->writers)
 		pipe->head = pipe->tail; /* what nobody read is gone */

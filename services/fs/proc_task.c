@@ -38,34 +38,51 @@ static i32 priority_shown(const struct proc_info *info)
 	return info->policy == 1 || info->policy == 2 ? -1 - (i32)info->priority : 20 + info->nice;
 }
 
+static void numbers_add(struct fs_text *text, const u64 *numbers, u32 count)
+{
+	u32 at;
+
+	for (at = 0; at < count; at++)
+		fs_text_add_number(text, numbers[at], ' ');
+}
+
+/* The fields of stat from num_threads on, by proc(5). */
+static void stat_rest_add(struct fs_text *text, const struct view *view)
+{
+	const struct proc_info *i = &view->info;
+	const struct mem_space_info *m = &view->space;
+	bool realtime = i->policy == 1 || i->policy == 2;
+	const u64 numbers[] = {
+		i->thread_count, 0, i->start / FS_PROC_TICK, m->total * PAGE_SIZE, m->resident, i->space ? i->limits[PROC_LIMIT_RSS].soft : 0,
+		i->code_start, i->code_end, i->stack_start, 0, 0, i->pending & 0x7fffffff, i->blocked & 0x7fffffff, i->ignored & 0x7fffffff,
+		i->caught & 0x7fffffff, 0, 0, 0, i->exit_signal, i->processor, realtime ? i->priority : 0, i->policy, 0, 0, 0,
+		i->data_start, i->data_end, m->break_start, i->arguments_start, i->arguments_end, i->environment_start, i->environment_end,
+	};
+
+	numbers_add(text, numbers, countof(numbers));
+	fs_text_add(text, "%d\n", i->exit_status);
+}
+
 long fs_proc_stat_show(struct fs_text *text, const struct fs_inode *inode)
 {
 	struct view *view = view_get(inode);
 	const struct proc_info *i;
-	const struct mem_space_info *m;
 
 	if (!view)
 		return -ESRCH;
 	i = &view->info;
-	m = &view->space;
 	fs_text_add(text, "%d (%s) %c %d %d %d %u %d 4194304 ", i->tid, i->name, i->state, i->parent, i->group, i->session, terminal_number(i),
 		i->terminal ? i->terminal_group : -1);
-	fs_text_add(text, "%llu %llu %llu %llu ", (unsigned long long)i->usage.faults_minor, (unsigned long long)i->children.faults_minor,
-		(unsigned long long)i->usage.faults_major, (unsigned long long)i->children.faults_major);
-	fs_text_add(text, "%llu %llu %llu %llu ", (unsigned long long)(i->usage.user_nanos / FS_PROC_TICK),
-		(unsigned long long)(i->usage.system_nanos / FS_PROC_TICK), (unsigned long long)(i->children.user_nanos / FS_PROC_TICK),
-		(unsigned long long)(i->children.system_nanos / FS_PROC_TICK));
-	fs_text_add(text, "%d %d %u 0 %llu %llu %llu %llu ", priority_shown(i), i->nice, i->thread_count,
-		(unsigned long long)(i->start / FS_PROC_TICK), (unsigned long long)(m->total * PAGE_SIZE), (unsigned long long)m->resident,
-		(unsigned long long)(i->space ? i->limits[PROC_LIMIT_RSS].soft : 0));
-	fs_text_add(text, "%llu %llu %llu 0 0 %llu %llu %llu %llu 0 0 0 %u %u %u %u 0 0 0 ", (unsigned long long)i->code_start,
-		(unsigned long long)i->code_end, (unsigned long long)i->stack_start, (unsigned long long)(i->pending & 0x7fffffff),
-		(unsigned long long)(i->blocked & 0x7fffffff), (unsigned long long)(i->ignored & 0x7fffffff),
-		(unsigned long long)(i->caught & 0x7fffffff), i->exit_signal, i->processor, i->policy == 1 || i->policy == 2 ? i->priority : 0,
-		i->policy);
-	fs_text_add(text, "%llu %llu %llu %llu %llu %llu %llu %d\n", (unsigned long long)i->data_start, (unsigned long long)i->data_end,
-		(unsigned long long)m->break_start, (unsigned long long)i->arguments_start, (unsigned long long)i->arguments_end,
-		(unsigned long long)i->environment_start, (unsigned long long)i->environment_end, i->exit_status);
+	fs_text_add_number(text, i->usage.faults_minor, ' ');
+	fs_text_add_number(text, i->children.faults_minor, ' ');
+	fs_text_add_number(text, i->usage.faults_major, ' ');
+	fs_text_add_number(text, i->children.faults_major, ' ');
+	fs_text_add_number(text, i->usage.user_nanos / FS_PROC_TICK, ' ');
+	fs_text_add_number(text, i->usage.system_nanos / FS_PROC_TICK, ' ');
+	fs_text_add_number(text, i->children.user_nanos / FS_PROC_TICK, ' ');
+	fs_text_add_number(text, i->children.system_nanos / FS_PROC_TICK, ' ');
+	fs_text_add(text, "%d %d ", priority_shown(i), i->nice);
+	stat_rest_add(text, view);
 	heap_free(view);
 	return 0;
 }

@@ -53,6 +53,17 @@ void fs_text_add(struct fs_text *text, const char *format, ...)
 	text->length += (size_t)length;
 }
 
+void fs_text_add_number(struct fs_text *text, u64 value, char behind)
+{
+	char digits[24], *at = digits + sizeof(digits);
+
+	*--at = behind;
+	do
+		*--at = (char)('0' + value % 10);
+	while (value /= 10);
+	fs_text_add_bytes(text, at, (size_t)(digits + sizeof(digits) - at));
+}
+
 void fs_text_add_escaped(struct fs_text *text, const char *string, const char *escaped)
 {
 	for (; *string; string++) {
