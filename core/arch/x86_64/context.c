@@ -59,7 +59,13 @@ SAME(ACTIVATION_RETURN_SP, struct activation, return_sp);
 SAME(ACTIVATION_GENERATION, struct activation, generation);
 SAME(ACTIVATION_STACK, struct activation, stack);
 SAME(ACTIVATION_STACK + 2, struct activation, bulk_count);
+SAME(ACTIVATION_STACK + 3, struct activation, range_count);
 SAME(ACTIVATION_STACK + 4, struct activation, kind);
+SAME(ACTIVATION_RANGES, struct activation, ranges);
+SAME(DOMAIN_RIGHTS, struct domain, rights);
+_Static_assert(RIGHT_CLIENTS == TK_RIGHT_CLIENTS, "entry code");
+_Static_assert(ONE_RANGE == TK_PARAM(TK_PARAM_APP_IN, 1, 0) && ONE_RANGE + 1 == TK_PARAM(TK_PARAM_APP_OUT, 1, 0)
+	&& ONE_RANGE + 2 == TK_PARAM(TK_PARAM_APP_INOUT, 1, 0), "entry code");
 SAME(DOMAIN_ORIGIN, struct domain, arch.origin);
 SAME(DOMAIN_KEY_RIGHTS, struct domain, arch.key_rights);
 SAME(DOMAIN_ROOT, struct domain, arch.root);

@@ -163,7 +163,10 @@ unit_call:
 	call core_call_finish
 	jmp arch_resume
 
-/* A gate: the fast path has no marshalled parameter and finds a free stack at once; all else is done by gate_call_slow in C. */
+/*
+ * A gate: the fast path has no marshalled parameter, or one range of the client's memory in words 1 and 2 (reads and writes), and
+ * finds a free stack at once; all else is done by gate_call_slow in C.
+ */
 gate_call:
 	movzbl %ah, %ecx
 	movq THREAD_DOMAIN(%rbx), %rbp
@@ -174,8 +177,10 @@ gate_call:
 	cmpl GATE_OP_COUNT(%r14), %r11d     /* 0 while its unit does not run */
 	jae gate_call_slow_path
 	movq GATE_OPS(%r14), %rcx
-	cmpq $0, (%rcx,%r11,8)
-	jne gate_call_slow_path
+	movq (%rcx,%r11,8), %rcx
+	testq %rcx, %rcx
+	jne gate_call_parameters
+gate_call_fast:
 	movq GATE_DOMAIN(%r14), %r15
 	movq THREAD_TOP(%rbx), %rsp         /* no memory of the core stack is in use: rsp is a free register here */
 	addq $ACTIVATION_SIZE, %rsp
@@ -196,6 +201,11 @@ gate_call:
 	jae gate_call_closed
 	movl %r12d, ACTIVATION_GENERATION(%rsp)
 	movq %rcx, ACTIVATION_STACK(%rsp)   /* index below 64: bulk and range counts, and the kind, become 0 (ACTIVATION_CALL) */
+	movq GATE_OPS(%r14), %r13
+	movl (%r13,%r11,8), %r13d
+	testl %r13d, %r13d
+	jne gate_call_range
+gate_call_ready:
 	movq %rsp, THREAD_TOP(%rbx)
 	movq %r15, THREAD_DOMAIN(%rbx)
 	shlq $16, %rcx                      /* TK_STACK_STRIDE */
@@ -298,6 +308,22 @@ enter_ic2:
 	xorl %r15d, %r15d
 	sysretq
 
+/* What a unit that acts for clients may name of their memory is checked when it is copied. */
+gate_call_parameters:
+	subq $ONE_RANGE, %rcx
+	cmpq $2, %rcx
+	ja gate_call_slow_path
+	testl $RIGHT_CLIENTS, DOMAIN_RIGHTS(%rbp)
+	jne gate_call_fast
+	jmp gate_call_slow_path
+gate_call_range:
+	subl $(ONE_RANGE - 1), %r13d        /* enum tk_access: 1 read, 2 write, 3 both */
+	movl %r13d, ACTIVATION_RANGES+16(%rsp)
+	movq %rsi, ACTIVATION_RANGES(%rsp)
+	movq %rdx, ACTIVATION_RANGES+8(%rsp)
+	movb $1, ACTIVATION_STACK+3(%rsp)   /* range_count */
+	jmp gate_call_ready
+
 gate_call_closed:
 	movq $0, DOMAIN_STACK_USERS(%r15,%rcx,8)
 	lock btsq %rcx, DOMAIN_STACKS_FREE(%r15)
@@ -327,6 +353,7 @@ unit_reply:
 	cmpl ACTIVATION_GENERATION(%rcx), %eax
 	jne unit_reply_slow
 	movq ACTIVATION_STACK(%rcx), %rax
+	btrq $24, %rax                      /* one range or none */
 	cmpq $63, %rax                      /* a call from a unit, on a stack of the pool, with nothing to copy back */
 	ja unit_reply_upcall
 	movq ACTIVATION_CALLER(%rcx), %r15

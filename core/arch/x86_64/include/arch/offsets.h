@@ -61,12 +61,16 @@
 #define ACTIVATION_RETURN_SP 24
 #define ACTIVATION_GENERATION 32
 #define ACTIVATION_STACK 40 /* 64 bits: stack, counts, kind */
+#define ACTIVATION_RANGES 96
 
+#define RIGHT_CLIENTS 4
+#define ONE_RANGE 0xc /* TK_OP with one parameter: TK_PARAM_APP_IN in words 1 and 2; APP_OUT and APP_INOUT follow */
 #define DOMAIN_ORIGIN 0
 #define DOMAIN_KEY_RIGHTS 8
 #define DOMAIN_ROOT 16
 #define DOMAIN_ID 32
 #define DOMAIN_CLASS 36
+#define DOMAIN_RIGHTS 40
 #define DOMAIN_STATE 48
 #define DOMAIN_GENERATION 52
 #define DOMAIN_ENTRY 72
