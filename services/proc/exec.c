@@ -16,7 +16,6 @@ long proc_op_vfork_check(const struct rt_request *rq, i32 tid)
 
 static void others_kill(struct proc_task *task)
 {
-
 	list_each(node, &task->process->tasks) {
 		struct proc_task *other = container_of(node, struct proc_task, link);
 

@@ -3,7 +3,6 @@
 
 void proc_process_kill(struct proc_process *process, i32 status)
 {
-
 	if (process->exiting)
 		return;
 	process->exiting = true;
@@ -33,7 +32,6 @@ long proc_op_group_exit(const struct rt_request *rq, i32 status)
 
 bool proc_group_orphaned(struct proc_id *group, const struct proc_process *ignored)
 {
-
 	list_each(node, &group->group_members) {
 		struct proc_process *process = container_of(node, struct proc_process, group_link);
 
@@ -47,7 +45,6 @@ bool proc_group_orphaned(struct proc_id *group, const struct proc_process *ignor
 
 static bool group_has_stopped(struct proc_id *group)
 {
-
 	list_each(node, &group->group_members)
 		if (container_of(node, struct proc_process, group_link)->stopped)
 			return true;
@@ -81,7 +78,6 @@ static struct proc_process *reaper_of(const struct proc_process *process)
 
 static struct proc_task *task_living(struct proc_process *process)
 {
-
 	list_each(node, &process->tasks) {
 		struct proc_task *task = container_of(node, struct proc_task, link);
 
@@ -94,7 +90,6 @@ static struct proc_task *task_living(struct proc_process *process)
 /* Signals that the children asked for when the thread that made them ends. */
 static void death_signals_send(struct proc_process *child)
 {
-
 	list_each(node, &child->tasks) {
 		struct proc_task *task = container_of(node, struct proc_task, link);
 		struct proc_siginfo info = { .signal = (i32)task->death_signal };
@@ -214,7 +209,6 @@ static void process_end(struct proc_process *process)
 
 void proc_process_reap(struct proc_process *process)
 {
-
 	list_remove(&process->link);
 	if (process->parent)
 		list_remove(&process->sibling);

@@ -88,10 +88,6 @@ struct proc_timer {
 };
 
 /* The core's thread object and the frames it was made of. */
-/* Tells every thread of a process who its parent is; proc_lock held. */
-struct proc_process;
-void proc_parent_publish(const struct proc_process *process);
-
 struct proc_thread {
 	struct list link;     /* of threads that are ending */
 	vaddr_t token;
@@ -200,6 +196,7 @@ void proc_thread_discard(struct proc_thread *thread);     /* never started; with
 void proc_threads_reap(void);                             /* without the lock */
 void proc_thread_interrupt(struct proc_task *task, u32 bits);
 struct proc_thread_shared *proc_thread_shared(const struct proc_task *task);
+void proc_parent_publish(const struct proc_process *process); /* tells every thread of a process who its parent is */
 void proc_task_notify(struct proc_task *task);            /* counts shared->event */
 void proc_service_wake(void);                             /* the service's thread looks at alarms and ended threads again */
 

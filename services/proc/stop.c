@@ -4,7 +4,6 @@
 /* Wakes all threads of a process that may wait for a child. */
 static void waiters_notify(struct proc_process *process)
 {
-
 	list_each(node, &process->tasks) {
 		struct proc_task *task = container_of(node, struct proc_task, link);
 
