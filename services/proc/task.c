@@ -278,7 +278,7 @@ long proc_op_task_start(const struct rt_request *rq, i32 tid)
 	if (task && task->life == PROC_NEW) {
 		task->life = PROC_ALIVE;
 		proc_schedule_apply(task);
-		if (task->process->leader == task && task->process->limits[PROC_LIMIT_CPU].hard != PROC_LIMIT_INFINITY)
+		if (task->process->leader == task && task->process->limits[PROC_LIMIT_CPU].soft != PROC_LIMIT_INFINITY)
 			proc_cpu_timers_update(task->process);
 		/* What came while it was made: signals of the process, a stop, the end of all. */
 		if (task->process->exiting || task->killed)

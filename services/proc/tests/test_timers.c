@@ -78,6 +78,22 @@ static void processor_limit_warns_then_kills(void)
 	CHECK(result.usage.user_nanos == 3000 * MILLI);
 }
 
+static void children_have_their_parents_limit(void)
+{
+	struct fake_task parent = fake_fork(init), child;
+	struct proc_limit limit = { 1, PROC_LIMIT_INFINITY }, old;
+	struct proc_wait_result result;
+
+	CHECK(proc_op_limit(AS(parent), 0, PROC_LIMIT_CPU | PROC_LIMIT_SET, &limit, &old) == 0);
+	child = fake_fork(parent);
+	child.page->user_nanos = 1100 * MILLI;
+	fake_time_pass(SECOND);
+	fake_die(child);
+	CHECK(fake_wait(parent, child.pid, PROC_WEXITED, &result) == child.pid && result.status == SIGXCPU);
+	fake_exit(parent, 0);
+	CHECK(fake_wait(init, parent.pid, PROC_WEXITED, &result) == parent.pid);
+}
+
 static void posix_timer_counts_overruns(void)
 {
 	struct proc_timer_event event = { .signal = SIGUSR1, .value = 42, .has_event = 1 };
@@ -166,5 +182,5 @@ static void timers_end_with_exec_and_exit(void)
 }
 
 TEST_MAIN(TEST(first), TEST(real_timer_fires_and_repeats), TEST(processor_timers_count_used_time), TEST(processor_limit_warns_then_kills),
-	  TEST(posix_timer_counts_overruns), TEST(posix_timer_follows_the_wall_clock), TEST(ignored_timer_does_not_spin),
+	  TEST(children_have_their_parents_limit), TEST(posix_timer_counts_overruns), TEST(posix_timer_follows_the_wall_clock), TEST(ignored_timer_does_not_spin),
 	  TEST(timers_end_with_exec_and_exit))
