@@ -2,7 +2,7 @@
 # Installs the Debian packages that building, running and testing need, and only those that are missing.
 set -eu
 
-wanted="clang-14 lld-14 lld llvm binutils make python3 qemu-system-x86 busybox-static cpio gcc libc6-dev dpkg-dev gzip zstd"
+wanted="clang-14 libclang-rt-14-dev libclang-common-14-dev lld-14 lld llvm binutils make python3 qemu-system-x86 busybox-static cpio gcc libc6-dev dpkg-dev gzip zstd"
 
 missing=
 for package in $wanted; do
