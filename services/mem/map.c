@@ -43,7 +43,7 @@ long mem_range_remove(struct mem_space *space, u64 start, u64 end)
 	if (first == last)
 		return 0;
 	mem_pages_unmap(space, space->regions[first].start, space->regions[last - 1].end);
-	mem_regions_delete(space, first, last);
+	mem_mappings_destroy(mem_regions_detach(space, first, last));
 	return 0;
 }
 
@@ -189,6 +189,30 @@ long mem_op_map(const struct rt_request *rq, const struct mem_map_request *reque
 	return result;
 }
 
+/* The regions go first: no fault can bring a page back into them, and other threads' faults wait no longer than that. */
+long mem_range_unmap(struct mem_space *space, u64 start, u64 end)
+{
+	struct mem_mapping *detached = NULL;
+	u32 first, last;
+	u64 low = 0, high = 0;
+	long result = mem_regions_reserve(space, 2);
+
+	if (result)
+		return result;
+	mem_edit_begin(space);
+	result = mem_range_isolate(space, start, end, &first, &last);
+	if (!result && first < last) {
+		low = space->regions[first].start;
+		high = space->regions[last - 1].end;
+		detached = mem_regions_detach(space, first, last);
+	}
+	mem_edit_end(space);
+	if (low < high)
+		mem_pages_unmap(space, low, high);
+	mem_mappings_destroy(detached);
+	return result;
+}
+
 long mem_op_unmap(const struct rt_request *rq, u64 space, u64 address, u64 size)
 {
 	struct mem_space *found;
@@ -201,12 +225,7 @@ long mem_op_unmap(const struct rt_request *rq, u64 space, u64 address, u64 size)
 	found = mem_space_get(space);
 	if (!found)
 		return -EBADF;
-	result = mem_regions_reserve(found, 2);
-	if (!result) {
-		mem_edit_begin(found);
-		result = mem_range_remove(found, address, address + size);
-		mem_edit_end(found);
-	}
+	result = mem_range_unmap(found, address, address + size);
 	mem_space_put(found);
 	return result;
 }

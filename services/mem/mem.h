@@ -90,6 +90,7 @@ bool mem_index_next(const struct mem_index *index, u64 *at, frame_t *frame);   /
 struct mem_space;
 struct mem_mapping {                /* one region that maps an object; guarded by the object's lock */
 	struct mem_mapping *next, **previous;
+	struct mem_mapping *detached;   /* the next of a chain of regions that are gone; the space's lock guards it */
 	struct mem_object *object;
 	struct mem_space *space;
 	u64 start, end;                 /* addresses */
@@ -177,7 +178,9 @@ void mem_edit_begin(struct mem_space *space);                      /* the core s
 void mem_edit_end(struct mem_space *space);                        /* ... to here */
 void mem_region_insert(struct mem_space *space, u32 at, const struct tk_region *region, struct mem_side side);
 long mem_range_isolate(struct mem_space *space, u64 start, u64 end, u32 *first, u32 *last) must_check; /* room for 2 is reserved */
-void mem_regions_delete(struct mem_space *space, u32 first, u32 last);   /* entries and mappings, not pages */
+/* Takes entries out; their mappings, to be destroyed after their pages are unmapped, are the result. */
+struct mem_mapping *mem_regions_detach(struct mem_space *space, u32 first, u32 last) must_check;
+void mem_mappings_destroy(struct mem_mapping *detached);
 void mem_regions_merge(struct mem_space *space, u32 first, u32 last);    /* each of [first, last] with the one before it */
 void mem_region_count(struct mem_space *space, const struct tk_region *region, u32 notes, bool add);
 bool mem_region_is_data(u8 prot, u32 notes);
@@ -212,6 +215,7 @@ u64 mem_place_guard(const struct mem_space *space, u32 index); /* lowest address
 struct mem_placement { u64 start, end, offset; struct mem_object *object; u32 notes; u8 prot; };
 long mem_range_add(struct mem_space *space, const struct mem_placement *what) must_check; /* where nothing is; inside an edit */
 long mem_range_remove(struct mem_space *space, u64 start, u64 end) must_check;            /* takes part in an edit; room for 2 is reserved */
+long mem_range_unmap(struct mem_space *space, u64 start, u64 end) must_check;            /* an edit of its own */
 bool mem_range_valid(u64 start, u64 size);
 
 /* protect.c. A visit gets a region and the part of it that lies in the range; what it answers but 0 ends the walk. */

@@ -191,14 +191,31 @@ long mem_range_isolate(struct mem_space *space, u64 start, u64 end, u32 *first, 
 	return 0;
 }
 
-void mem_regions_delete(struct mem_space *space, u32 first, u32 last)
+struct mem_mapping *mem_regions_detach(struct mem_space *space, u32 first, u32 last)
 {
+	struct mem_mapping *detached = NULL;
+
 	for (u32 at = first; at < last; at++) {
+		struct mem_mapping *mapping = space->side[at].mapping;
+
 		mem_region_count(space, &space->regions[at], space->side[at].notes, false);
-		if (space->side[at].mapping)
-			mem_mapping_destroy(space->side[at].mapping);
+		if (mapping) {
+			mapping->detached = detached;
+			detached = mapping;
+		}
 	}
 	entries_drop(space, first, last);
+	return detached;
+}
+
+void mem_mappings_destroy(struct mem_mapping *detached)
+{
+	while (detached) {
+		struct mem_mapping *next = detached->detached;
+
+		mem_mapping_destroy(detached);
+		detached = next;
+	}
 }
 
 /* Region `at` goes on where the one before it ends. */

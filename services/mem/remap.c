@@ -63,20 +63,9 @@ static long resize_check(struct mem_space *space, struct remap *remap)
 	return mem_limits_check(space, more, region->prot, notes);
 }
 
-/* Unmaps a range in an edit of its own. */
 static long range_unmap(struct mem_space *space, u64 start, u64 end)
 {
-	long result;
-
-	if (start >= end)
-		return 0;
-	result = mem_regions_reserve(space, 2);
-	if (result)
-		return result;
-	mem_edit_begin(space);
-	result = mem_range_remove(space, start, end);
-	mem_edit_end(space);
-	return result;
+	return start < end ? mem_range_unmap(space, start, end) : 0;
 }
 
 /* The region ends where the mapping does and nothing is behind it: it grows in place. */

@@ -225,7 +225,7 @@ static void space_end(struct mem_space *space)
 		end = run_end(space, at, NULL);
 		mem_pages_unmap(space, space->regions[at].start, space->regions[end - 1].end);
 	}
-	mem_regions_delete(space, 0, space->table->count);
+	mem_mappings_destroy(mem_regions_detach(space, 0, space->table->count));
 	mem_edit_end(space);
 	space->dead = true;
 	mem_handle_close(&space->handled);
