@@ -19,6 +19,7 @@ TOP = os.path.dirname(HERE)
 sys.path[:0] = [os.path.join(TOP, "tools"), HERE]
 
 import tap  # noqa: E402
+from boot import run as boot_cases  # noqa: E402
 from isolation import run as raid  # noqa: E402
 from launcher import cases as launcher_cases  # noqa: E402
 from shell import session as shell_session  # noqa: E402
@@ -46,6 +47,7 @@ class Tier:
     fuzz: tuple         # ... a hostile unit
     shell: tuple        # ... a session with the shell
     launcher: tuple     # ... the launcher's cases
+    boot: tuple         # ... unlike machines and loaders; only the profile counts
     seeds: int          # of the hostile unit
     calls: int          # that it makes
     processes: int      # fork and exec in a session
@@ -55,17 +57,18 @@ class Tier:
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
 IDLE = 45
-SUITES = ("unit", "isolation", "fuzz", "raid", "abi", "shell", "launcher")
+SUITES = ("unit", "isolation", "fuzz", "raid", "abi", "shell", "launcher", "boot")
 CLASSES = ("isolation-ic0", "isolation-ic1", "isolation-ic2")
 TIERS = {
     "ci": Tier(isolation=tuple(Configuration(profile, 2) for profile in CLASSES) + (Configuration("isolation-ic1", 1, False),),
                abi=(Configuration("general", 2), Configuration("general", 1, False), Configuration("tee", 2), Configuration("fast", 2)),
                fuzz=(Configuration("fuzz", 2),), seeds=1, calls=20000,
                shell=(Configuration("general", 2), Configuration("tee", 1), Configuration("fast", 1)),
-               launcher=(Configuration("general", 2),), processes=200, limit=400),
+               launcher=(Configuration("general", 2),), boot=(Configuration("general", 2),), processes=200, limit=400),
     "long": Tier(isolation=tuple(Configuration(profile, smp, pks) for profile in CLASSES for smp in (1, 2, 4) for pks in (True, False)),
                  fuzz=(Configuration("fuzz", 1), Configuration("fuzz", 4)), seeds=10, calls=100000,
-                 abi=EVERYWHERE, shell=EVERYWHERE, launcher=EVERYWHERE, processes=1000, limit=900),
+                 abi=EVERYWHERE, shell=EVERYWHERE, launcher=EVERYWHERE,
+                 boot=tuple(Configuration(profile, 2) for profile in ("general", "tee", "fast")), processes=1000, limit=900),
 }
 
 
@@ -237,6 +240,12 @@ def launcher_suites(tally, configurations):
             tally.add(f"launcher {configuration}", name, trouble)
 
 
+def boot_suites(tally, configurations):
+    for configuration in configurations:
+        for name, trouble, skipped in boot_cases.run(configuration.profile):
+            tally.add(f"boot {configuration.profile}", name, trouble, "SKIP" if skipped else "")
+
+
 def unit_suites(tally):
     """The host's tests, whose own closing line is counted in."""
     run = subprocess.run([os.path.join(HERE, "unit", "run.py")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
@@ -283,6 +292,7 @@ def main():
         abi_suites(tally, runnable["abi"], tier.limit, options.programs)
     shell_suites(tally, runnable.get("shell", []), tier)
     launcher_suites(tally, runnable.get("launcher", []))
+    boot_suites(tally, runnable.get("boot", []))
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 0 if tally.passed and not tally.failed else 1
 

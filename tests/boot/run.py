@@ -15,7 +15,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 
-from tesseratools import machine, root as root_tree  # noqa: E402
+from tesseratools import machine, root  # noqa: E402
 
 LIMIT = 120
 OVMF = "/usr/share/ovmf/OVMF.fd"
@@ -39,14 +39,14 @@ CASES = (
 )
 
 
-def disc_make(folder, image, root, append):
+def disc_make(folder, image, archive, append):
     """A disc that GRUB starts from, by BIOS and by UEFI; None when the tools for it are not there."""
     if not all(map(shutil.which, ("grub-mkrescue", "xorriso", "mformat"))):
         return None
     tree, disc = os.path.join(folder, "tree"), os.path.join(folder, "disc.iso")
     os.makedirs(os.path.join(tree, "boot", "grub"))
     shutil.copy(image, os.path.join(tree, "tessera.elf"))
-    shutil.copy(root, os.path.join(tree, "root.cpio"))
+    shutil.copy(archive, os.path.join(tree, "root.cpio"))
     with open(os.path.join(tree, "boot", "grub", "grub.cfg"), "w", encoding="utf-8") as config:
         config.write(f'multiboot2 /tessera.elf {append}\nmodule2 /root.cpio\nboot\n')
     made = subprocess.run(["grub-mkrescue", "-o", disc, tree], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
@@ -75,27 +75,36 @@ def machine_run(words, report):
     return None if off else "the machine did not turn off"
 
 
+def run(profile, wanted=()):
+    """(name, what went wrong or None, whether it was skipped) of each case."""
+    image, archive = os.path.join(TOP, "build", profile, "tessera.elf"), root.default(os.path.join(TOP, "build"))
+    append = machine.command_line(PROGRAM)
+    with tempfile.TemporaryDirectory() as folder:
+        disc = disc_make(folder, image, archive, append)
+        for name, loader, words in CASES:
+            if wanted and name not in wanted:
+                continue
+            if loader == "grub" and (disc is None or (OVMF in words and not os.path.exists(OVMF))):
+                yield name, None, True
+                continue
+            cpu = [] if "-cpu" in words else ["-cpu", "max"]
+            source = ["-cdrom", disc] if loader == "grub" else ["-kernel", image, "-initrd", archive, "-append", append]
+            yield name, machine_run(words + cpu + source, os.path.join(folder, f"{name}.log")), False
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--profile", default="general")
-    parser.add_argument("case", nargs="*", choices=[[], *(name for name, _, _ in CASES)], help="only these")
+    parser.add_argument("case", nargs="*", help="only these")
     options = parser.parse_args()
-    cases = [case for case in CASES if not options.case or case[0] in options.case]
-    image, root = os.path.join(TOP, "build", options.profile, "tessera.elf"), root_tree.default(os.path.join(TOP, "build"))
-    append, failed = machine.command_line(PROGRAM), 0
-    print(f"1..{len(cases)}")
-    with tempfile.TemporaryDirectory() as folder:
-        disc = disc_make(folder, image, root, append)
-        for number, (name, loader, words) in enumerate(cases, 1):
-            if loader == "grub" and (disc is None or (OVMF in words and not os.path.exists(OVMF))):
-                print(f"ok {number} - {name} # SKIP no GRUB or no UEFI firmware here", flush=True)
-                continue
-            cpu = [] if "-cpu" in words else ["-cpu", "max"]
-            source = ["-cdrom", disc] if loader == "grub" else ["-kernel", image, "-initrd", root, "-append", append]
-            trouble = machine_run(words + cpu + source, os.path.join(folder, f"{name}.log"))
-            failed += trouble is not None
-            print(f"ok {number} - {name}" if trouble is None else f"not ok {number} - {name} # {trouble}", flush=True)
-    return 1 if failed else 0
+    number = failed = 0
+    for name, trouble, skipped in run(options.profile, options.case):
+        number += 1
+        failed += trouble is not None
+        note = f" # {trouble}" if trouble else " # SKIP no GRUB or no UEFI firmware here" if skipped else ""
+        print(f"{'not ' if trouble else ''}ok {number} - {name}{note}", flush=True)
+    print(f"1..{number}")
+    return 0 if number and not failed else 1
 
 
 if __name__ == "__main__":
