@@ -36,7 +36,7 @@ static long race_frames(u64 milliseconds, u64 *detail)
 
 static long race_loop(void)
 {
-	accomplice_run(1, job_loop);
+	accomplice_run(0, job_loop);
 	for (u32 i = 0; i < 100; i++)
 		(void)tk_yield();
 	return 0;
@@ -88,14 +88,25 @@ static long race_request(u64 milliseconds)
 	return 0;
 }
 
+/* Two more threads of its own, so that on two processors one runs beside this and is interrupted often. */
+static void job_secret(void)
+{
+	while (!accomplice_stopped())
+		secret_hold(SECRET);
+}
+
 static long race_saved(u64 milliseconds, u64 *detail)
 {
 	nanos_t end = clock_monotonic() + milliseconds * 1000000ull;
 
-	while (clock_monotonic() < end)
-		if (registers_seen(SECRET, detail))
-			return 1;
-	return 0;
+	bool seen = false;
+
+	accomplice_run(0, job_secret);
+	accomplice_run(1, job_secret);
+	while (!seen && clock_monotonic() < end)
+		seen = registers_seen(SECRET, detail);
+	accomplice_stop();
+	return seen;
 }
 
 long attack_race(u64 index, u64 milliseconds, u64 *detail)

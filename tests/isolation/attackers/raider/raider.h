@@ -21,6 +21,7 @@ u32 privilege(void);                 /* of the code that asks */
 /* One round of rewriting every entry frame of this unit, and of looking for `secret` where the core keeps registers. */
 void frames_rewrite(void);
 bool registers_seen(u64 secret, u64 *where);
+void secret_hold(u64 secret);        /* some time with it in the registers that a way back treats apart */
 
 /* An accomplice: a thread of the unit's own that runs `job` once. */
 void accomplice_run(u32 index, void (*job)(void));

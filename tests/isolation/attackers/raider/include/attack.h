@@ -164,10 +164,10 @@ enum request {
 /* With a second thread of the unit. X(identifier, name) */
 #define RACES(X) \
 	X(frames, "another processor rewrites the entry frame") \
-	X(loop, "a thread that never ends") \
-	X(reply, "a reply of a thread that nobody called") \
-	X(request, "a request rewritten while the core reads it") \
 	X(saved, "registers of a preempted unit") \
+	X(request, "a request rewritten while the core reads it") \
+	X(reply, "a reply of a thread that nobody called") \
+	X(loop, "a thread that never ends") \
 	X(wait_begins, "a wait that begins while its unit fails")
 
 enum race {

@@ -64,6 +64,14 @@ bool registers_seen(u64 secret, u64 *where)
 	return false;
 }
 
+void secret_hold(u64 secret)
+{
+	u64 count = 20000;
+
+	__asm__ volatile("movq %1, %%rax; movq %%rax, %%rcx; movq %%rax, %%rdx; 1: decq %0; jnz 1b"
+			 : "+b"(count) : "S"(secret) : "rax", "rcx", "rdx", "cc");
+}
+
 void accomplice_reply(void)
 {
 	__asm__ volatile("syscall" : : "a"(TK_REPLY), "D"(1), "S"(2), "d"(3) : "rcx", "r11", "memory");

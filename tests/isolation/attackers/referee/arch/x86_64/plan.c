@@ -130,6 +130,8 @@ static void race_step(u32 index, struct step *step)
 	*step = (struct step){ race_names[index], ATTACK_RACE, NOTHING, index, 300 };
 	if (index == RACE_frames)
 		step->outcome = EITHER;
+	if (index == RACE_saved)
+		step->second = 1000; /* threads must be preempted meanwhile, which does not happen often */
 	if (index == RACE_wait_begins)
 		step->outcome = DIES;
 }
