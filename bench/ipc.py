@@ -21,7 +21,7 @@ from tesseratools import machine, root  # noqa: E402
 OUT = "build/bench"
 MEMORY_MIB = 256
 SECONDS = 300
-TIMES, FAULTS, FAULTS_REFILL = 256, 48, 8192 - 512
+TIMES, FAULTS, FAULTS_REFILL = 256, 16, 8192 - 512
 LOOP = 0
 # mark number: (row, operations between its marks); the order of enum bench_row
 ROWS = {1: ("ipc.ic0.empty", TIMES), 2: ("ipc.ic1.empty", TIMES), 3: ("ipc.ic2.empty", TIMES), 4: ("ipc.ic2.words4", TIMES),

@@ -8,7 +8,7 @@
 #include "../marker.h"
 
 #define PAGE 4096ul
-#define FAULTS 48u           /* fewer than are taken before the pool counts as low: no refill within the row */
+#define FAULTS 16u           /* fewer than are taken before the pool or its log calls for mem: no refill within the row */
 #define FAULTS_REFILL 8192u  /* many times what it holds */
 
 static void touch(unsigned char *memory, unsigned pages)
