@@ -182,7 +182,7 @@ long thread_destroy(struct thread *t, u32 caller)
 	if (t->state != THREAD_EXITED && t->state != THREAD_NEW)
 		return -EBUSY;
 	/* Its processor is between marking it and leaving it: a few hundred instructions with interrupts off. */
-	while (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE))
+	while (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE) || __atomic_load_n(&t->wait.expiring, __ATOMIC_ACQUIRE))
 		arch_tlb_serve();
 	if (t->application) {
 		shim_side_unmap(t);

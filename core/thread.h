@@ -109,6 +109,7 @@ struct thread {
 		struct rb_node timer_node;
 		u32 timer_cpu;
 		bool armed;           /* in a timer queue */
+		volatile u32 expiring; /* a timer interrupt is about to end the wait: the thread must not be destroyed meanwhile */
 		u32 serial;           /* counts waits: a late timer must not end the next one */
 		struct wait_bucket *volatile bucket; /* NULL: not waiting */
 	} wait;

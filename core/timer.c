@@ -38,7 +38,8 @@ void timer_disarm(struct thread *t)
 {
 	struct timer_queue *q = &cpus[t->wait.timer_cpu]->timers;
 
-	if (!t->wait.armed)
+	/* Acquire: see expire_one. */
+	if (!__atomic_load_n(&t->wait.armed, __ATOMIC_ACQUIRE))
 		return;
 	spin_lock(&q->lock);
 	if (t->wait.armed) {
@@ -75,9 +76,14 @@ static bool expire_one(struct timer_queue *q, nanos_t now)
 	struct thread *t = thread_of(first);
 	u32 serial = t->wait.serial;
 	rbtree_remove(&q->waits, first);
-	t->wait.armed = false;
+	/* Relaxed: published by the next store. Whoever ends the wait otherwise sees `armed` cleared, so this set, before it goes on. */
+	__atomic_store_n(&t->wait.expiring, 1, __ATOMIC_RELAXED);
+	/* Release: see above; timer_disarm may look at it without the lock. */
+	__atomic_store_n(&t->wait.armed, false, __ATOMIC_RELEASE);
 	spin_unlock(&q->lock);
 	wait_cancel(t, serial, -ETIMEDOUT);
+	/* Release: the thread is not touched any more. */
+	__atomic_store_n(&t->wait.expiring, 0, __ATOMIC_RELEASE);
 	return true;
 }
 
