@@ -1,4 +1,4 @@
-/* Assembly macros of a crossing between the core and a unit; see entry.S and vectors.S. Clobbers are named with each. */
+/* Assembly macros of a crossing between the core and a unit; see entry.S, exit.S and vectors.S. Clobbers are named with each. */
 #ifndef CROSSING_H
 #define CROSSING_H
 
