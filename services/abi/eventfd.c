@@ -8,12 +8,14 @@ struct event_counter {
 	u64 count;
 	bool semaphore;
 	struct tk_pollword *word;
+	bool writer_waits; /* a write found no room since the last read */
 };
 /* A read or write; fits shim_wait_file. */
 struct event_call { struct event_counter *counter; u64 value; };
 
-/* The lock is held. Every change is an event: edge-triggered watchers want to know of each. */
-static void counter_changed(struct event_counter *c)
+/* The lock is held. Every write is an event: edge-triggered readers want to know of each. A read is none to them: it is one only to writers
+ * that found no room, or when the counter was full. */
+static void counter_changed(struct event_counter *c, bool added)
 {
 	u32 level = 0;
 
@@ -21,7 +23,12 @@ static void counter_changed(struct event_counter *c)
 		level |= POLL_READABLE;
 	if (c->count < UINT64_MAX - 1)
 		level |= POLL_WRITABLE;
-	pollword_event(c->word, level);
+	if (added || c->writer_waits)
+		pollword_event(c->word, level);
+	else
+		pollword_set(c->word, level);
+	if (!added)
+		c->writer_waits = false;
 }
 
 static long counter_take(void *context)
@@ -34,7 +41,7 @@ static long counter_take(void *context)
 	if (c->count) {
 		call->value = c->semaphore ? 1 : c->count;
 		c->count -= call->value;
-		counter_changed(c);
+		counter_changed(c, false);
 		result = 0;
 	}
 	lock_release(&c->lock);
@@ -50,8 +57,10 @@ static long counter_add(void *context)
 	lock_acquire(&c->lock);
 	if (UINT64_MAX - c->count > call->value) {
 		c->count += call->value;
-		counter_changed(c);
+		counter_changed(c, true);
 		result = 0;
+	} else {
+		c->writer_waits = true;
 	}
 	lock_release(&c->lock);
 	return result;
@@ -129,7 +138,7 @@ static long eventfd_make(struct shim_thread *t, u32 initial, u32 flags)
 	file->data = c;
 	file->pollword = c->word;
 	lock_acquire(&c->lock);
-	counter_changed(c);
+	counter_changed(c, true);
 	lock_release(&c->lock);
 	return fd_install(t, file, flags, 0);
 }
