@@ -131,16 +131,7 @@ long activation_upcall(struct thread *t, struct domain *d, u32 kind, const struc
 /* The range lies in what the caller itself may reach of the client's memory. */
 static bool range_allowed(const struct thread *t, vaddr_t start, u64 size, u32 access)
 {
-	const struct activation *a = t->top;
-
-	if (t->domain->rights & TK_RIGHT_CLIENTS)
-		return true;
-	for (u32 i = 0; i < a->range_count; i++) {
-		const struct client_range *r = &a->ranges[i];
-		if ((r->access & access) == access && start >= r->start && size <= r->size && start - r->start <= r->size - size)
-			return true;
-	}
-	return size == 0;
+	return t->domain->rights & TK_RIGHT_CLIENTS || size == 0 || activation_holds_range(t->top, start, size, access);
 }
 
 struct marshal {
@@ -276,7 +267,7 @@ void gate_call_slow(struct thread *t, u32 number, const u64 *args)
 
 /* ---- Replies ---------------------------------------------------------------------------------------------------------------------------- */
 
-static long bulk_return(struct thread *t, const struct activation *a, long result)
+static long bulk_return(const struct activation *a, long result)
 {
 	for (u32 i = 0; i < a->bulk_count; i++) {
 		const struct bulk_out *b = &a->bulk[i];
@@ -287,7 +278,6 @@ static long bulk_return(struct thread *t, const struct activation *a, long resul
 		if (error)
 			return error;
 	}
-	(void)t;
 	return result;
 }
 
@@ -337,7 +327,7 @@ static void activation_end(struct thread *t, u64 result, const u64 *outs, bool g
 
 	/* Before the stack goes: another call may take it at once, and the parameters lie on it. */
 	if ((long)result >= 0 && a->bulk_count)
-		result = (u64)bulk_return(t, a, (long)result);
+		result = (u64)bulk_return(a, (long)result);
 	activation_pop(t, a, give);
 	switch (a->kind) {
 	case ACTIVATION_CALL:

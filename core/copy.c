@@ -73,18 +73,11 @@ long domain_copy_out(const struct domain *d, vaddr_t to, const void *from, size_
 
 static bool client_range_allowed(const struct thread *t, vaddr_t start, u64 size, u32 access)
 {
-	const struct activation *a = t->top;
-
 	if (t->vspace == NULL || start + size < start || start + size > ARCH_USER_LIMIT)
 		return false;
 	if (t->domain->rights & TK_RIGHT_CLIENTS || t->domain->class == 0)
 		return true;
-	for (u32 i = 0; i < a->range_count; i++) {
-		const struct client_range *r = &a->ranges[i];
-		if (r->access & access && start >= r->start && size <= r->size && start - r->start <= r->size - size)
-			return true;
-	}
-	return false;
+	return activation_holds_range(t->top, start, size, access);
 }
 
 /* IC0 and IC1 run over their client's address space: a direct copy, in which a missing page is served on the way. A fault that was

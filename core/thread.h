@@ -123,6 +123,16 @@ struct thread {
 };
 _Static_assert(sizeof(struct thread) <= PAGE_SIZE, "the private part is one page");
 
+/* The range lies in one that the activation's interface declared, for all of this access (enum tk_access). */
+static inline bool activation_holds_range(const struct activation *a, vaddr_t start, u64 size, u32 access)
+{
+	for (u32 i = 0; i < a->range_count; i++) {
+		const struct client_range *r = &a->ranges[i];
+		if ((r->access & access) == access && start >= r->start && size <= r->size && start - r->start <= r->size - size)
+			return true;
+	}
+	return false;
+}
 static inline bool thread_in_application(const struct thread *t) { return t->domain == NULL; }
 
 /* thread.c */

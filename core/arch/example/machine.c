@@ -43,7 +43,6 @@ long arch_vector_set(struct thread *t, const struct domain *caller, vaddr_t from
 void arch_vector_save(struct thread *t) { NOT_PORTED; }
 size_t arch_copy(vaddr_t to, vaddr_t from, size_t size) { NOT_PORTED; }
 long arch_load_word(vaddr_t address, u32 *value) { NOT_PORTED; }
-void arch_load_root_of(struct thread *t, const struct domain *d) { NOT_PORTED; }
 void arch_client_load(struct thread *t) { NOT_PORTED; }
 void arch_set_syscall_result(struct thread *t, u64 result) { NOT_PORTED; }
 void arch_context_init_cpu(struct cpu *cpu) { NOT_PORTED; }

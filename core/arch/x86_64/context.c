@@ -157,17 +157,6 @@ void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack, co
 	f->ss = d->class == 1 ? ARCH_SELECTOR_UNIT_DATA : ARCH_SELECTOR_USER_DATA;
 }
 
-void arch_load_root_of(struct thread *t, const struct domain *d)
-{
-	struct cpu *cpu = arch_cpu();
-	u64 root = d && d->class == 2 ? d->arch.root : t->client_root;
-
-	if (cpu->arch.root == root)
-		return;
-	cpu->arch.root = root;
-	__asm__ volatile("mov %0, %%cr3" : : "r"(root) : "memory");
-}
-
 static void bases_save(struct thread *t)
 {
 	if (t->attention & ATTENTION_BASES)

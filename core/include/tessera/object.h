@@ -99,7 +99,6 @@ struct tk_domain_page {
 	volatile u32 generation;  /* counts failures */
 	u32 id;
 	u32 class;                /* 0, 1, 2: for reports only */
-	volatile u64 calls;       /* calls served */
 	volatile u32 fault_vector, fault_code;   /* of the last failure */
 	volatile u64 fault_address, fault_ip;
 	char name[32];

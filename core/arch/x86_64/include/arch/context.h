@@ -51,8 +51,6 @@ extern u64 arch_vector_features;
 size_t arch_copy(vaddr_t to, vaddr_t from, size_t size);
 /* 32-bit load with faults caught: 0 or -EFAULT. */
 long arch_load_word(vaddr_t address, u32 *value) must_check;
-/* Loads the root in which a unit's own memory is mapped (or the thread's client's): before copies to a caller. */
-void arch_load_root_of(struct thread *t, const struct domain *d);
 /* The current thread's client address space changed: loads it. */
 void arch_client_load(struct thread *t);
 /* Result register of the system call that t is in. */
