@@ -33,4 +33,6 @@ fetch() {
 }
 
 fetch zlib zlib_1.2.13.dfsg.orig.tar.bz2 71feb7947e3c00ef125f83b79a4e529bde31171e5babe48b391f06758d1ab0a1 '*/*.c' '*/*.h'
+fetch libzstd libzstd_1.5.4+dfsg2.orig.tar.xz 8cf4bbb65e77ec348d052c8d6230eba66d435bddf64c8b5be2fcb16880c19953 \
+	'*/lib/common/*' '*/lib/decompress/*' '*/lib/*.h'
 rm -rf "$directory/apt"

@@ -1,6 +1,6 @@
 /* The "newc" cpio format, as Linux's Documentation/driver-api/early-userspace/buffer-format.rst defines it. */
 #include "archive.h"
-#include "inflate.h"
+#include "decompress.h"
 #include <fs_server.h>
 
 #define HEADER_SIZE 110u
@@ -23,7 +23,9 @@ struct entry {
 struct source {
 	const u8 *data;
 	size_t size, at;
-	struct fs_inflate *inflate;
+	const struct fs_decompressor *decompressor;   /* NULL: plain */
+	void *state;
+	struct fs_compressed from;
 	u8 *window;
 	size_t window_used, window_at;
 	u64 position;           /* bytes given out since the entry's start: its parts are aligned by it */
@@ -61,7 +63,8 @@ static long window_fill(struct source *source, size_t size)
 	source->window_used -= source->window_at;
 	source->window_at = 0;
 	while (source->window_used < size) {
-		long got = fs_inflate_read(source->inflate, source->window + source->window_used, WINDOW_SIZE - source->window_used);
+		long got = source->decompressor->read(source->state, &source->from, source->window + source->window_used,
+			WINDOW_SIZE - source->window_used);
 
 		if (got <= 0)
 			return got;
@@ -73,7 +76,7 @@ static long window_fill(struct source *source, size_t size)
 /* The next bytes, at most WINDOW_SIZE, good until the next call. The number is smaller only at the end; -EINVAL: bad data. */
 static long source_take(struct source *source, size_t size, const u8 **bytes)
 {
-	if (!source->inflate) {
+	if (!source->decompressor) {
 		size = size < source->size - source->at ? size : source->size - source->at;
 		*bytes = source->data + source->at;
 		source->at += size;
@@ -311,8 +314,8 @@ static long source_unpack(struct fs_archive *archive, struct source *source, cha
 		while (result == 1 && *byte == 0);
 		if (result <= 0)
 			return result;
-		*(source->inflate ? &source->window_at : &source->at) -= 1;
-		if (!source->inflate && fs_inflate_known(source->data + source->at, source->size - source->at))
+		*(source->decompressor ? &source->window_at : &source->at) -= 1;
+		if (!source->decompressor && fs_decompressor_of(source->data + source->at, source->size - source->at))
 			return 0;
 		result = entry_read(source, &entry);
 		if (result)
@@ -326,16 +329,23 @@ static long source_unpack(struct fs_archive *archive, struct source *source, cha
 	}
 }
 
-/* A compressed member at the start of the data; *used are its bytes. */
-static long member_unpack(struct fs_archive *archive, const u8 *data, size_t size, char *name, size_t *used)
+/* The compressed member at the start of `from`. */
+static long member_unpack(struct fs_archive *archive, const struct fs_decompressor *decompressor, struct fs_compressed *from, char *name)
 {
-	struct source source = { .inflate = fs_inflate_open(data, size), .window = heap_alloc(WINDOW_SIZE) };
-	long result = source.inflate && source.window ? source_unpack(archive, &source, name) : -ENOMEM;
+	struct source source = { .decompressor = decompressor, .from = *from };
+	long result = -ENOMEM;
 
-	if (source.inflate) {
-		*used = fs_inflate_consumed(source.inflate);
-		fs_inflate_close(source.inflate);
+	if (!decompressor->present) {
+		log_line("fs: built without the library for %s: an initial archive compressed so is not served", decompressor->name);
+		return -EINVAL;
 	}
+	source.state = decompressor->open();
+	source.window = heap_alloc(WINDOW_SIZE);
+	if (source.state && source.window)
+		result = source_unpack(archive, &source, name);
+	*from = source.from;
+	if (source.state)
+		decompressor->close(source.state);
 	heap_free(source.window);
 	return result;
 }
@@ -347,11 +357,12 @@ long fs_archive_unpack(struct fs_archive *archive, const u8 *data, size_t size)
 	long result = name ? 0 : -ENOMEM;
 
 	while (!result && source.at < size) {
-		if (fs_inflate_known(data + source.at, size - source.at)) {
-			size_t used = 0;
+		struct fs_compressed from = { data + source.at, size - source.at, 0 };
+		const struct fs_decompressor *decompressor = fs_decompressor_of(from.data, from.size);
 
-			result = member_unpack(archive, data + source.at, size - source.at, name, &used);
-			source.at += used;
+		if (decompressor) {
+			result = member_unpack(archive, decompressor, &from, name);
+			source.at += from.used;
 		} else {
 			result = source_unpack(archive, &source, name);
 		}

@@ -1,5 +1,5 @@
 /*
- * Unpacking of initial archives: concatenated "newc" cpio archives, plain or compressed by gzip, as Linux's initramfs. The bytes are
+ * Unpacking of initial archives: concatenated "newc" cpio archives, plain or compressed by gzip or zstd, as Linux's initramfs. The bytes are
  * not trusted: every length is checked against what is left, and a bad archive ends the unpacking at that point.
  */
 #ifndef FS_ARCHIVE_H

@@ -1,7 +1,7 @@
-/* The side of zlib that faces fs. */
-#include "inflate.h"
+/* The side of zlib that faces fs: gzip members (RFC 1952). */
+#include "decompress.h"
 
-bool fs_inflate_known(const u8 *data, size_t size)
+static bool gzip_known(const u8 *data, size_t size)
 {
 	return size >= 18 && data[0] == 0x1f && data[1] == 0x8b && data[2] == 8;
 }
@@ -11,12 +11,7 @@ bool fs_inflate_known(const u8 *data, size_t size)
 #define Z_PREFIX
 #include "zlib/zlib.h"
 
-bool fs_inflate_present(void)
-{
-	return true;
-}
-
-struct fs_inflate { z_stream stream; const u8 *data; size_t size, given; bool ended; };
+struct inflate { z_stream stream; bool ended; };
 
 static void *library_alloc(void *context, unsigned count, unsigned size)
 {
@@ -30,16 +25,14 @@ static void library_free(void *context, void *memory)
 	heap_free(memory);
 }
 
-struct fs_inflate *fs_inflate_open(const u8 *data, size_t size)
+static void *gzip_open(void)
 {
-	struct fs_inflate *in = heap_alloc(sizeof(*in));
+	struct inflate *in = heap_alloc(sizeof(*in));
 
 	if (!in)
 		return NULL;
 	in->stream.zalloc = library_alloc;
 	in->stream.zfree = library_free;
-	in->data = data;
-	in->size = size;
 	if (inflateInit2(&in->stream, 15 + 16) != Z_OK) {   /* the largest window, gzip alone */
 		heap_free(in);
 		return NULL;
@@ -47,29 +40,30 @@ struct fs_inflate *fs_inflate_open(const u8 *data, size_t size)
 	return in;
 }
 
-/* The library counts in 32 bits: more input is given when it has used what it had. */
-static void input_give(struct fs_inflate *in)
+/* One step; the library counts in 32 bits, so it is given at most 1 GiB at once. */
+static int inflate_step(struct inflate *in, struct fs_compressed *from)
 {
-	size_t left = in->size - in->given;
+	size_t left = from->size - from->used;
+	int result;
 
-	if (in->stream.avail_in)
-		return;
-	left = left < 1u << 30 ? left : 1u << 30;
-	in->stream.next_in = (z_const Bytef *)(uintptr_t)(in->data + in->given);
-	in->stream.avail_in = (unsigned)left;
-	in->given += left;
+	in->stream.next_in = (z_const Bytef *)(uintptr_t)(from->data + from->used);
+	in->stream.avail_in = left < 1u << 30 ? (unsigned)left : 1u << 30;
+	left = in->stream.avail_in;
+	result = inflate(&in->stream, Z_NO_FLUSH);
+	from->used += left - in->stream.avail_in;
+	return result;
 }
 
-long fs_inflate_read(struct fs_inflate *in, u8 *to, size_t size)
+static long gzip_read(void *state, struct fs_compressed *from, u8 *to, size_t size)
 {
+	struct inflate *in = state;
+
 	size = size < 1u << 30 ? size : 1u << 30;
 	in->stream.next_out = to;
 	in->stream.avail_out = (unsigned)size;
 	while (!in->ended && in->stream.avail_out) {
-		int result;
+		int result = inflate_step(in, from);
 
-		input_give(in);
-		result = inflate(&in->stream, Z_NO_FLUSH);
 		if (result == Z_STREAM_END)
 			in->ended = true;
 		else if (result != Z_OK)
@@ -78,47 +72,15 @@ long fs_inflate_read(struct fs_inflate *in, u8 *to, size_t size)
 	return (long)(size - in->stream.avail_out);
 }
 
-size_t fs_inflate_consumed(const struct fs_inflate *in)
+static void gzip_close(void *state)
 {
-	return in->given - in->stream.avail_in;
-}
+	struct inflate *in = state;
 
-void fs_inflate_close(struct fs_inflate *in)
-{
 	(void)inflateEnd(&in->stream);
 	heap_free(in);
 }
 
+const struct fs_decompressor fs_inflate = { "gzip", true, gzip_known, gzip_open, gzip_read, gzip_close };
 #else
-
-bool fs_inflate_present(void)
-{
-	return false;
-}
-
-struct fs_inflate *fs_inflate_open(const u8 *data, size_t size)
-{
-	(void)data;
-	(void)size;
-	log_line("fs: built without zlib: compressed initial archives are not served");
-	return NULL;
-}
-
-long fs_inflate_read(struct fs_inflate *inflate, u8 *to, size_t size)
-{
-	(void)inflate, (void)to, (void)size;
-	return -ENOSYS;
-}
-
-size_t fs_inflate_consumed(const struct fs_inflate *inflate)
-{
-	(void)inflate;
-	return 0;
-}
-
-void fs_inflate_close(struct fs_inflate *inflate)
-{
-	(void)inflate;
-}
-
+const struct fs_decompressor fs_inflate = { .name = "gzip", .known = gzip_known };
 #endif

@@ -22,7 +22,7 @@ OVMF = "/usr/share/ovmf/OVMF.fd"
 PROGRAM = ["sh", "-c", "exit 7"]
 LAZY = ["-machine", "memory-backend=ram", "-object", "memory-backend-ram,id=ram,size=64G,reserve=off"]
 
-# name, loader, options of QEMU
+# name, loader and what packs the archive for it, options of QEMU
 CASES = (
     ("pvh_q35", "pvh", ["-machine", "q35", "-m", "256M"]),
     ("pvh_pc", "pvh", ["-machine", "pc", "-m", "256M"]),
@@ -34,6 +34,8 @@ CASES = (
     ("without_keys", "pvh", ["-machine", "q35", "-m", "256M", "-smp", "2", "-cpu", "max,-pks"]),
     ("without_random_instruction", "pvh", ["-machine", "q35", "-m", "256M", "-cpu", "max,-rdrand"]),
     ("without_supervisor_protection", "pvh", ["-machine", "q35", "-m", "256M", "-cpu", "max,-smep,-smap,-umip"]),
+    ("archive_gzip", "pvh gzip -9n", ["-machine", "q35", "-m", "256M"]),
+    ("archive_zstd", "pvh zstd -19 -q", ["-machine", "q35", "-m", "256M"]),
     ("grub_bios", "grub", ["-machine", "q35", "-m", "256M", "-smp", "2"]),
     ("grub_uefi", "grub", ["-machine", "q35", "-m", "512M", "-smp", "2", "-bios", OVMF]),
 )
@@ -51,6 +53,16 @@ def disc_make(folder, image, archive, append):
         config.write(f'multiboot2 /tessera.elf {append}\nmodule2 /root.cpio\nboot\n')
     made = subprocess.run(["grub-mkrescue", "-o", disc, tree], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     return disc if made.returncode == 0 else None
+
+
+def packed(command, archive, folder):
+    """The archive, or what a command makes of it from its standard input to its output."""
+    if not command:
+        return archive
+    output = os.path.join(folder, f"root.cpio.{command[0]}")
+    with open(archive, "rb") as source, open(output, "wb") as target:
+        subprocess.run(command, stdin=source, stdout=target, check=True)
+    return output
 
 
 def machine_run(words, report):
@@ -81,14 +93,15 @@ def run(profile, wanted=()):
     append = machine.command_line(PROGRAM)
     with tempfile.TemporaryDirectory() as folder:
         disc = disc_make(folder, image, archive, append)
-        for name, loader, words in CASES:
+        for name, way, words in CASES:
+            loader, *packer = way.split()
             if wanted and name not in wanted:
                 continue
             if loader == "grub" and (disc is None or (OVMF in words and not os.path.exists(OVMF))):
                 yield name, None, True
                 continue
             cpu = [] if "-cpu" in words else ["-cpu", "max"]
-            source = ["-cdrom", disc] if loader == "grub" else ["-kernel", image, "-initrd", archive, "-append", append]
+            source = ["-cdrom", disc] if loader == "grub" else ["-kernel", image, "-initrd", packed(packer, archive, folder), "-append", append]
             yield name, machine_run(words + cpu + source, os.path.join(folder, f"{name}.log")), False
 
 

@@ -2,7 +2,7 @@
 #include "fake.h"
 #include "../archive.h"
 
-#include "../inflate.h"
+#include "../decompress.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,27 +107,35 @@ static void damaged(void)
 	}
 }
 
-/* Compressed by the host's gzip: whole, behind a plain archive, cut off, and with random damage. */
-static void compressed(void)
+/* The archive as a tool of the host compresses it: the number of its bytes. */
+static size_t image_pack(const char *tool, u8 *packed, size_t capacity)
 {
-	static u8 packed[1 << 16];
-	char command[64] = "gzip -n > /tmp/fs_test_XXXXXX";
-	char *path = command + 10;
+	char command[64];
+	char path[] = "/tmp/fs_test_XXXXXX";
 	int file = mkstemp(path);
 	size_t size;
 	FILE *pipe;
-	u32 round;
 
 	image_make();
 	close(file);
+	format_text(command, sizeof(command), "%s > %s", tool, path);
 	pipe = popen(command, "w");
 	CHECK(pipe && fwrite(image, 1, image_size, pipe) == image_size && pclose(pipe) == 0);
 	pipe = fopen(path, "r");
-	size = pipe ? fread(packed, 1, sizeof(packed), pipe) : 0;
+	size = pipe ? fread(packed, 1, capacity, pipe) : 0;
 	fclose(pipe);
 	unlink(path);
 	CHECK(size > 100);
-	for (round = 0; round < 2000; round++) {
+	return size;
+}
+
+/* Whole, cut off, and with random damage. */
+static void compressed_by(const char *tool)
+{
+	static u8 packed[1 << 16];
+	size_t size = image_pack(tool, packed, sizeof(packed));
+
+	for (u32 round = 0; round < 2000; round++) {
 		struct fs_archive archive = { .rq = &fake_rq, .client = client };
 		size_t used = round % 3 == 2 ? random_below((u32)size) : size;
 		u8 *copy = malloc(used ? used : 1);
@@ -140,6 +148,34 @@ static void compressed(void)
 		CHECK(round % 3 == 0 ? result == 0 && archive.entries == 7 && text_is("/boot/second", "archive") : result == 0 || result == -EINVAL);
 		free(copy);
 		image_remove();
+	}
+}
+
+static void gzip_compressed(void)
+{
+	compressed_by("gzip -n");
+}
+
+static void zstd_compressed(void)
+{
+	compressed_by("zstd -q -19");
+	compressed_by("zstd -q --no-check -1");
+}
+
+/* Frames made of nothing but a head and noise, with every window that a head can ask for. */
+static void zstd_noise(void)
+{
+	for (u32 round = 0; round < 20000; round++) {
+		struct fs_archive archive = { .rq = &fake_rq, .client = client };
+		size_t size = 9 + random_below(300);
+		u8 *data = malloc(size);
+
+		for (size_t i = 0; i < size; i++)
+			data[i] = (u8)random_below(256);
+		memcpy(data, "\x28\xb5\x2f\xfd", 4);
+		data[4] &= 0x07;   /* a window is told, most of the time no size */
+		CHECK_EQUAL(fs_archive_unpack(&archive, data, size), -EINVAL);
+		free(data);
 	}
 }
 
@@ -157,8 +193,12 @@ void test_archives(void)
 	CHECK_EQUAL(fs_op_chroot(&fake_rq, &at, "/jail", 6), 0);
 	CHECK_EQUAL(fs_op_chdir(&fake_rq, &at, "/", 2), 0);
 	test_run("damaged archives", damaged);
-	if (fs_inflate_present())
-		test_run("compressed archives", compressed);
+	if (fs_inflate.present)
+		test_run("archives compressed by gzip", gzip_compressed);
+	if (fs_unzstd.present) {
+		test_run("archives compressed by zstd", zstd_compressed);
+		test_run("noise that begins like zstd", zstd_noise);
+	}
 	CHECK_EQUAL(fs_op_client_release(&fake_rq, client), 0);
 	client = first;
 	CHECK_EQUAL(fs_op_umask_set(&fake_rq, client, 022), 0);
