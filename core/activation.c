@@ -65,6 +65,25 @@ void stack_waiter_wake(struct domain *d)
 		sched_wake(t);
 }
 
+bool stack_wait_end(struct thread *t)
+{
+	struct domain *d = t->stack_domain;
+
+	if (d == NULL)
+		return false;
+	spin_lock(&d->lock);
+	bool waits = t->stack_domain == d;
+	if (waits) {
+		list_remove(&t->stack_link);
+		t->stack_domain = NULL;
+		__atomic_fetch_sub(&d->stack_waiting, 1, __ATOMIC_SEQ_CST);
+	}
+	spin_unlock(&d->lock);
+	if (waits)
+		sched_wake(t);
+	return waits;
+}
+
 static void stack_give(struct domain *d, u32 index)
 {
 	if (index == STACK_OF_THREAD)
@@ -213,7 +232,7 @@ static long gate_check(struct thread *t, u32 gate_number, u32 op, struct gate **
 	return 0;
 }
 
-static void call_refuse(struct thread *t, long error)
+void call_refuse(struct thread *t, long error)
 {
 	t->result = (u64)error;
 	for (u32 i = 0; i < TK_OUTS_MAX; i++)
@@ -317,7 +336,7 @@ static void reply_to_application(struct thread *t, struct activation *a, u64 res
 		arch_set_syscall_result(t, result);
 	t->attention &= ~(u32)ATTENTION_RESULT;
 	t->resume = RESUME_USER;
-	if (a->kind == ACTIVATION_FAULT && (long)result < 0)
+	if (activation_kind(a->kind) == ACTIVATION_FAULT && (long)result < 0)
 		trap_raise_fault(t, a->fault_address, a->fault_access, (long)result);
 }
 
@@ -329,11 +348,12 @@ static void activation_end(struct thread *t, u64 result, const u64 *outs, bool g
 	if ((long)result >= 0 && a->bulk_count)
 		result = (u64)bulk_return(a, (long)result);
 	activation_pop(t, a, give);
-	switch (a->kind) {
+	switch (activation_kind(a->kind)) {
 	case ACTIVATION_CALL:
 		reply_to_unit(t, a, result, outs);
 		break;
 	case ACTIVATION_MAIN:
+	case ACTIVATION_ORPHAN:
 		thread_exit_current(t);
 		break;
 	case ACTIVATION_START:
@@ -346,6 +366,12 @@ static void activation_end(struct thread *t, u64 result, const u64 *outs, bool g
 		if (t->domain == NULL && a->kind != ACTIVATION_SYSCALL)
 			activation_base_reset(t);
 	}
+}
+
+void activation_abandon(struct thread *t, struct activation *from, long result)
+{
+	t->top = from;
+	activation_end(t, (u64)result, NULL, false);
 }
 
 void activation_reply(struct thread *t, u64 result, const u64 *outs)

@@ -6,6 +6,7 @@
 #include "audit.h"
 #include "copy.h"
 #include "cpu.h"
+#include "detach.h"
 #include "domain.h"
 #include "frame.h"
 #include "irq.h"
@@ -54,7 +55,7 @@ static long call_client_set(struct thread *t, const u64 *a)
 {
 	struct vspace *space = NULL;
 
-	if (!(t->domain->rights & TK_RIGHT_CLIENTS))
+	if (!(t->domain->rights & TK_RIGHT_CLIENTS) || t->origin)
 		return -EPERM;
 	if (a[0]) {
 		space = token_pin(t->domain, a[0], TK_OBJECT_VSPACE);
@@ -309,6 +310,8 @@ void resume_prepare(void)
 			sched_switch();
 		else if (t->domain && t->top->generation != t->top->domain->generation)
 			activation_unwind(t);
+		else if (t->look_due)
+			detach_look_taken(t);
 		else if (t->resume == RESUME_RETRY)
 			gate_call_slow(t, t->pending_number, t->pending);
 		else if (t->resume == RESUME_BOOT)

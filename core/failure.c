@@ -26,7 +26,10 @@ void domain_fail(struct domain *d, u32 vector, u32 code, vaddr_t address, vaddr_
 	struct cpu *here = arch_cpu();
 	u32 running = TK_DOMAIN_RUNNING, restarting = TK_DOMAIN_RESTARTING;
 
-	core_log("unit %s failed: vector %u error 0x%x address 0x%lx ip 0x%lx", d->page->name, vector, code, address, ip);
+	if (vector == TK_FAULT_HUNG)
+		core_log("unit %s failed: it hangs, %s", d->page->name, code ? "waiting" : "running");
+	else
+		core_log("unit %s failed: vector %u error 0x%x address 0x%lx ip 0x%lx", d->page->name, vector, code, address, ip);
 	if (d->class == 0)
 		core_fail("a unit of class IC0 failed");
 	/* The first fault ends it; threads that fault in it meanwhile only unwind. */

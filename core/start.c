@@ -4,6 +4,7 @@
  */
 #include "assert.h"
 #include "cpu.h"
+#include "detach.h"
 #include "domain.h"
 #include "frame.h"
 #include "log.h"
@@ -30,6 +31,7 @@ static struct spinlock unit_threads_lock; /* who clears `wanted` starts the thre
 void start_prepare(void)
 {
 	boot_thread = thread_create_boot();
+	detach_prepare();
 	for (u32 d = 1; d < domain_count; d++)
 		for (u32 i = 0; i < domains[d].unit->threads; i++) {
 			core_assert(unit_thread_count < UNIT_THREADS_MAX);
@@ -48,7 +50,7 @@ static void thread_try(u32 i)
 	bool starts = false;
 
 	spin_lock(&unit_threads_lock);
-	if (unit_threads[i].wanted && !__atomic_load_n(&t->on_cpu, __ATOMIC_SEQ_CST) && (t->state == THREAD_EXITED || t->state == THREAD_NEW)) {
+	if (unit_threads[i].wanted && __atomic_load_n(&t->lives, __ATOMIC_SEQ_CST) == 0) {
 		starts = true;
 		unit_threads[i].wanted = false;
 		t->state = THREAD_NEW;
@@ -62,7 +64,7 @@ static void threads_start(u32 domain)
 {
 	for (u32 i = 0; i < unit_thread_count; i++)
 		if (unit_threads[i].domain == domain) {
-			/* Sequentially consistent: wanted before on_cpu is looked at; its processor leaves it, then looks at wanted. */
+			/* Sequentially consistent: wanted before its lives are looked at; its processor ends them, then looks at wanted. */
 			__atomic_store_n(&unit_threads[i].wanted, true, __ATOMIC_SEQ_CST);
 			thread_try(i);
 		}

@@ -2,6 +2,7 @@
 #include "thread.h"
 #include "assert.h"
 #include "cpu.h"
+#include "detach.h"
 #include "domain.h"
 #include "frame.h"
 #include "sched.h"
@@ -46,17 +47,22 @@ static void id_return(u32 id)
 	spin_unlock(&ids_lock);
 }
 
-void thread_lend(u32 id, u32 priority)
+void thread_lend(const struct domain *d, u32 stack, u32 priority)
 {
-	if (id >= THREADS_MAX)
-		return;
-	spin_lock(&ids_lock); /* the thread can't be destroyed meanwhile */
-	if (threads[id])
-		sched_lend(threads[id], priority);
+	u32 index = (stack - (u32)(d->stack_tops / TK_STACK_STRIDE) + 1) & 0x3fffffff;
+	struct thread *t = NULL;
+
+	spin_lock(&ids_lock); /* a thread that stands in the table can't be destroyed meanwhile; an orphan's page is never another's */
+	if (index < d->stack_count)
+		t = d->stack_users[index];
+	else if (d == abi_domain && index - 64 < THREADS_MAX)
+		t = threads[index - 64];
+	if (t && (detach_is_orphan(t) || (t->id < THREADS_MAX && threads[t->id] == t)))
+		sched_lend(t, priority);
 	spin_unlock(&ids_lock);
 }
 
-static void thread_init(struct thread *t, struct tk_thread_page *page, u8 *vector)
+void thread_init(struct thread *t, struct tk_thread_page *page, u8 *vector)
 {
 	arch_thread_init(t, vector);
 	t->page = page;
@@ -67,6 +73,7 @@ static void thread_init(struct thread *t, struct tk_thread_page *page, u8 *vecto
 	t->affinity = ~0ull;
 	t->client_root = arch_kernel_root;
 	t->cpu = arch_cpu()->id;
+	t->look.look = true;
 	list_init(&t->domain_link);
 	list_init(&t->stack_link);
 }
@@ -179,10 +186,11 @@ long thread_create(u32 caller, const struct tk_object_create *r)
 long thread_destroy(struct thread *t, u32 caller)
 {
 	(void)caller;
-	if (t->state != THREAD_EXITED && t->state != THREAD_NEW)
+	/* Acquire: what its processors wrote before they left it is seen. */
+	if (__atomic_load_n(&t->lives, __ATOMIC_ACQUIRE))
 		return -EBUSY;
-	/* Its processor is between marking it and leaving it: a few hundred instructions with interrupts off. */
-	while (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE) || __atomic_load_n(&t->wait.expiring, __ATOMIC_ACQUIRE))
+	detach_end(t);
+	while (__atomic_load_n(&t->expiring, __ATOMIC_ACQUIRE)) /* a few hundred instructions with interrupts off */
 		arch_tlb_serve();
 	if (t->application) {
 		shim_side_unmap(t);
@@ -200,6 +208,7 @@ long thread_start(struct thread *t)
 	/* One starter wins. */
 	if (!__atomic_compare_exchange_n(&t->state, &expected, THREAD_WAITING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return -EBUSY;
+	t->lives = 2;
 	if (t->application) {
 		t->resume = RESUME_USER;
 		t->attention &= ~(u32)ATTENTION_RESULT;
@@ -208,6 +217,7 @@ long thread_start(struct thread *t)
 			.thread = t->id };
 		long error = activation_upcall(t, &domains[t->owner], ACTIVATION_MAIN, &request);
 		if (error) {
+			t->lives = 0;
 			__atomic_store_n(&t->state, THREAD_NEW, __ATOMIC_RELEASE);
 			return error;
 		}
@@ -219,16 +229,35 @@ long thread_start(struct thread *t)
 
 void thread_exit_current(struct thread *t)
 {
-	t->state = THREAD_EXITED;
+	detach_end(t);
 	arch_cpu()->reschedule = true;
+}
+
+/* A thread that has ended was left. The last of it and its orphans tells: nothing of it is touched after that. */
+static void thread_ended(struct thread *t)
+{
+	struct thread *origin = t->origin ? t->origin : t;
+	struct wait_key own = wait_key_of_object(origin->frame, offsetof(struct tk_thread_page, state));
+
+	if (t->origin)
+		detach_orphan_return(t);
+	/* Acquire and release: what the others did is over. */
+	if (__atomic_sub_fetch(&origin->lives, 1, __ATOMIC_ACQ_REL) > 1)
+		return;
+	struct wait_key word = { origin->exit_space, origin->exit_address };
+	origin->page->state = THREAD_EXITED;
+	__atomic_store_n(&origin->lives, 0, __ATOMIC_RELEASE);
+	wait_wake_key(own, ~0u, ~0u);
+	if (word.space)
+		wait_wake_key(word, ~0u, ~0u);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* see start.c */
+	start_thread_ended(origin);
 }
 
 void thread_left(struct thread *t)
 {
 	bool ended = t->state == THREAD_EXITED;
 	bool moves = false;
-	struct wait_key own = wait_key_of_object(t->frame, offsetof(struct tk_thread_page, state));
-	struct wait_key word = { t->exit_space, t->exit_address };
 
 	if (t->state == THREAD_RUNNABLE && t != arch_cpu()->idle) {
 		/* Under the lock: a processor that wakes it at this moment has made it runnable but not queued it yet. */
@@ -237,19 +266,12 @@ void thread_left(struct thread *t)
 		moves = !t->queued;
 		spin_unlock(&q->lock);
 	}
-	if (ended)
-		t->page->state = THREAD_EXITED;
-	/* Release: its state is in memory for the next processor, or for its destruction: not touched after this when it ended. */
+	/* Release: its state is in memory for the next processor. */
 	__atomic_store_n(&t->on_cpu, 0, __ATOMIC_RELEASE);
-	if (ended) {
-		wait_wake_key(own, ~0u, ~0u);
-		if (word.space)
-			wait_wake_key(word, ~0u, ~0u);
-		__atomic_thread_fence(__ATOMIC_SEQ_CST); /* see start.c */
-		start_thread_ended(t);
-	} else if (moves) {
+	if (ended)
+		thread_ended(t);
+	else if (moves)
 		sched_wake(t);
-	}
 }
 
 long thread_interrupt(struct thread *t, u32 bits)
@@ -258,6 +280,10 @@ long thread_interrupt(struct thread *t, u32 bits)
 		return -EINVAL;
 	/* Sequentially consistent, against wait_enter: see there. */
 	__atomic_fetch_or(&t->page->interrupt, bits, __ATOMIC_SEQ_CST);
+	if (bits & TK_INTERRUPT_KILL && t->application && !__atomic_exchange_n(&t->dying, true, __ATOMIC_RELAXED)) {
+		detach_look(t);
+		return 0;
+	}
 	wait_cancel(t, 0, -EINTR);
 	if (__atomic_load_n(&t->on_cpu, __ATOMIC_SEQ_CST) && t->cpu != arch_cpu()->id)
 		arch_ipi_send(t->cpu, ARCH_IPI_RESCHEDULE); /* on its way back to user mode it looks at the word */

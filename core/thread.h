@@ -12,6 +12,7 @@
 #include "rbtree.h"
 #include "list.h"
 #include "spinlock.h"
+#include "wait.h"
 
 struct domain;
 struct vspace;
@@ -27,7 +28,10 @@ enum activation_kind {
 	ACTIVATION_FAULT,     /* upcall to mem: the reply decides whether the access is retried */
 	ACTIVATION_MAIN,      /* the base of a unit's own thread */
 	ACTIVATION_START,     /* first entry of a unit */
+	ACTIVATION_ORPHAN,    /* its caller has left: the reply ends the thread */
+	ACTIVATION_LOOKED = 1 << 8, /* and: it was found in this call before; the next call's entry clears it */
 };
+static inline u32 activation_kind(u32 kind) { return kind & ~(u32)ACTIVATION_LOOKED; }
 
 /* One entry of a thread's chain of calls through domains: who was called, and where its caller goes on. */
 struct activation {
@@ -105,11 +109,7 @@ struct thread {
 		struct list link;
 		u64 space, address;   /* the key */
 		u32 bitset, flags;
-		nanos_t deadline;
-		struct rb_node timer_node;
-		u32 timer_cpu;
-		bool armed;           /* in a timer queue */
-		volatile u32 expiring; /* a timer interrupt is about to end the wait: the thread must not be destroyed meanwhile */
+		struct timer timer;
 		u32 serial;           /* counts waits: a late timer must not end the next one */
 		struct wait_bucket *volatile bucket; /* NULL: not waiting */
 	} wait;
@@ -120,6 +120,14 @@ struct thread {
 	u32 pending_number;
 	u64 pending[TK_ARGS_MAX]; /* RESUME_RETRY */
 	struct activation activations[ACTIVATIONS_MAX] __attribute__((aligned(64)));
+	volatile u32 expiring;    /* timer interrupts that are about to end its wait or look at it: it must not be destroyed meanwhile */
+	volatile u32 lives;       /* 0: not started, or gone; else 1, and one for itself and each orphan of it that has not ended */
+	/* detach.c */
+	struct thread *origin;    /* of an orphan: whose calls it finishes */
+	struct timer look;
+	volatile bool dying;      /* was told to end */
+	volatile bool look_due, look_waited; /* a look was made at it, and ended a wait */
+	u32 looks, looks_waiting; /* that found it where it was */
 };
 _Static_assert(sizeof(struct thread) <= PAGE_SIZE, "the private part is one page");
 
@@ -136,13 +144,15 @@ static inline bool activation_holds_range(const struct activation *a, vaddr_t st
 static inline bool thread_in_application(const struct thread *t) { return t->domain == NULL; }
 
 /* thread.c */
+/* The private part, cleared before; its exported page, its vector state or NULL. */
+void thread_init(struct thread *t, struct tk_thread_page *page, u8 *vector);
 long thread_create(u32 caller, const struct tk_object_create *request) must_check;
 long thread_destroy(struct thread *t, u32 caller);
 long thread_start(struct thread *t);
 /* The current thread ends; sched_switch chooses another. exit_word was set by tk_thread_exit. */
 void thread_exit_current(struct thread *t);
-/* Priority inheritance for whichever thread has this id; the id comes from a lock word, so it may be anything. */
-void thread_lend(u32 id, u32 priority);
+/* Priority inheritance for the thread on a stack of d: its address / TK_STACK_STRIDE, from a lock word, so it may be anything. */
+void thread_lend(const struct domain *d, u32 stack, u32 priority);
 long thread_interrupt(struct thread *t, u32 bits);
 /* A thread of the core or of a unit, from boot memory. */
 struct thread *thread_create_boot(void);
@@ -160,6 +170,12 @@ void activation_unwind(struct thread *t);
 void activation_base_reset(struct thread *t);
 /* The thread's base activation ends without a reply: it exits. */
 void activation_leave(struct thread *t);
+/* Ends the activation `from` and those above for this thread, with a result for its caller; an orphan finishes them. */
+void activation_abandon(struct thread *t, struct activation *from, long result);
+/* Refuses the call that the thread waits to make. */
+void call_refuse(struct thread *t, long error);
+/* Takes a thread from those that wait for a stack: true if it was among them. */
+bool stack_wait_end(struct thread *t);
 /* A stack of d became free, or d failed, while threads wait for one: the first of them tries again. */
 void stack_waiter_wake(struct domain *d);
 /* A gate call that the fast path of entry.S did not do: marshalled parameters, errors, waiting for a stack. */

@@ -1,19 +1,24 @@
-/* Deadlines of waits: for each processor a tree by deadline; the processor's one timer is set for the first. */
+/* Deadlines of waits, and of looks at threads that must end: for each processor a tree by deadline; the processor's one timer is set for the first. */
 #include "cpu.h"
+#include "detach.h"
 #include "thread.h"
 #include "wait.h"
 #include "sched.h"
 #include <arch/time.h>
 #include <tessera/errno.h>
 
-static struct thread *thread_of(struct rb_node *node) { return container_of(node, struct thread, wait.timer_node); }
+static struct timer *timer_of(struct rb_node *node) { return container_of(node, struct timer, node); }
+static struct thread *thread_of(struct timer *timer)
+{
+	return timer->look ? container_of(timer, struct thread, look) : container_of(timer, struct thread, wait.timer);
+}
 
 void timer_init_cpu(struct cpu *cpu)
 {
 	cpu->timers = (struct timer_queue){ { 0 }, { NULL } };
 }
 
-void timer_arm(struct thread *t, nanos_t deadline)
+void timer_arm(struct timer *timer, nanos_t deadline)
 {
 	struct cpu *cpu = arch_cpu();
 	struct timer_queue *q = &cpu->timers;
@@ -21,30 +26,30 @@ void timer_arm(struct thread *t, nanos_t deadline)
 	int side = 0;
 
 	spin_lock(&q->lock);
-	struct rb_node **link = &q->waits.root;
+	struct rb_node **link = &q->timers.root;
 	while (*link) {
 		parent = *link;
-		side = deadline >= thread_of(parent)->wait.deadline;
+		side = deadline >= timer_of(parent)->deadline;
 		link = &parent->child[side];
 	}
-	t->wait.deadline = deadline;
-	t->wait.timer_cpu = cpu->id;
-	t->wait.armed = true;
-	rbtree_insert(&q->waits, &t->wait.timer_node, parent, side);
+	timer->deadline = deadline;
+	timer->cpu = cpu->id;
+	timer->armed = true;
+	rbtree_insert(&q->timers, &timer->node, parent, side);
 	spin_unlock(&q->lock);
 }
 
-void timer_disarm(struct thread *t)
+void timer_disarm(struct timer *timer)
 {
-	struct timer_queue *q = &cpus[t->wait.timer_cpu]->timers;
+	struct timer_queue *q = &cpus[timer->cpu]->timers;
 
 	/* Acquire: see expire_one. */
-	if (!__atomic_load_n(&t->wait.armed, __ATOMIC_ACQUIRE))
+	if (!__atomic_load_n(&timer->armed, __ATOMIC_ACQUIRE))
 		return;
 	spin_lock(&q->lock);
-	if (t->wait.armed) {
-		rbtree_remove(&q->waits, &t->wait.timer_node);
-		t->wait.armed = false;
+	if (timer->armed) {
+		rbtree_remove(&q->timers, &timer->node);
+		timer->armed = false;
 	}
 	spin_unlock(&q->lock);
 }
@@ -55,9 +60,9 @@ nanos_t timer_next(void)
 	nanos_t next = NANOS_NEVER;
 
 	spin_lock(&q->lock);
-	struct rb_node *first = rbtree_first(&q->waits);
+	struct rb_node *first = rbtree_first(&q->timers);
 	if (first)
-		next = thread_of(first)->wait.deadline;
+		next = timer_of(first)->deadline;
 	spin_unlock(&q->lock);
 	return next;
 }
@@ -68,22 +73,26 @@ nanos_t timer_next(void)
 static bool expire_one(struct timer_queue *q, nanos_t now)
 {
 	spin_lock(&q->lock);
-	struct rb_node *first = rbtree_first(&q->waits);
-	if (first == NULL || thread_of(first)->wait.deadline > now) {
+	struct rb_node *first = rbtree_first(&q->timers);
+	if (first == NULL || timer_of(first)->deadline > now) {
 		spin_unlock(&q->lock);
 		return false;
 	}
-	struct thread *t = thread_of(first);
+	struct timer *timer = timer_of(first);
+	struct thread *t = thread_of(timer);
 	u32 serial = t->wait.serial;
-	rbtree_remove(&q->waits, first);
+	rbtree_remove(&q->timers, first);
 	/* Relaxed: published by the next store. Whoever ends the wait otherwise sees `armed` cleared, so this set, before it goes on. */
-	__atomic_store_n(&t->wait.expiring, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&t->expiring, 1, __ATOMIC_RELAXED);
 	/* Release: see above; timer_disarm may look at it without the lock. */
-	__atomic_store_n(&t->wait.armed, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&timer->armed, false, __ATOMIC_RELEASE);
 	spin_unlock(&q->lock);
-	wait_cancel(t, serial, -ETIMEDOUT);
+	if (timer->look)
+		detach_look(t);
+	else
+		wait_cancel(t, serial, -ETIMEDOUT);
 	/* Release: the thread is not touched any more. */
-	__atomic_store_n(&t->wait.expiring, 0, __ATOMIC_RELEASE);
+	__atomic_fetch_sub(&t->expiring, 1, __ATOMIC_RELEASE);
 	return true;
 }
 

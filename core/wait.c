@@ -137,10 +137,10 @@ static bool interrupted(const struct thread *t, u32 flags)
 
 static void lend_to_owner(struct thread *t, u32 value)
 {
-	u32 priority = sched_priority(t), owner = value & 0x3fffffff;
+	u32 priority = sched_priority(t);
 
-	if (priority && owner != t->id)
-		thread_lend(owner, priority);
+	if (priority)
+		thread_lend(t->domain, value, priority);
 }
 
 /* With the bucket locked: 0 when the thread stands in it. */
@@ -209,7 +209,7 @@ long wait_begin(struct thread *t, const struct wait_request *r)
 	t->wait.flags = r->flags;
 	wait_stand(t, b, key, r->bitset);
 	if (r->deadline != NANOS_NEVER)
-		timer_arm(t, r->deadline);
+		timer_arm(&t->wait.timer, r->deadline);
 	spin_unlock(&b->lock);
 	return 0;
 }
@@ -239,7 +239,7 @@ static void wait_leave(struct thread *t, long result)
 {
 	list_remove(&t->wait.link);
 	__atomic_fetch_sub(&t->wait.bucket->occupied, 1, __ATOMIC_RELAXED); /* under the lock */
-	timer_disarm(t);
+	timer_disarm(&t->wait.timer);
 	t->result = (u64)result;
 	__builtin_memset(t->outs, 0, sizeof(t->outs));
 	/* Release: whoever sees NULL sees the wait ended. */

@@ -19,7 +19,15 @@ struct wait_bucket {
 
 struct timer_queue {
 	struct spinlock lock;
-	struct rb_tree waits;       /* by deadline */
+	struct rb_tree timers;      /* by deadline */
+};
+/* A deadline of a thread: of its wait, or of the next look at it (detach.c). */
+struct timer {
+	struct rb_node node;
+	nanos_t deadline;
+	u32 cpu;
+	bool armed;                 /* in that processor's queue */
+	bool look;
 };
 struct wait_key { u64 space, address; };
 
@@ -43,12 +51,12 @@ struct wait_bucket *wait_hold(struct thread *t);
 void wait_hold_end(struct wait_bucket *held);
 /* Everything that waits in an object's page wakes with -ECANCELED. A private word of a client is its address alone, mapped or not. */
 void wait_cancel_object(frame_t frame);
-/* timer.c: deadlines of waits, a queue for each processor */
+/* timer.c: deadlines of threads, a queue for each processor */
 struct cpu;
 void timer_init_cpu(struct cpu *cpu);
 void timer_arrived(void);
-void timer_arm(struct thread *t, nanos_t deadline);
-void timer_disarm(struct thread *t);
+void timer_arm(struct timer *timer, nanos_t deadline);
+void timer_disarm(struct timer *timer);
 nanos_t timer_next(void);
 /* watch.c */
 long watch_set(struct thread *t, vaddr_t table, u32 index, vaddr_t sequence, u64 cookie);

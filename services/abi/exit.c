@@ -72,13 +72,25 @@ static bool thread_leave(struct shim_process *process)
 	return last;
 }
 
+/* proc hears of the end, and with it the parent. A call that was left in proc is made again: it says that the task has ended, or ends it. */
+static void task_end(const struct shim_process *process, i32 status, const struct mem_space_info *memory)
+{
+	u64 peak = memory->resident_peak * (PAGE_SIZE / 1024);
+	i32 pid = process->pid;
+	long result;
+
+	do
+		result = proc_task_exit(status, memory->faults_minor, memory->faults_major, peak);
+	while (result == -EINTR || result == -EAGAIN || result == -EIO);
+	if (result > 0 && result & 2)
+		(void)!tty_session_end(pid);
+}
+
 void shim_thread_end(struct shim_thread *t, i32 status)
 {
 	struct shim_process *process = t->process;
-	bool first = process->pid == 1;
-	i32 pid = process->pid;
+	bool first = process->pid == 1, told = false;
 	struct mem_space_info memory = { 0 };
-	long result;
 
 	t->exiting = true;
 	shim_futex_exit(t);
@@ -88,6 +100,11 @@ void shim_thread_end(struct shim_thread *t, i32 status)
 		/* Only what nobody else uses is counted with the process. */
 		if (*process->space_users == 1 && mem_space_info(process->space, &memory) < 0)
 			memset(&memory, 0, sizeof(memory));
+		/* Who was killed in a service that does not answer may meet it again in what follows: its parent does not wait for that. */
+		if (t->page->left_calls && !first) {
+			task_end(process, status, &memory);
+			told = true;
+		}
 		process_leave(process);
 		if (first) {
 			long group = proc_group_exit(status); /* an earlier status wins */
@@ -95,9 +112,8 @@ void shim_thread_end(struct shim_thread *t, i32 status)
 			machine_end(group < 0 ? status : (i32)group);
 		}
 	}
-	result = proc_task_exit(status, memory.faults_minor, memory.faults_major, memory.resident_peak * (PAGE_SIZE / 1024));
-	if (result > 0 && result & 2)
-		(void)!tty_session_end(pid);
+	if (!told)
+		task_end(process, status, &memory);
 	shim_thread_destroy(t);
 	tk_thread_exit(exit_word_get());
 }

@@ -83,7 +83,9 @@ long signals_deliver(struct shim_thread *t, long result, bool in_call)
 	if (in_call && regs.orig_rax == ~0ull)
 		in_call = false; /* sigreturn: what it restored stands */
 	for (;;) {
-		if (proc_signal_take(&delivery) < 0 || delivery.verdict == PROC_VERDICT_EXIT)
+		if (proc_signal_take(&delivery) < 0)
+			shim_thread_end(t, SIGKILL);
+		if (delivery.verdict == PROC_VERDICT_EXIT)
 			shim_thread_end(t, delivery.status);
 		if (delivery.verdict == PROC_VERDICT_STOP) {
 			stop_wait(t, delivery.stop_value);

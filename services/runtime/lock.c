@@ -6,11 +6,10 @@
 #define OWNER_MASK 0x3fffffffu
 #define SPINS 64 /* an owner on another processor usually leaves in less */
 
+/* The stack, not the thread: when a killed thread leaves a call that holds a lock, whoever finishes the call owns it still. */
 static u32 owner_self(void)
 {
-	u32 id = rt_thread_id() & OWNER_MASK;
-
-	return id ? id : OWNER_MASK; /* the start of a unit has no thread id */
+	return rt_stack_number();
 }
 
 /* Takes the lock if it is free, with these waiters' bits; acquire: what the last owner wrote is seen. */

@@ -20,13 +20,14 @@ struct rt_request {
 };
 
 extern const struct tk_boot_info *rt_boot; /* read-only facts from the core */
+u32 rt_stack_number(void);                 /* of the stack on which the caller runs: its address / TK_STACK_STRIDE, low 30 bits */
 u32 rt_thread_id(void);                    /* core id of the calling thread */
 
 /* ---- Start: each service defines <service>_init (called once, in level order) and, if its profile gives it threads,
  *      <service>_main(index), which must not return. Generated glue of the unit calls them. ------------------------------------ */
 
 /* ---- Locks (short critical sections; never held over a client copy, a call that waits for an event, or a return) --------------- */
-struct rt_lock { volatile u32 word; }; /* 0 free, else owner's thread id; bit 31: somebody waits */
+struct rt_lock { volatile u32 word; }; /* 0 free, else the stack of its owner; bit 31: somebody waits */
 #define RT_LOCK_INIT { 0 }
 void lock_acquire(struct rt_lock *lock);
 bool lock_try(struct rt_lock *lock);

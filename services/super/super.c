@@ -19,7 +19,8 @@ struct watched {
 static struct watched units[TK_WATCHES_IN_TABLE];
 static u32 unit_count;
 
-static const char *const exception_reasons[] = { [6] = "illegal instruction", [13] = "general protection", [14] = "page fault" };
+static const char *const exception_reasons[] = { [6] = "illegal instruction", [13] = "general protection", [14] = "page fault",
+	[TK_FAULT_HUNG] = "it hangs" };
 
 static const char *failure_reason(u32 vector)
 {

@@ -35,6 +35,7 @@ noreturn_fn void arch_power(u32 how, u32 status) { arch_cpu_halt(); }
 noreturn_fn void arch_resume(void) { NOT_PORTED; }
 void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack_top, const struct tk_request *request) { NOT_PORTED; }
 void arch_thread_init(struct thread *t, u8 *vector) { NOT_PORTED; }
+void arch_thread_continue(struct thread *to, const struct thread *from) { NOT_PORTED; }
 void arch_thread_switch(struct thread *from, struct thread *to) { NOT_PORTED; }
 long arch_regs_get(const struct thread *t, struct tk_regs *regs) { NOT_PORTED; }
 long arch_regs_set(struct thread *t, const struct tk_regs *regs) { NOT_PORTED; }

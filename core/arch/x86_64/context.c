@@ -126,6 +126,8 @@ void arch_thread_init(struct thread *t, u8 *vector)
 	}
 }
 
+void arch_thread_continue(struct thread *to, const struct thread *from) { to->arch.service = from->arch.service; }
+
 void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack, const struct tk_request *request)
 {
 	struct arch_frame *f = &t->arch.service;

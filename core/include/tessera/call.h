@@ -142,11 +142,11 @@ enum tk_wait_flags {
 	TK_WAIT_KILLABLE = 1 << 0, /* only TK_INTERRUPT_KILL ends the wait, not the other bits of the interrupt word */
 	TK_WAIT_CLIENT = 1 << 1,   /* the word is in the client's address space (right CLIENTS), private to it */
 	TK_WAIT_SHARED = 1 << 2,   /* with CLIENT: keyed by (object, offset) of the region */
-	TK_WAIT_LOCK = 1 << 3,     /* the word's low 30 bits are the owner's thread id: lend it this thread's priority */
+	TK_WAIT_LOCK = 1 << 3,     /* the word's low 30 bits are the owner's stack (address / TK_STACK_STRIDE): lend this priority */
 	TK_WAIT_NEVER_INTERRUPTED = 1 << 4, /* short waits of locks: the interrupt word is not looked at */
 };
 /* Parks the thread while *word == expected and no interrupt is pending. deadline: absolute monotonic, or NANOS_NEVER.
- * 0 woken · -EAGAIN the word differs · -EINTR interrupt word · -ETIMEDOUT · -EFAULT no such word · -ECANCELED word went away
+ * 0 woken (look at the word again: it may be for no reason) · -EAGAIN the word differs · -EINTR interrupt word · -ETIMEDOUT · -EFAULT no such word · -ECANCELED word went away
  * -EBUSY: with SHARED, mem is changing the region table (also from tk_wake and tk_requeue): yield, and call again */
 long tk_wait(const volatile u32 *word, u32 expected, nanos_t deadline, u32 flags, u32 bitset);
 /* Wakes at most count waiters whose bitset meets this one; the number woken. */

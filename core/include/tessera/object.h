@@ -17,6 +17,7 @@ struct tk_thread_page {
 	volatile u64 system_nanos; /* processor time in services and core */
 	volatile u64 switches_voluntary, switches_forced;
 	volatile u64 running_since; /* monotonic time up to which the two times above count while it runs; 0 it does not; 1 changing */
+	volatile u32 left_calls;   /* calls that it left behind when it was killed; written by the core */
 	u8 owner_data[1024] __attribute__((aligned(64))); /* the owner's and its co-holders' use */
 };
 
@@ -94,12 +95,13 @@ struct tk_clock_page {
 
 /* ---- Domain: exported page -------------------------------------------------------------------------------------------------- */
 enum tk_domain_state { TK_DOMAIN_RUNNING = 1, TK_DOMAIN_FAILED, TK_DOMAIN_RESTARTING, TK_DOMAIN_STOPPED };
+#define TK_FAULT_HUNG 256u
 struct tk_domain_page {
 	volatile u32 state;       /* enum tk_domain_state; written by the core, woken at each change */
 	volatile u32 generation;  /* counts failures */
 	u32 id;
 	u32 class;                /* 0, 1, 2: for reports only */
-	volatile u32 fault_vector, fault_code;   /* of the last failure */
+	volatile u32 fault_vector, fault_code;   /* of the last failure; TK_FAULT_HUNG: a call that nobody waits for never ended */
 	volatile u64 fault_address, fault_ip;
 	char name[32];
 	u32 recovery;             /* enum tk_recovery */

@@ -34,6 +34,8 @@ u32 rt_thread_id(void)
 	return own_id;
 }
 
+u32 rt_stack_number(void) { return rt_thread_id(); }
+
 void unit_fail(const char *file, int line, const char *what)
 {
 	printf("Bail out! %s:%d: %s\n", file, line, what);

@@ -18,6 +18,7 @@ struct cpu;
 noreturn_fn void arch_resume(void);
 void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack_top, const struct tk_request *request);
 void arch_thread_init(struct thread *t, u8 *vector);
+void arch_thread_continue(struct thread *to, const struct thread *from); /* goes on in the unit where `from` was stopped */
 void arch_thread_switch(struct thread *from, struct thread *to);
 long arch_regs_get(const struct thread *t, struct tk_regs *regs);
 long arch_regs_set(struct thread *t, const struct tk_regs *regs) must_check;

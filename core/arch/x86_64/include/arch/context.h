@@ -36,6 +36,7 @@ noreturn_fn void arch_resume(void);
 /* Sets the thread to enter domain `d` on the stack ending at `stack_top` with a request. */
 void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack_top, const struct tk_request *request);
 void arch_thread_init(struct thread *t, u8 *vector);
+void arch_thread_continue(struct thread *to, const struct thread *from); /* goes on in the unit where `from` was stopped */
 /* Switch of the processor's state from one thread to another (address space, bases, vector state bookkeeping). */
 void arch_thread_switch(struct thread *from, struct thread *to);
 long arch_regs_get(const struct thread *t, struct tk_regs *regs);

@@ -1,0 +1,173 @@
+/*
+ * Detaching: see detach.h and docs/decisions/008. Looks come from a timer, but are counted by the thread itself on its way out of the
+ * core: so a look counts only when its thread could run since the last one, whatever else the machine has to do.
+ */
+#include "detach.h"
+#include "assert.h"
+#include "cpu.h"
+#include "domain.h"
+#include "frame.h"
+#include "log.h"
+#include "sched.h"
+#include "thread.h"
+#include "wait.h"
+#include <arch/boot.h>
+#include <arch/page.h>
+#include <arch/time.h>
+#include <tessera/errno.h>
+
+#define ORPHANS_MAX 16u
+#define LOOK_NANOS 5000000ull
+#define GRACE_LOOKS 5u      /* of a killed thread, in all its calls; after that each is left at the second look */
+#define RUN_LOOKS 400u     /* of an orphan in one domain: 2 s of running ... */
+#define WAIT_LOOKS 400u    /* ... or of waiting */
+#define ORPHAN_WEIGHT 64u   /* of 1024: nobody waits for it */
+
+static struct thread *orphans;               /* ORPHANS_MAX pages */
+static u64 orphans_free = (1ull << ORPHANS_MAX) - 1;
+static struct tk_thread_page orphan_page = { .interrupt = TK_INTERRUPT_KILL }; /* of all: their waits end, nobody reads the rest */
+
+static struct thread *orphan_of(u32 index) { return (struct thread *)((char *)orphans + index * PAGE_SIZE); }
+
+void detach_prepare(void)
+{
+	orphans = frame_address((frame_t)(frame_boot_alloc(ORPHANS_MAX) >> PAGE_SHIFT));
+}
+
+bool detach_is_orphan(const struct thread *t) { return (u64)t - (u64)orphans < ORPHANS_MAX * PAGE_SIZE; }
+
+static struct thread *orphan_take(void)
+{
+	u64 free = __atomic_load_n(&orphans_free, __ATOMIC_RELAXED);
+
+	/* Acquire: its last user has left it. */
+	while (free && !__atomic_compare_exchange_n(&orphans_free, &free, free & (free - 1), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		;
+	return free ? orphan_of((u32)__builtin_ctzll(free)) : NULL;
+}
+
+void detach_orphan_return(struct thread *t)
+{
+	while (__atomic_load_n(&t->expiring, __ATOMIC_ACQUIRE))
+		arch_tlb_serve();
+	__atomic_fetch_or(&orphans_free, 1ull << (((u64)t - (u64)orphans) >> PAGE_SHIFT), __ATOMIC_RELEASE);
+}
+
+/* The deepest call that the thread can leave. Code of class IC0 runs to its end: it is part of the core's trust. */
+static struct activation *call_to_leave(struct thread *t)
+{
+	struct activation *first = t->activations + (t->activations[0].domain == abi_domain);
+
+	return t->domain && first <= t->top && t->domain->class ? first : NULL;
+}
+
+/* ---- Leaving ----------------------------------------------------------------------------------------------------------------------- */
+
+static void orphan_init(struct thread *o, struct thread *t, const struct activation *from)
+{
+	u32 count = (u32)(t->top + 1 - from);
+
+	__builtin_memset(o, 0, sizeof(*o));
+	thread_init(o, &orphan_page, NULL);
+	arch_thread_continue(o, t);
+	o->origin = t;
+	o->id = t->id;
+	o->badge = t->badge;
+	o->frame = t->frame;
+	o->owner = t->owner;
+	o->state = THREAD_WAITING;
+	o->weight = ORPHAN_WEIGHT;
+	o->virtual_time = t->virtual_time;
+	o->accounted = arch_nanos();
+	o->domain = t->domain;
+	o->resume = t->resume;
+	o->resume_ip = t->resume_ip;
+	o->resume_sp = t->resume_sp;
+	o->result = t->result;
+	o->pending_number = t->pending_number;
+	__builtin_memcpy(o->outs, t->outs, sizeof(o->outs));
+	__builtin_memcpy(o->pending, t->pending, sizeof(o->pending));
+	__builtin_memcpy(o->activations, from, count * sizeof(*from));
+	o->top = o->activations + count - 1;
+	o->activations[0].caller = NULL;
+	o->activations[0].kind = ACTIVATION_ORPHAN;
+	o->activations[0].bulk_count = 0;
+}
+
+static void call_leave(struct thread *t, struct activation *from)
+{
+	struct thread *o = orphan_take();
+
+	if (o == NULL)
+		return; /* one of them ends within its budget: the next look finds it */
+	orphan_init(o, t, from);
+	for (const struct activation *a = o->activations; a <= o->top; a++)
+		if (a->stack != STACK_OF_THREAD && a->generation == a->domain->generation)
+			a->domain->stack_users[a->stack] = o;
+	/* Relaxed: this thread's own life keeps it above. */
+	__atomic_fetch_add(&t->lives, 1, __ATOMIC_RELAXED);
+	t->page->left_calls++;
+	/* A fault is tried again, after what the interrupt word says. */
+	activation_abandon(t, from, activation_kind(from->kind) == ACTIVATION_FAULT ? 0 : -EINTR);
+	detach_look(o);
+	sched_wake(o);
+}
+
+/* ---- Looks -------------------------------------------------------------------------------------------------------------------------- */
+
+void detach_look(struct thread *t)
+{
+	nanos_t next = arch_nanos() + LOOK_NANOS;
+
+	timer_arm(&t->look, next);
+	arch_timer_set(next);
+	/* Sequentially consistent: against detach_end, of which one sees the other. */
+	if (__atomic_load_n(&t->state, __ATOMIC_SEQ_CST) == THREAD_EXITED) {
+		timer_disarm(&t->look);
+		return;
+	}
+	__atomic_store_n(&t->look_due, true, __ATOMIC_SEQ_CST);
+	/* A wait that no interrupt ends is left too: whoever waits so looks at the word again. */
+	if (wait_cancel(t, 0, -EINTR) || wait_cancel(t, 0, 0) || (!t->origin && stack_wait_end(t)))
+		t->look_waited = true;
+	else if (__atomic_load_n(&t->on_cpu, __ATOMIC_SEQ_CST) && t->cpu != arch_cpu()->id)
+		arch_ipi_send(t->cpu, ARCH_IPI_RESCHEDULE);
+}
+
+void detach_end(struct thread *t)
+{
+	__atomic_store_n(&t->state, THREAD_EXITED, __ATOMIC_SEQ_CST);
+	timer_disarm(&t->look);
+}
+
+/* The orphan was found running or waiting: more often than its budget allows, and its domain has failed. */
+static void orphan_look(struct thread *t, bool waited)
+{
+	struct domain *d = t->domain;
+
+	if (++*(waited ? &t->looks_waiting : &t->looks) < (waited ? WAIT_LOOKS : RUN_LOOKS) || d->class == 0)
+		return;
+	t->looks = t->looks_waiting = 0;
+	domain_fail(d, TK_FAULT_HUNG, waited, 0, t->resume == RESUME_CALL ? t->resume_ip : 0);
+}
+
+void detach_look_taken(struct thread *t)
+{
+	bool waited = t->look_waited;
+
+	t->look_due = t->look_waited = false;
+	if (t->origin) {
+		orphan_look(t, waited);
+		return;
+	}
+	struct activation *a = call_to_leave(t);
+	if (a) {
+		bool again = a->kind & ACTIVATION_LOOKED;
+		a->kind |= ACTIVATION_LOOKED;
+		t->looks += again;
+		if (again && t->looks >= GRACE_LOOKS)
+			call_leave(t, a);
+	} else if (t->domain && t->resume == RESUME_RETRY && ++t->looks >= GRACE_LOOKS) {
+		call_refuse(t, -EINTR);
+	}
+}
