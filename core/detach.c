@@ -20,6 +20,7 @@
 #define LOOK_NANOS 5000000ull
 #define GRACE_LOOKS 5u      /* of a killed thread, in all its calls; after that each is left at the second look */
 #define RUN_LOOKS 400u     /* of an orphan in one domain: 2 s of running ... */
+#define START_LOOKS 6000u   /* of the start of a unit: 30 s */
 #define WAIT_LOOKS 400u    /* ... or of waiting */
 #define ORPHAN_WEIGHT 64u   /* of 1024: nobody waits for it */
 
@@ -122,7 +123,7 @@ void detach_look(struct thread *t)
 	timer_arm(&t->look, next);
 	arch_timer_set(next);
 	/* Sequentially consistent: against detach_end, of which one sees the other. */
-	if (__atomic_load_n(&t->state, __ATOMIC_SEQ_CST) == THREAD_EXITED) {
+	if (__atomic_load_n(&t->state, __ATOMIC_SEQ_CST) == THREAD_EXITED || !(t->dying || t->origin || t->starting)) {
 		timer_disarm(&t->look);
 		return;
 	}
@@ -138,6 +139,32 @@ void detach_end(struct thread *t)
 {
 	__atomic_store_n(&t->state, THREAD_EXITED, __ATOMIC_SEQ_CST);
 	timer_disarm(&t->look);
+}
+
+void detach_start_begin(struct thread *t)
+{
+	t->starting = true;
+	while (__atomic_load_n(&t->expiring, __ATOMIC_ACQUIRE)) /* a look of the last start */
+		arch_tlb_serve();
+	timer_disarm(&t->look);
+	t->looks = 0;
+	detach_look(t);
+}
+
+void detach_start_end(struct thread *t)
+{
+	__atomic_store_n(&t->starting, false, __ATOMIC_SEQ_CST); /* as detach_end */
+	timer_disarm(&t->look);
+}
+
+static void start_look(struct thread *t)
+{
+	if (!t->starting || ++t->looks < START_LOOKS)
+		return;
+	t->looks = 0;
+	for (const struct activation *a = t->activations; a <= t->top; a++)
+		if (activation_kind(a->kind) == ACTIVATION_START)
+			domain_fail(a->domain, TK_FAULT_HUNG, false, 0, 0);
 }
 
 /* The orphan was found running or waiting: more often than its budget allows, and its domain has failed. */
@@ -156,10 +183,10 @@ void detach_look_taken(struct thread *t)
 	bool waited = t->look_waited;
 
 	t->look_due = t->look_waited = false;
-	if (t->origin) {
-		orphan_look(t, waited);
-		return;
-	}
+	if (t->origin)
+		return orphan_look(t, waited);
+	if (!t->application)
+		return start_look(t);
 	struct activation *a = call_to_leave(t);
 	if (a) {
 		bool again = a->kind & ACTIVATION_LOOKED;

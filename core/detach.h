@@ -1,6 +1,7 @@
 /*
  * Detaching: a program's thread that was killed leaves the call of a service in which it is found again and again. An orphan, a thread
- * of the core's own, finishes the call: without the client's memory, for no caller, within a budget that ends with its domain.
+ * of the core's own, finishes the call: without the client's memory, for no caller, within a budget that ends with its domain. Starts of
+ * units have a budget, too.
  */
 #ifndef CORE_DETACH_H
 #define CORE_DETACH_H
@@ -14,6 +15,9 @@ void detach_prepare(void);                        /* boot */
 void detach_look(struct thread *t);
 /* The current thread was looked at: counts it, and may leave its call, or fail the domain that an orphan hangs in. */
 void detach_look_taken(struct thread *t);
+/* The current thread starts a unit: the same, for as long as that may take. */
+void detach_start_begin(struct thread *t);
+void detach_start_end(struct thread *t);
 /* It ends, or is destroyed: no more looks. */
 void detach_end(struct thread *t);
 bool detach_is_orphan(const struct thread *t);    /* t: any value */

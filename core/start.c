@@ -91,6 +91,7 @@ static void enter_start(struct thread *t, struct domain *d)
 	struct tk_request request = { .args = { d->private + ARCH_UNIT_BOOT }, .interface = TK_INTERFACE_CORE, .op = START_OP,
 		.thread = t->id };
 	core_assert(activation_upcall(t, d, ACTIVATION_START, &request) == 0);
+	detach_start_begin(t);
 }
 
 /* The domain behind the boot thread's place, NULL when all were started. */
@@ -138,6 +139,7 @@ void domain_started(struct thread *t, struct domain *d, long result)
 {
 	bool boot = t == boot_thread;
 
+	detach_start_end(t);
 	if (result < 0)
 		core_log("unit %s: its start failed (%ld)", d->page->name, result);
 	domain_set_state(d, result < 0 ? TK_DOMAIN_STOPPED : TK_DOMAIN_RUNNING);

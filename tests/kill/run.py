@@ -32,6 +32,7 @@ def service_make():
         text = source.read()
     prototype = "long tty_real_ioctl(const struct rt_request *rq, u64 terminal, u32 command, u64 argument, vaddr_t data, u64 data_size);\n"
     text = text.replace("long tty_op_ioctl(", prototype + "long tty_real_ioctl(")
+    text = text.replace("void tty_init(", "void tty_real_init(void);\nvoid tty_real_init(")
     with open(path, "w", encoding="utf-8") as source:
         source.write(text)
 
@@ -52,11 +53,11 @@ def guest_image():
     return path
 
 
-def configuration_run(profile, smp, pks, initrd, limit):
-    """(name, trouble) of each test; the core recounts all frames at the end."""
+def machine_run(profile, smp, pks, initrd, limit, append):
+    """Console and log of a machine."""
     report = os.path.join(BUILD, f"report-{os.getpid()}.log")
     described = machine.Machine(os.path.join(BUILD, profile, "tessera.elf"), initrd, report, smp=smp, cpu="max" if pks else "max,-pks",
-                                append="audit init=/killer", serial="stdio")
+                                append=append, serial="stdio")
     try:
         console = subprocess.run(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT, timeout=limit, check=False).stdout
@@ -68,6 +69,12 @@ def configuration_run(profile, smp, pks, initrd, limit):
     text = console.decode("utf-8", "replace")
     with open(os.path.join(BUILD, f"console-{profile}-{smp}{'' if pks else '-nopks'}.txt"), "w", encoding="utf-8") as kept:
         kept.write(f"{text}\n=== log ===\n{log}\n")
+    return text, log
+
+
+def configuration_run(profile, smp, pks, initrd, limit):
+    """(name, trouble) of each test; the core recounts all frames at the end."""
+    text, log = machine_run(profile, smp, pks, initrd, limit, "audit init=/killer")
     for result in tap.add_missing(tap.parse(text), ["kill"])[0].verdict():
         yield result.name, None if result.passed else result.note or "failed", result.note
     hung = len(re.findall(r"^unit tty failed: it hangs", log, re.M))
@@ -88,6 +95,10 @@ def suite(add, configurations=CONFIGURATIONS, limit=300):
             if not ready[profile]:
                 add(name, "composes", "it does not")
                 continue
+            if (profile, smp, pks) == configurations[0]:
+                log = machine_run(profile, smp, pks, initrd, limit, "hang.start")[1]
+                good = "unit tty failed: it hangs" in log and "panic" in log
+                add(name, "a start that never ends is told and ends the boot", None if good else "it is not")
             for result, trouble, note in configuration_run(profile, smp, pks, initrd, limit):
                 add(name, result, trouble, note)
     finally:
