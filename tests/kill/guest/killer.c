@@ -17,6 +17,7 @@
 #define HANG_COMMAND 0x7e5500ul
 enum hang { HANG_RUN, HANG_WAIT, HANG_HOLD, HANG_DEADLOCK, HANG_NESTED, HANG_COUNT };
 #define LATENCY_MAX 100.0 /* ms */
+#define KILLS 300
 #define SETTLE 20         /* ms until a child is surely in the service */
 
 static int number, failed;
@@ -131,11 +132,60 @@ static void service_back(const char *name)
 	result(count == 1, name, now() - start);
 }
 
+/* Makes calls of all kinds, without end. */
+static void busy(void)
+{
+	char bytes[64] = { 0 };
+	int ends[2];
+
+	for (;;) {
+		int fd = open("/busy", O_CREAT | O_RDWR, 0600);
+
+		if (write(fd, bytes, sizeof(bytes)) < 0 || pipe(ends))
+			_exit(3);
+		close(fd);
+		pid_t child = fork();
+
+		if (child == 0) {
+			if (write(ends[1], bytes, sizeof(bytes)) < 0)
+				_exit(4);
+			_exit(0);
+		}
+		if (read(ends[0], bytes, sizeof(bytes)) < 0 || waitpid(child, NULL, 0) != child)
+			_exit(5);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
+static void killed_at_random(const char *name)
+{
+	double worst = 0;
+	int bad = 0;
+
+	for (int i = 0; i < KILLS; i++) {
+		struct timespec moment = { 0, rand() % 4000 * 1000l };
+		int status;
+		pid_t child = fork();
+
+		if (child == 0)
+			busy();
+		nanosleep(&moment, NULL);
+		double start = now();
+
+		kill(child, SIGKILL);
+		bad += waitpid(child, &status, 0) != child || status != SIGKILL;
+		if (now() - start > worst)
+			worst = now() - start;
+	}
+	result(!bad && worst < LATENCY_MAX, name, worst);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "child"))
 		_exit(7);
-	printf("=== RUN kill\n1..10\n");
+	printf("=== RUN kill\n1..11\n");
 	calls_counted();
 	killed(HANG_RUN, "SIGKILL ends a program whose service runs for ever");
 	killed(HANG_NESTED, "SIGKILL ends a program whose service calls another for ever");
@@ -147,6 +197,7 @@ int main(int argc, char **argv)
 	killed(HANG_DEADLOCK, "SIGKILL ends a program whose service waits for that lock");
 	with_sibling(HANG_WAIT, 1, "execve ends a thread in a service that waits for ever");
 	service_back("the service that waits and holds is restarted");
+	killed_at_random("programs in the middle of healthy calls end");
 	printf("=== EXIT kill %d\n", failed != 0);
 	fflush(stdout);
 	return failed != 0;
