@@ -271,7 +271,7 @@ void gate_call_slow(struct thread *t, u32 number, const u64 *args)
 		return call_refuse(t, error);
 	}
 	/* Commit. */
-	struct tk_request request = { .interface = gate->interface, .op = op, .caller = t->domain->id, .thread = t->id };
+	struct tk_request request = { .op = gate->first + op, .caller = t->domain->id, .thread = t->id };
 	struct activation *a = activation_push(t, d, ACTIVATION_CALL, (u32)stack, generation);
 	a->bulk_count = (u8)m.bulk_count;
 	a->range_count = (u8)m.range_count;

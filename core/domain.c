@@ -172,10 +172,10 @@ static void domain_init(const struct tk_manifest_unit *unit)
 	for (u32 i = 0; unit->name[i] && i < sizeof(d->page->name) - 1; i++)
 		d->page->name[i] = unit->name[i];
 	d->state = TK_DOMAIN_RESTARTING;
-	for (u32 i = 0; i < unit->interface_count; i++) {
+	for (u32 i = 0, first = 0; i < unit->interface_count; first += unit->interfaces[i++].op_count) {
 		const struct tk_manifest_interface *in = &unit->interfaces[i];
-		core_assert(in->gate < TK_GATES_MAX && gates[in->gate].domain == NULL);
-		gates[in->gate] = (struct gate){ d, in->ops, 0, i };
+		core_assert(in->gate < TK_GATES_MAX && gates[in->gate].domain == NULL && first + in->op_count < TK_INTERFACE_CORE);
+		gates[in->gate] = (struct gate){ d, in->ops, 0, first };
 	}
 	if (domain_count <= d->id)
 		domain_count = d->id + 1;

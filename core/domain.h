@@ -18,7 +18,7 @@ struct gate {
 	struct domain *domain;      /* NULL: no such gate */
 	const u64 *ops;
 	volatile u32 op_count;      /* 0 unless its unit runs: entry code looks at nothing else */
-	u32 interface;              /* index within the unit */
+	u32 first;                  /* number of its first operation within the unit */
 };
 extern struct gate gates[TK_GATES_MAX];
 

@@ -5,6 +5,11 @@ void ic0_entry(struct tk_request *request);
 
 void ic0_entry(struct tk_request *request)
 {
-	*runtime_stack_base_of((u64)__builtin_frame_address(0)) = (struct runtime_stack_base){ request->caller, request->thread };
+	*runtime_request_of((u64)__builtin_frame_address(0)) = (struct rt_request){ request->caller, request->thread };
 	unit_dispatch(request);
+}
+
+long tk_call(u32 gate, u32 op, struct tk_message *message)
+{
+	return arch_gate_call_direct(message, (u64)TK_CALL | (u64)gate << 8 | (u64)op << 16);
 }

@@ -1,6 +1,5 @@
 /* IC1 and IC2: the core's calls, by the instruction that arch/ wraps; results and errors are the core's. */
 #include <runtime_unit.h>
-#include <arch_call.h>
 
 #define CALL(number, a, b, c, d, e) arch_core_call((u64)(a), (u64)(b), (u64)(c), (u64)(d), (u64)(e), number)
 

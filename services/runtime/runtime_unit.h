@@ -3,20 +3,16 @@
 #define RUNTIME_UNIT_H
 
 #include <runtime.h>
+#include <arch_call.h>
 
 /* The core's first entry into a unit: interface TK_INTERFACE_CORE, this operation, args[0] the address of the boot page. */
 #define RUNTIME_OP_START (~0u)
 
-/* At the lowest address of a service stack, written at each entry: who makes the call that runs on it. */
-struct runtime_stack_base {
-	u32 caller;
-	u32 thread;
-};
-
-/* The record of the stack that an address lies on: a stack is the top TK_STACK_SIZE bytes of its stride. */
-static inline struct runtime_stack_base *runtime_stack_base_of(u64 address)
+/* Who makes the call that runs on the stack which an address lies on: written at each entry, at the lowest address of the stack,
+ * which is the top TK_STACK_SIZE bytes of its stride. */
+static inline struct rt_request *runtime_request_of(u64 address)
 {
-	return (struct runtime_stack_base *)(round_down(address, TK_STACK_STRIDE) + TK_STACK_STRIDE - TK_STACK_SIZE);
+	return (struct rt_request *)(round_down(address, TK_STACK_STRIDE) + TK_STACK_STRIDE - TK_STACK_SIZE);
 }
 
 /* Generated: the gates that this unit may call, ended by one without a name. */
@@ -26,7 +22,20 @@ struct runtime_gate {
 };
 extern const struct runtime_gate unit_gates[];
 
-void unit_dispatch(struct tk_request *request);       /* generated: runs one request */
+/* Generated: unpacks and checks the words of one operation and runs it; its number is first op of the interface in the unit + op. */
+typedef long unit_serve(const struct rt_request *rq, const u64 *args, u64 *outs);
+/* In classes IC1 and IC2 an operation is entered with its words as arguments, and leaves by the reply. */
+typedef noreturn_fn void unit_enter(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
+#define UNIT_ENTER(name) \
+	static noreturn_fn void name##_enter(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f) \
+	{ \
+		const u64 args[TK_ARGS_MAX] = { a, b, c, d, e, f }; \
+		u64 outs[TK_OUTS_MAX] = { 0 }; \
+		long result = name(runtime_request_of(arch_stack_address()), args, outs); \
+		arch_reply(result, outs); \
+	}
+extern unit_enter *const unit_entries[];
+void unit_dispatch(struct tk_request *request);       /* generated: runs a request of the core; in class IC0 any */
 void runtime_start(const struct tk_boot_info *boot);  /* before the services' own init functions */
 void runtime_guard_set(const struct tk_boot_info *boot);
 void heap_start(void);

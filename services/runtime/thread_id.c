@@ -8,5 +8,5 @@ u32 rt_stack_number(void)
 
 u32 rt_thread_id(void)
 {
-	return runtime_stack_base_of((u64)__builtin_frame_address(0))->thread;
+	return runtime_request_of((u64)__builtin_frame_address(0))->thread;
 }

@@ -199,9 +199,9 @@ def runtime_sources(gate):
 def unit_glue(builder, profile, unit):
     """Writes the generated sources of a unit; returns their paths."""
     folder = f"{builder.build}/{profile.name}/gen"
-    paths = [write_changed(f"{folder}/{unit.name}_unit.c", glue.unit_source(unit.services, unit.variants))]
+    paths = [write_changed(f"{folder}/{unit.name}_unit.c", glue.unit_source(unit.services, unit.variants, unit.isolation))]
     for name, (variant, gate) in sorted(unit.variants.items()):
-        text = glue.client(builder.services[name].interface, variant, gate)
+        text = glue.client(builder.services[name].interface, variant, gate, unit.isolation)
         paths.append(write_changed(f"{folder}/{unit.name}_client_{name}.c", text))
     return paths
 

@@ -32,10 +32,10 @@ def _words(p):
     return [f"(u64){p.name}", length]
 
 
-def _gate(op, number, gate):
+def _gate(op, number, gate, direct):
     words = [w for p in op.parameters for w in _words(p)]
     lines = [f"\tstruct tk_message rt_message = {{ {{ {', '.join(words) or '0'} }} }};\n",
-             f"\tlong rt_result = tk_call({gate}, {number}, &rt_message);\n"]
+             f"\tlong rt_result = arch_gate_call{'_direct' if direct else ''}(&rt_message, TK_CALL | {gate}u << 8 | {number}u << 16);\n"]
     if op.outs:
         lines.append("\tif (rt_result >= 0) {\n")
         lines += [f"\t\t*{out} = rt_message.args[{i}];\n" for i, out in enumerate(op.outs)]
@@ -48,15 +48,15 @@ def _absent(op):
     return "".join(f"\t(void){n};\n" for n in names) + "\treturn -ENOSYS;\n"
 
 
-def client(interface, variant, gate=None):
-    """The client of an interface for one unit; variant is "direct", "gate" or "absent" (no such service in the profile)."""
+def client(interface, variant, gate=None, isolation=0):
+    """The client of an interface for one unit of a class; variant: "direct", "gate" or "absent" (no such service in the profile)."""
     name = interface.name
     lines = [BANNER, f"#include <{name}_client.h>\n"]
-    if variant == "direct":
-        lines.append(f"#include <{name}_server.h>\n")
+    if variant != "absent":
+        lines.append(f"#include <{name}_server.h>\n" if variant == "direct" else "#include <arch_call.h>\n")
     for number, op in enumerate(interface.operations):
         body = {"direct": lambda: _checks(op) + _direct(name, op),
-                "gate": lambda: _checks(op) + _gate(op, number, gate),
+                "gate": lambda: _checks(op) + _gate(op, number, gate, isolation == 0),
                 "absent": lambda: _absent(op)}[variant]()
         lines.append(f"\n{generate.client_prototype(name, op)}\n{{\n{body}}}\n")
     return "".join(lines)
@@ -74,27 +74,59 @@ def _unpack(p):
     return [f"args[{w}]", f"args[{w + 1}]"]
 
 
-def _case(name, op, number):
-    lines = [f"\tcase {number}:\n"]
+def _serve_names(interface):
+    return [f"{interface.name}_serve_{op.name}" for op in interface.operations]
+
+
+def _serve(name, op):
+    lines = [f"static long {name}_serve_{op.name}(const struct rt_request *rq, const u64 *args, u64 *outs)\n{{\n\t(void)args, (void)outs;\n"]
     for p in op.parameters:
         if p.kind.startswith("struct"):
-            lines.append(f"\t\tif (args[{p.word + 1}] != sizeof({p.argument}))\n\t\t\treturn -EINVAL;\n")
+            lines.append(f"\tif (args[{p.word + 1}] != sizeof({p.argument}))\n\t\treturn -EINVAL;\n")
         elif p.kind.startswith("bytes"):
-            lines.append(f"\t\tif (args[{p.word + 1}] > {p.argument})\n\t\t\treturn -EINVAL;\n")
+            lines.append(f"\tif (args[{p.word + 1}] > {p.argument})\n\t\treturn -EINVAL;\n")
     for p in op.parameters:
         if p.kind == "struct_out":
-            lines.append(f"\t\tmemset((void *)args[{p.word}], 0, sizeof({p.argument}));\n")
+            lines.append(f"\tmemset((void *)args[{p.word}], 0, sizeof({p.argument}));\n")
     arguments = ["rq"] + [a for p in op.parameters for a in _unpack(p)] + [f"&outs[{i}]" for i in range(len(op.outs))]
-    lines.append(f"\t\treturn {name}_op_{op.name}({', '.join(arguments)});\n")
-    return "".join(lines)
+    return "".join(lines) + f"\treturn {name}_op_{op.name}({', '.join(arguments)});\n}}\n\n"
 
 
-def dispatcher(interface):
-    """The server side of one interface: the same for each class and unit."""
-    name = interface.name
-    cases = "".join(_case(name, op, number) for number, op in enumerate(interface.operations))
-    return (f"static long {name}_dispatch(const struct rt_request *rq, u32 op, u64 *args, u64 *outs)\n{{\n"
-            f"\t(void)rq, (void)args, (void)outs;\n\tswitch (op) {{\n{cases}\tdefault:\n\t\treturn -ENOSYS;\n\t}}\n}}\n")
+def serves(interface):
+    """The server side of one interface, a function for each operation: the same for each class and unit."""
+    return "".join(_serve(interface.name, op) for op in interface.operations)
+
+
+DISPATCH_DIRECT = """static unit_serve *const unit_serves[] = {
+%s	NULL,
+};
+
+static long unit_serve_call(const struct tk_request *request, const struct rt_request *rq, u64 *outs)
+{
+	return request->op < countof(unit_serves) - 1 ? unit_serves[request->op](rq, request->args, outs) : -ENOSYS;
+}
+"""
+
+DISPATCH_GATE = """%s
+unit_enter *const unit_entries[] = {
+%s	NULL,
+};
+
+/* Calls of units do not come as requests in this class. */
+static long unit_serve_call(const struct tk_request *request, const struct rt_request *rq, u64 *outs)
+{
+	(void)request, (void)rq, (void)outs;
+	return -ENOSYS;
+}
+"""
+
+
+def dispatcher(interfaces, isolation):
+    """From the number of an operation to its function: IC0 runs a request, other classes enter the function with the call's words."""
+    names = [name for interface in interfaces for name in _serve_names(interface)]
+    if isolation == 0:
+        return DISPATCH_DIRECT % "".join(f"\t{name},\n" for name in names)
+    return DISPATCH_GATE % ("".join(f"UNIT_ENTER({name})\n" for name in names), "".join(f"\t{name}_enter,\n" for name in names))
 
 
 def _upcalls(services):
@@ -157,10 +189,7 @@ static __attribute__((noinline)) void dispatch(struct tk_request *request)
 			result = unit_upcall(request, &rq, args);
 		}
 	} else {
-		switch (request->interface) {
-%(interfaces)s		default:
-			break;
-		}
+		result = unit_serve_call(request, &rq, outs);
 	}
 	args[0] = (u64)result;
 	args[1] = outs[0];
@@ -168,7 +197,7 @@ static __attribute__((noinline)) void dispatch(struct tk_request *request)
 	args[3] = outs[2];
 }
 
-/* The only way into the unit: runs one request of the core or of another unit; the reply replaces the arguments. */
+/* Runs one request; the reply replaces the arguments. */
 void unit_dispatch(struct tk_request *request)
 {
 %(fast)s	dispatch(request);
@@ -187,25 +216,23 @@ DIRECT_SYSCALL = """
 long ic0_syscall(u32 number, const u64 *args, u32 thread);
 long ic0_syscall(u32 number, const u64 *args, u32 thread)
 {
-	*runtime_stack_base_of((u64)__builtin_frame_address(0)) = (struct runtime_stack_base){ 0, thread };
+	*runtime_request_of((u64)__builtin_frame_address(0)) = (struct rt_request){ 0, thread };
 	return %(name)s_serve_syscall(number, args, thread);
 }
 """
 
 
-def unit_source(services, variants):
-    """Start and dispatcher of a unit; services stand in the order of their start, which is also their interfaces' order."""
+def unit_source(services, variants, isolation):
+    """Start and dispatcher of a unit of a class; services stand in the order of their start, which is also their interfaces' order."""
     gates = "".join(f'\t{{ "{name}", {gate} }},\n' for name, (variant, gate) in sorted(variants.items()) if variant == "gate")
     lines = [BANNER, "#include <runtime_unit.h>\n"]
     lines += [f"#include <{service.name}_server.h>\n" for service in services]
     lines.append(f"\nconst struct runtime_gate unit_gates[] = {{\n{gates}\t{{ NULL, 0 }},\n}};\n")
     served = [service.interface for service in services if service.interface]
-    lines += ["\n" + dispatcher(interface) for interface in served]
-    cases = "".join(f"\t\tcase {index}:\n\t\t\tresult = {interface.name}_dispatch(&rq, request->op, args, outs);\n\t\t\tbreak;\n"
-                    for index, interface in enumerate(served))
+    lines += ["\n" + serves(interface) for interface in served] + [dispatcher(served, isolation)]
     lines.append(ENTRY % {
         "fast": "".join(FAST % service.name for service in services if "syscall" in service.upcalls),
-        "main": _main(services), "upcalls": _upcalls(services), "interfaces": cases,
+        "main": _main(services), "upcalls": _upcalls(services),
         "inits": "".join(f"\t{service.name}_init();\n" for service in services)})
     lines += [DIRECT_SYSCALL % {"name": service.name} for service in services if "syscall" in service.upcalls]
     return "".join(lines)

@@ -82,7 +82,7 @@ SAME(DOMAIN_STACK_USERS, struct domain, stack_users);
 SAME(GATE_DOMAIN, struct gate, domain);
 SAME(GATE_OPS, struct gate, ops);
 SAME(GATE_OP_COUNT, struct gate, op_count);
-SAME(GATE_INTERFACE, struct gate, interface);
+SAME(GATE_FIRST, struct gate, first);
 _Static_assert(ACTIVATION_SIZE == sizeof(struct activation) && GATE_SIZE == sizeof(struct gate), "entry code");
 _Static_assert(FRAME_SIZE == sizeof(struct arch_frame), "entry code");
 
@@ -151,7 +151,7 @@ void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack, co
 	f->r10 = request->args[3];
 	f->r8 = request->args[4];
 	f->r9 = request->args[5];
-	f->rax = request->op == ~0u ? ~0ull : request->interface | (u64)request->op << 16;
+	f->rax = request->op == ~0u ? ~0ull : request->interface ? request->interface | (u64)request->op << 16 : request->op;
 	f->rbx = request->caller | (u64)request->thread << 32;
 	f->rip = d->entry;
 	f->rsp = round_down(stack, 16);

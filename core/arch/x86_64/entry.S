@@ -168,6 +168,7 @@ unit_call:
  * A gate: the fast path has no marshalled parameter, or one range of the client's memory in words 1 and 2 (reads and writes), and
  * finds a free stack at once; all else is done by gate_call_slow in C.
  */
+.globl gate_call
 gate_call:
 	movzbl %ah, %ecx
 	movq THREAD_DOMAIN(%rbx), %rbp
@@ -211,14 +212,13 @@ gate_call_ready:
 	movq %r15, THREAD_DOMAIN(%rbx)
 	shlq $16, %rcx                      /* TK_STACK_STRIDE */
 	addq DOMAIN_STACK_TOPS(%r15), %rcx
-	movl GATE_INTERFACE(%r14), %eax
-	shlq $16, %r11
-	orq %r11, %rax
+	movl GATE_FIRST(%r14), %eax
+	addl %r11d, %eax
 	movl DOMAIN_ID(%rbp), %ebp
 	orq THREAD_BADGE(%rbx), %rbp        /* id << 32 */
 
 /*
- * Enters a unit: rbx thread, r15 domain, rcx stack top, rax interface | op << 16, rbp caller | thread << 32, words in
+ * Enters a unit: rbx thread, r15 domain, rcx stack top, rax operation, rbp caller | thread << 32, words in
  * rdi rsi rdx r10 r8 r9.
  */
 enter_unit:
@@ -234,9 +234,7 @@ enter_ic0:
 	movq %r10, 24(%rsp)
 	movq %r8, 32(%rsp)
 	movq %r9, 40(%rsp)
-	movzwl %ax, %ecx
-	shrq $16, %rax
-	movl %ecx, 48(%rsp)
+	movl $0, 48(%rsp)
 	movl %eax, 52(%rsp)
 	movq %rbp, 56(%rsp)
 	movq THREAD_CLIENT_ROOT(%rbx), %rax

@@ -76,28 +76,14 @@ ic0_call:
 	IC0_CALL tk_power, 39
 	IC0_CALL tk_client_get, 40
 
-/* long tk_call(u32 gate, u32 op, struct tk_message *message) */
-.globl tk_call
-.type tk_call, @function
-tk_call:
-	pushq %rdx
-	movl %esi, %eax
-	shll $8, %eax
-	movzbl %dil, %edi
-	orl %edi, %eax
-	shll $8, %eax
-	orl $1, %eax
-	movq 0(%rdx), %rdi
-	movq 8(%rdx), %rsi
-	movq 24(%rdx), %rcx
-	movq 32(%rdx), %r8
-	movq 40(%rdx), %r9
-	movq 16(%rdx), %rdx
-	call ic0_call
-	popq %rcx
-	movq %rsi, 0(%rcx)
-	movq %rdx, 8(%rcx)
-	movq %r10, 16(%rcx)
-	ret
+/* A gate call: head in rax, words in their registers, as a unit's SYSCALL has them; so do they come back. */
+.globl ic0_gate_call
+.type ic0_gate_call, @function
+ic0_gate_call:
+	cli
+	movq %gs:CPU_CURRENT, %rbx
+	popq %r12
+	movq %rsp, %r13
+	jmp gate_call
 
 .section .note.GNU-stack, "", @progbits

@@ -94,8 +94,8 @@ enum tk_param_kind {
 /* What a unit's entry receives. `caller` is the badge: the calling domain, told by the core. thread is told by the core. */
 struct tk_request {
 	u64 args[TK_ARGS_MAX];
-	u32 interface; /* index of the interface within the unit */
-	u32 op;
+	u32 interface; /* TK_INTERFACE_CORE, or 0: another unit calls */
+	u32 op;        /* another unit: number of the operation, counted through the unit's interfaces in their order */
 	u32 caller;    /* domain id; 0: the core (upcalls of TK_INTERFACE_CORE) */
 	u32 thread;    /* thread id: dense from 1, unique among existing threads, used again after tk_object_destroy */
 };

@@ -111,18 +111,22 @@ class Output(unittest.TestCase):
                     output.write(content)
             run = subprocess.run(
                 ["clang-14", "-std=gnu17", "-ffreestanding", "-Wall", "-Wextra", "-Wshadow", "-Wmissing-prototypes", "-Werror", "-c",
-                 "-o", os.devnull, "-Icore/include", "-Icore/arch/x86_64/include", "-Iservices/runtime", "-Ilib", f"-I{folder}",
+                 "-o", os.devnull, "-Icore/include", "-Icore/arch/x86_64/include", "-Iservices/runtime",
+                 "-Iservices/runtime/arch/x86_64", "-Ilib", f"-I{folder}",
                  os.path.join(folder, "source.c")], cwd=TOP, capture_output=True, text=True, check=False)
             self.assertEqual(run.returncode, 0, run.stderr)
 
     def test_clients_compile(self):
         for variant in ("direct", "gate", "absent"):
-            self.compile(glue.client(self.interface, variant, 5))
+            for isolation in (0, 2):
+                self.compile(glue.client(self.interface, variant, 5, isolation))
 
     def test_dispatcher_compiles(self):
-        self.compile("#include <demo_server.h>\n" + glue.dispatcher(self.interface)
-                     + "long entry(const struct rt_request *rq, u64 *a);\n"
-                     "long entry(const struct rt_request *rq, u64 *a) { return demo_dispatch(rq, 0, a, a); }")
+        for isolation in (0, 2):
+            self.compile("#include <runtime_unit.h>\n#include <demo_server.h>\n" + glue.serves(self.interface)
+                         + glue.dispatcher([self.interface], isolation)
+                         + "long entry(const struct tk_request *request, u64 *outs);\n"
+                         "long entry(const struct tk_request *request, u64 *outs) { return unit_serve_call(request, NULL, outs); }")
 
     def test_descriptors_tell_the_core_what_to_copy(self):
         text = generate.descriptors(self.interface)

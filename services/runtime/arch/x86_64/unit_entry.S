@@ -1,16 +1,30 @@
 /*
- * The entry of a unit of class IC1 or IC2: registers become a struct tk_request on the stack, the generated dispatcher runs it,
- * its result goes back with TK_REPLY (number 0). The convention stands in <tessera/arch.h>.
+ * The entry of a unit of class IC1 or IC2 (convention: <tessera/arch.h>). A call goes to its operation through the generated table,
+ * with its words in registers; the core has checked the number against the gate. What the core itself asks for comes as a struct
+ * tk_request. Both end with TK_REPLY.
  */
 
 	.equ STACK_STRIDE, 0x10000
 	.equ STACK_SIZE, 0x4000
+	.equ INTERFACE_CORE, 0xffff
 	.equ TK_REPLY, 0
 
 	.section .text.unit_entry, "ax", @progbits
 	.globl unit_entry
 	.type unit_entry, @function
 unit_entry:
+	/* struct rt_request at the lowest address of this stack, whose end rsp may be */
+	leaq -1(%rsp), %rcx
+	andq $-STACK_STRIDE, %rcx
+	movq %rbx, STACK_STRIDE - STACK_SIZE(%rcx)
+	cmpq $INTERFACE_CORE, %rax
+	jae unit_entry_core
+	movq %r10, %rcx              /* the fourth argument in C */
+	leaq unit_entries(%rip), %r11
+	callq *(%r11,%rax,8)
+	ud2
+
+unit_entry_core:
 	subq $64, %rsp
 	movq %rdi, 0(%rsp)
 	movq %rsi, 8(%rsp)
@@ -18,18 +32,11 @@ unit_entry:
 	movq %r10, 24(%rsp)
 	movq %r8, 32(%rsp)
 	movq %r9, 40(%rsp)
-	movzwl %ax, %ecx
-	movl %ecx, 48(%rsp)          /* interface */
+	movl $INTERFACE_CORE, 48(%rsp)
 	movq %rax, %rcx
 	shrq $16, %rcx
 	movl %ecx, 52(%rsp)          /* op */
 	movq %rbx, 56(%rsp)          /* caller, thread */
-
-	/* struct runtime_stack_base at the lowest address of this stack */
-	movq %rsp, %rcx
-	andq $-STACK_STRIDE, %rcx
-	movq %rbx, STACK_STRIDE - STACK_SIZE(%rcx)
-
 	cmpq $-1, %rax
 	jne 1f
 	callq runtime_guard_set      /* the start: rdi is the boot page */
@@ -37,9 +44,9 @@ unit_entry:
 	movq %rsp, %rdi
 	callq unit_dispatch
 	movq 0(%rsp), %rdi
-	movq 8(%rsp), %rsi
-	movq 16(%rsp), %rdx
-	movq 24(%rsp), %r10
+	xorl %esi, %esi
+	xorl %edx, %edx
+	xorl %r10d, %r10d
 	movl $TK_REPLY, %eax
 	syscall
 	ud2

@@ -84,6 +84,6 @@
 #define GATE_DOMAIN 0
 #define GATE_OPS 8
 #define GATE_OP_COUNT 16
-#define GATE_INTERFACE 20
+#define GATE_FIRST 20
 
 #endif

@@ -23,7 +23,8 @@ _Static_assert(sizeof(struct tk_regs) == 21 * 8, "ABI");
  *
  * Core to unit: entered at its entry with
  *   rdi, rsi, rdx, r10, r8, r9   the six words (bulk parameters point into the callee's stack, above rsp)
- *   rax  interface | op << 16 (op 32 bits);  rbx  caller | thread << 32
+ *   rax  number of the operation: interfaces of the unit in their order, each with its operations; of the core:
+ *        TK_INTERFACE_CORE | enum tk_upcall and what goes with it << 16.  rbx  caller | thread << 32
  *   rsp  16-byte aligned, below the bulk parameters; the other registers are zero.
  * The first entry ever of a unit is its start, once, before any gate opens: rdi = address of struct tk_boot_info,
  * rax = ~0; it ends with TK_REPLY.
