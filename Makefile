@@ -3,7 +3,7 @@ PROFILE ?= general
 BUILD ?= build
 JOBS ?= 2
 
-.PHONY: all build run test test-long test-unit test-linux test-boot core-example bench-ipc setup reference clean help
+.PHONY: all build run test test-long test-unit test-linux test-boot core-example bench-ipc iso setup setup-iso reference clean help
 
 all: build
 
@@ -16,11 +16,11 @@ run: build
 	@./tessera run --profile $(PROFILE)
 
 ## all tests that CI runs
-test: setup
+test: setup-iso
 	@tests/run.py --tier ci
 
 ## every test in every composition
-test-long: setup
+test-long: setup-iso
 	@tests/run.py --tier long
 
 ## tests of tools, lib/, runtime and services on the host
@@ -33,7 +33,7 @@ test-linux: setup
 	@tests/linux/run.py
 
 ## boot by PVH and GRUB, on unlike machines
-test-boot: build
+test-boot: build setup-iso
 	@tests/boot/run.py --profile $(PROFILE)
 
 ## the generic core against the example port: is the architecture contract complete
@@ -44,9 +44,16 @@ core-example: setup
 bench-ipc: setup
 	@bench/ipc.py
 
+## a disc that GRUB boots by BIOS or UEFI: build/<profile>/tessera.iso
+iso: build setup-iso
+	@tools/iso $(PROFILE) --build $(BUILD)
+
 ## install missing Debian packages (needs root)
 setup:
 	@tools/setup.sh
+
+setup-iso:
+	@tools/setup.sh iso
 
 ## write docs/reference from the interface files
 reference:

@@ -1,8 +1,14 @@
 #!/bin/sh
-# Installs the Debian packages that building, running and testing need, and only those that are missing.
+# Installs the Debian packages that building and running need, and only those that are missing. `setup.sh iso`: also what discs need, to
+# be made and to be booted by either firmware.
 set -eu
 
 wanted="clang-14 libclang-rt-14-dev libclang-common-14-dev lld-14 lld llvm binutils make python3 qemu-system-x86 busybox-static cpio gcc libc6-dev dpkg-dev gzip zstd"
+case "${1-}" in
+    iso) wanted="$wanted grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools ovmf" ;;
+    "") ;;
+    *) echo "usage: tools/setup.sh [iso]" >&2; exit 2 ;;
+esac
 
 missing=
 for package in $wanted; do

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """Boots the image in every way that docs/boot.md names, on unlike machines, and runs one program. Output is TAP.
 
-Usage: tests/boot/run.py [--profile NAME] [CASE ...]. GRUB's cases need grub-mkrescue, xorriso, mtools and, for UEFI, OVMF; else they are skipped.
+Usage: tests/boot/run.py [--profile NAME] [CASE ...]. GRUB's cases need what `tools/setup.sh iso` installs; else they are skipped.
 """
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 
-from tesseratools import machine, root  # noqa: E402
+from tesseratools import disc, machine, root  # noqa: E402
 
 LIMIT = 120
 OVMF = "/usr/share/ovmf/OVMF.fd"
@@ -39,20 +38,6 @@ CASES = (
     ("grub_bios", "grub", ["-machine", "q35", "-m", "256M", "-smp", "2"]),
     ("grub_uefi", "grub", ["-machine", "q35", "-m", "512M", "-smp", "2", "-bios", OVMF]),
 )
-
-
-def disc_make(folder, image, archive, append):
-    """A disc that GRUB starts from, by BIOS and by UEFI; None when the tools for it are not there."""
-    if not all(map(shutil.which, ("grub-mkrescue", "xorriso", "mformat"))):
-        return None
-    tree, disc = os.path.join(folder, "tree"), os.path.join(folder, "disc.iso")
-    os.makedirs(os.path.join(tree, "boot", "grub"))
-    shutil.copy(image, os.path.join(tree, "tessera.elf"))
-    shutil.copy(archive, os.path.join(tree, "root.cpio"))
-    with open(os.path.join(tree, "boot", "grub", "grub.cfg"), "w", encoding="utf-8") as config:
-        config.write(f'multiboot2 /tessera.elf {append}\nmodule2 /root.cpio\nboot\n')
-    made = subprocess.run(["grub-mkrescue", "-o", disc, tree], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    return disc if made.returncode == 0 else None
 
 
 def packed(command, archive, folder):
@@ -92,16 +77,19 @@ def run(profile, wanted=()):
     image, archive = os.path.join(TOP, "build", profile, "tessera.elf"), root.default(os.path.join(TOP, "build"))
     append = machine.command_line(PROGRAM)
     with tempfile.TemporaryDirectory() as folder:
-        disc = disc_make(folder, image, archive, append)
+        grub = not disc.missing()
+        iso = os.path.join(folder, "tessera.iso")
+        if grub:
+            disc.make(iso, image, archive, append)
         for name, way, words in CASES:
             loader, *packer = way.split()
             if wanted and name not in wanted:
                 continue
-            if loader == "grub" and (disc is None or (OVMF in words and not os.path.exists(OVMF))):
+            if loader == "grub" and (not grub or (OVMF in words and not os.path.exists(OVMF))):
                 yield name, None, True
                 continue
             cpu = [] if "-cpu" in words else ["-cpu", "max"]
-            source = ["-cdrom", disc] if loader == "grub" else ["-kernel", image, "-initrd", packed(packer, archive, folder), "-append", append]
+            source = ["-cdrom", iso] if loader == "grub" else ["-kernel", image, "-initrd", packed(packer, archive, folder), "-append", append]
             yield name, machine_run(words + cpu + source, os.path.join(folder, f"{name}.log")), False
 
 
