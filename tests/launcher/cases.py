@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -36,11 +37,26 @@ def _case(options, case, limit):
     return name, None
 
 
+def _profile(options):
+    """A profile names the core's calls and an interface's operations, counts instructions, and draws."""
+    chosen = options[options.index("--profile"):][:2] if "--profile" in options else []
+    with tempfile.TemporaryDirectory() as folder:
+        drawing = os.path.join(folder, "flame.svg")
+        command = [sys.executable, os.path.join(TOP, "tessera"), "profile"] + chosen + ["--top", "1000", "--svg", drawing, "--", "ls", "/"]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
+        wanted = ("core ", "tk_wake ", "tty.write ", " instructions; ")
+        missing = [text for text in wanted if text not in done.stdout]
+        drawn = os.path.exists(drawing)
+    wrong = None if done.returncode == 0 and not missing and drawn else f"exit status {done.returncode}, missing {missing}, {done.stderr[-200:]!r}"
+    return "profile_counts_calls_and_draws", wrong
+
+
 def run(options, limit):
     """(name, what went wrong or None) of each case."""
     results = [_case(options, case, limit) for case in PROGRAMS]
     status, _, _ = launch(options + ["--timeout", "5"], ["sleep", "1000"], 60)
     results.append(("time_limit_is_status_124", None if status == 124 else f"exit status {status}"))
+    results.append(_profile(options))
     for name, wrong in (("unknown_option_is_refused", ["--nonsense"]), ("unknown_profile_is_refused", ["--profile", "nope"]),
                         ("missing_root_is_refused", ["--root", "/no/such/root"])):
         status, _, errors = launch(options + wrong, [], 60)
