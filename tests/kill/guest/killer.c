@@ -16,12 +16,18 @@
 
 #define HANG_COMMAND 0x7e5500ul
 enum hang { HANG_RUN, HANG_WAIT, HANG_HOLD, HANG_DEADLOCK, HANG_NESTED, HANG_COUNT };
-#define LATENCY_MAX 100.0 /* ms */
+#define LATENCY_MAX 100.0 /* ms, on one processor */
+#define LATENCY_MAX_SHARED 1000.0 /* on more: their time is the host's, which a busy host takes away */
 #define KILLS 300
 #define SETTLE 20         /* ms until a child is surely in the service */
 
 static int number, failed;
 static volatile int kind_of_sibling;
+
+static double latency_max(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) == 1 ? LATENCY_MAX : LATENCY_MAX_SHARED;
+}
 
 static double now(void)
 {
@@ -64,7 +70,7 @@ static void wait_end(pid_t child, double start, const char *name, int status_wan
 	pid_t ended = waitpid(child, &status, 0);
 	double latency = now() - start;
 
-	result(ended == child && status == status_wanted && latency < LATENCY_MAX, name, latency);
+	result(ended == child && status == status_wanted && latency < latency_max(), name, latency);
 }
 
 static void killed(int kind, const char *name)
@@ -178,7 +184,7 @@ static void killed_at_random(const char *name)
 		if (now() - start > worst)
 			worst = now() - start;
 	}
-	result(!bad && worst < LATENCY_MAX, name, worst);
+	result(!bad && worst < latency_max(), name, worst);
 }
 
 int main(int argc, char **argv)
