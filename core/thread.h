@@ -64,7 +64,6 @@ enum thread_resume {
 enum thread_attention {
 	ATTENTION_BASES = 1,   /* the application's segment bases are in arch, not in the registers */
 	ATTENTION_RESULT = 2,  /* registers were set: the system call's result is not written */
-	ATTENTION_KILL = 4,    /* ends when it leaves its services */
 };
 
 #define ACTIVATIONS_MAX 10

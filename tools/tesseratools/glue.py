@@ -216,7 +216,7 @@ DIRECT_SYSCALL = """
 long ic0_syscall(u32 number, const u64 *args, u32 thread);
 long ic0_syscall(u32 number, const u64 *args, u32 thread)
 {
-	*runtime_request_of((u64)__builtin_frame_address(0)) = (struct rt_request){ 0, thread };
+	*runtime_request_of(arch_stack_address()) = (struct rt_request){ 0, thread };
 	return %(name)s_serve_syscall(number, args, thread);
 }
 """

@@ -29,9 +29,15 @@ SAME_CPU(CPU_VECTOR_OFF, arch.vector_off);
 SAME_CPU(CPU_CURRENT, current);
 SAME_CPU(CPU_VECTOR_OWNER, vector_owner);
 SAME_CPU(CPU_RESCHEDULE, reschedule);
+SAME(FRAME_R15, struct arch_frame, r15);
+SAME(FRAME_RBX, struct arch_frame, rbx);
+SAME(FRAME_R10, struct arch_frame, r10);
 SAME(FRAME_RAX, struct arch_frame, rax);
+SAME(FRAME_RDI, struct arch_frame, rdi);
 SAME(FRAME_VECTOR, struct arch_frame, vector);
 SAME(FRAME_RIP, struct arch_frame, rip);
+SAME(FRAME_RFLAGS, struct arch_frame, rflags);
+SAME(FRAME_RSP, struct arch_frame, rsp);
 SAME(THREAD_USER, struct thread, arch.user);
 SAME(THREAD_SERVICE, struct thread, arch.service);
 SAME(THREAD_FS_BASE, struct thread, arch.fs_base);
@@ -233,10 +239,12 @@ void arch_set_syscall_result(struct thread *t, u64 result)
 long arch_regs_get(const struct thread *t, struct tk_regs *regs)
 {
 	const struct arch_frame *f = &t->arch.user;
+	/* SYSCALL takes rcx and r11, so entry code leaves them out of the frame; the number of the call it stores once, as such. */
+	bool called = f->vector == ARCH_VECTOR_SYSCALL, answered = !called || t->arch.syscall == ~0ull;
 
 	*regs = (struct tk_regs){
-		f->rax, f->rbx, f->rcx, f->rdx, f->rsi, f->rdi, f->rbp, f->rsp, f->r8, f->r9, f->r10, f->r11, f->r12, f->r13, f->r14,
-		f->r15, f->rip, f->rflags, t->arch.fs_base, t->arch.gs_base, t->arch.syscall,
+		answered ? f->rax : t->arch.syscall, f->rbx, called ? f->rip : f->rcx, f->rdx, f->rsi, f->rdi, f->rbp, f->rsp, f->r8, f->r9, f->r10,
+		called ? f->rflags : f->r11, f->r12, f->r13, f->r14, f->r15, f->rip, f->rflags, t->arch.fs_base, t->arch.gs_base, t->arch.syscall,
 	};
 	if (!(t->attention & ATTENTION_BASES)) { /* the calling thread's own: still in the registers */
 		__asm__ volatile("rdfsbase %0" : "=r"(regs->fs_base));

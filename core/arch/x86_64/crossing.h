@@ -105,36 +105,58 @@
 	movq %r11, %gs:ENTRY_RSP0
 .endm
 
+/* Six words of a call, the first lowest. */
+.macro PUSH_WORDS
+	.irp register, r9, r8, r10, rdx, rsi, rdi
+	pushq %\register
+	.endr
+.endm
+
+/* struct arch_frame below its vector, in two parts. */
+.macro PUSH_LOW
+	.irp register, rsi, rdx, rcx, rax
+	pushq %\register
+	.endr
+.endm
+.macro PUSH_HIGH
+	.irp register, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
+	pushq %\register
+	.endr
+.endm
+.macro POP_HIGH
+	.irp register, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8
+	popq %\register
+	.endr
+.endm
 .macro POP_REGISTERS
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbp
-	popq %rbx
-	popq %r11
-	popq %r10
-	popq %r9
-	popq %r8
-	popq %rax
-	popq %rcx
-	popq %rdx
-	popq %rsi
-	popq %rdi
+	POP_HIGH
+	.irp register, rax, rcx, rdx, rsi, rdi
+	popq %\register
+	.endr
+.endm
+
+/* Registers of an application that a function of C may change, but for rax, rcx and r11: to or from its frame at rsp. */
+.macro movq_store register, offset
+	movq %\register, \offset(%rsp)
+.endm
+.macro movq_load register, offset
+	movq \offset(%rsp), %\register
+.endm
+.macro USER_REGISTERS move
+	\move rdi, FRAME_RDI
+	\move rsi, FRAME_RSI
+	\move rdx, FRAME_RDX
+	\move r8, FRAME_R8
+	\move r9, FRAME_R9
+	\move r10, FRAME_R10
+	\move rbx, FRAME_RBX
 .endm
 
 /* Nothing of the core or of a callee stays in registers that a caller may look at. rcx is the macro user's. */
 .macro CLEAR_REST
-	xorl %ebx, %ebx
-	xorl %ebp, %ebp
-	xorl %edi, %edi
-	xorl %r8d, %r8d
-	xorl %r9d, %r9d
-	xorl %r11d, %r11d
-	xorl %r12d, %r12d
-	xorl %r13d, %r13d
-	xorl %r14d, %r14d
-	xorl %r15d, %r15d
+	.irp register, ebx, ebp, edi, r8d, r9d, r11d, r12d, r13d, r14d, r15d
+	xorl %\register, %\register
+	.endr
 .endm
 
 #endif

@@ -24,58 +24,60 @@ syscall_entry:
 	cmpq $0, THREAD_DOMAIN(%rsp)
 	jne syscall_from_ic2
 
-	/* An application: its registers go to the thread's user frame. */
-	leaq THREAD_USER_END(%rsp), %rsp
-	pushq $ARCH_SELECTOR_USER_DATA
-	pushq %gs:CPU_SCRATCH
-	pushq %r11
-	pushq $ARCH_SELECTOR_USER_CODE
-	pushq %rcx
-	pushq $0
-	pushq $0x100                        /* ARCH_VECTOR_SYSCALL */
-	pushq %rdi
-	pushq %rsi
-	pushq %rdx
-	pushq %rcx
-	pushq %rax
-	pushq %r8
-	pushq %r9
-	pushq %r10
-	pushq %r11
-	pushq %rbx
-	pushq %rbp
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
+	/* An application: its registers go to the thread's user frame. What is not written: arch_regs_get. */
+	movq %rcx, FRAME_RIP(%rsp)
+	movq %r11, FRAME_RFLAGS(%rsp)
+	movq $0x100, FRAME_VECTOR(%rsp)     /* ARCH_VECTOR_SYSCALL */
+	USER_REGISTERS movq_store
+	movq %rbp, FRAME_RBP(%rsp)
+	movq %r12, FRAME_R12(%rsp)
+	movq %r13, FRAME_R13(%rsp)
+	movq %r14, FRAME_R14(%rsp)
+	movq %r15, FRAME_R15(%rsp)
 	movq %rsp, %rbx                     /* struct thread: its user frame is its first member */
+	movq %gs:CPU_SCRATCH, %rcx
+	movq %rcx, FRAME_RSP(%rbx)
 	movq %rax, THREAD_SYSCALL(%rbx)
+	movq abi_domain(%rip), %rcx
+	cmpq $0, abi_syscall(%rip)
+	je syscall_by_entry
 
-	/* Its first activation: in the shim. */
-	movq abi_domain(%rip), %r15
-	leaq THREAD_ACTIVATIONS(%rbx), %r14
-	movq abi_syscall(%rip), %r11
-	testq %r11, %r11
-	jz syscall_by_entry
-
-	/* The shim is IC0, which can't fail: the activation stands ready (activation_base_reset). */
-	movq %r14, THREAD_TOP(%rbx)
-	movq %r15, THREAD_DOMAIN(%rbx)
+	/* The shim is IC0, which can't fail: its activation, the thread's first, stands ready (activation_base_reset). */
+	addq $ACTIVATION_SIZE, THREAD_TOP(%rbx)
+	movq %rcx, THREAD_DOMAIN(%rbx)
 	movq THREAD_STACK_TOP(%rbx), %rsp
-	pushq %r9
-	pushq %r8
-	pushq %r10
-	pushq %rdx
-	pushq %rsi
-	pushq %rdi
+	PUSH_WORDS
 	movl %eax, %edi
 	movq %rsp, %rsi
 	movl THREAD_ID(%rbx), %edx
 	sti
-	call *%r11
+	call *abi_syscall(%rip)
 	cli
-	testl $6, THREAD_ATTENTION(%rbx)    /* ATTENTION_RESULT, ATTENTION_KILL; rbx is the shim's to keep */
+	/*
+	 * Without attention no unit of another class was entered, no other thread ran here and nobody set registers: bases, root and RSP0
+	 * are still the application's, and so are the registers that a function keeps. rbx is one that the shim keeps, too.
+	 */
+	cmpl $0, THREAD_ATTENTION(%rbx)
+	jne syscall_attention
+	movq THREAD_PAGE(%rbx), %rcx
+	cmpl $0, (%rcx)                     /* interrupt word */
+	jne syscall_return
+	cmpb $0, %gs:CPU_RESCHEDULE
+	jne syscall_return
+	subq $ACTIVATION_SIZE, THREAD_TOP(%rbx)
+	movq $0, THREAD_DOMAIN(%rbx)
+	movq %rbx, %rsp
+	USER_REGISTERS movq_load
+	movq FRAME_RIP(%rsp), %rcx
+	movq FRAME_RFLAGS(%rsp), %r11
+	movq FRAME_RSP(%rsp), %rsp
+	swapgs
+	sysretq
+
+syscall_attention:
+	testl $2, THREAD_ATTENTION(%rbx)    /* ATTENTION_RESULT */
 	jnz 1f
+syscall_return:
 	movq %rax, FRAME_RAX(%rbx)
 	jmp return_to_user
 1:	movq %rax, %rdi
@@ -86,6 +88,8 @@ syscall_entry:
 	jmp unit_reply_slow
 
 syscall_by_entry:
+	movq %rcx, %r15
+	leaq THREAD_ACTIVATIONS(%rbx), %r14
 	movl DOMAIN_GENERATION(%r15), %ecx  /* before the state, which changes first when it fails */
 	cmpl $1, DOMAIN_STATE(%r15)         /* TK_DOMAIN_RUNNING */
 	jne syscall_without_shim
@@ -143,12 +147,7 @@ unit_call:
 	movq %r12, THREAD_RESUME_IP(%rbx)
 	movq %r13, THREAD_RESUME_SP(%rbx)
 	movl $2, THREAD_RESUME(%rbx)        /* RESUME_CALL */
-	pushq %r9
-	pushq %r8
-	pushq %r10
-	pushq %rdx
-	pushq %rsi
-	pushq %rdi
+	PUSH_WORDS
 	movq %rbx, %rdi
 	movzbl %al, %esi
 	movq %rsp, %rdx
@@ -332,12 +331,7 @@ gate_call_slow_path:
 	movq %r12, THREAD_RESUME_IP(%rbx)
 	movq %r13, THREAD_RESUME_SP(%rbx)
 	movl $2, THREAD_RESUME(%rbx)
-	pushq %r9
-	pushq %r8
-	pushq %r10
-	pushq %rdx
-	pushq %rsi
-	pushq %rdi
+	PUSH_WORDS
 	movq %rbx, %rdi
 	movl %eax, %esi
 	movq %rsp, %rdx
@@ -359,8 +353,6 @@ unit_reply:
 	movl ACTIVATION_GENERATION-ACTIVATION_SIZE(%rcx), %r8d
 	cmpl DOMAIN_GENERATION(%r15), %r8d  /* the caller's own activation is below */
 	jne unit_reply_slow
-	testl $4, THREAD_ATTENTION(%rbx)    /* ATTENTION_KILL */
-	jnz unit_reply_slow
 	movq $0, DOMAIN_STACK_USERS(%rbp,%rax,8) /* nobody looks at a thread that may be gone */
 	lock btsq %rax, DOMAIN_STACKS_FREE(%rbp) /* gives the stack back; a full barrier, so the test below sees a new waiter */
 	cmpl $0, DOMAIN_STACK_WAITING(%rbp)
@@ -393,7 +385,7 @@ unit_reply_upcall:
 	movabsq $0x10000ffff, %r8           /* ACTIVATION_SYSCALL on the thread's stack */
 	cmpq %r8, %rax
 	jne unit_reply_slow
-	testl $6, THREAD_ATTENTION(%rbx)    /* ATTENTION_RESULT, ATTENTION_KILL */
+	testl $2, THREAD_ATTENTION(%rbx)    /* ATTENTION_RESULT */
 	jnz unit_reply_slow
 	movq %rdi, FRAME_RAX(%rbx)
 	jmp return_to_user

@@ -93,7 +93,9 @@ return_to_user_now:
 	cmpl $0x100, FRAME_VECTOR(%rsp)     /* came by SYSCALL, and nobody set its registers since */
 	POP_REGISTERS
 	jne 5f
-	movq 40(%rsp), %rsp                 /* rcx and r11 hold rip and rflags already */
+	movq FRAME_RIP-FRAME_VECTOR(%rsp), %rcx
+	movq FRAME_RFLAGS-FRAME_VECTOR(%rsp), %r11
+	movq FRAME_RSP-FRAME_VECTOR(%rsp), %rsp
 	swapgs
 	sysretq
 5:	addq $16, %rsp
@@ -223,16 +225,7 @@ resume_service_ic1: /* the frame goes through the return frame; its last three r
 	movq %rax, %gs:ENTRY_CLOSE_RIGHTS
 	movq DOMAIN_ROOT(%r15), %rax
 	movq %rax, %gs:ENTRY_CLOSE_ROOT
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbp
-	popq %rbx
-	popq %r11
-	popq %r10
-	popq %r9
-	popq %r8
+	POP_HIGH
 	addq $24, %rsp                      /* rax, rcx, rdx */
 	popq %rsi
 	popq %rdi

@@ -183,6 +183,7 @@ void trap_from_outside(struct thread *t, struct arch_frame *f, u32 vector)
 void trap_syscall_without_shim(struct thread *t)
 {
 	t->arch.user.rip -= 2;
+	t->arch.user.rax = t->arch.syscall;
 	t->arch.user.vector = 0;
 	t->resume = RESUME_USER;
 	sched_yield();

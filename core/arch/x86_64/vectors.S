@@ -37,24 +37,6 @@ vector_stubs:
 	.set vector, vector + 1
 .endr
 
-.macro PUSH_LOW
-	pushq %rsi
-	pushq %rdx
-	pushq %rcx
-	pushq %rax
-.endm
-.macro PUSH_HIGH
-	pushq %r8
-	pushq %r9
-	pushq %r10
-	pushq %r11
-	pushq %rbx
-	pushq %rbp
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
-.endm
 /* After PUSH_LOW: offset of the hardware's words. */
 #define LOW_CS 64
 

@@ -23,10 +23,8 @@ struct arch_cpu {
 	u32 apic_id;
 	u32 processor;         /* = cpu.id */
 	u64 root;              /* CR3 now loaded */
-	u32 key_rights;        /* IA32_PKRS value which the current return wants */
 	volatile u32 tlb_request; /* written by others: see tlb.c */
 	volatile u32 ipi;      /* written by others: pending IPI reasons */
-	u32 reserved;
 	u64 unit_stacks;       /* entry stack of unit slot s: unit_stacks + s * 64 * ARCH_ENTRY_STACK_STRIDE */
 	u64 fatal_stack;       /* IST1 while no IC1 unit runs */
 	u8 vector_off;         /* CR0.TS is set */

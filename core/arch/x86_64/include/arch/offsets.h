@@ -18,17 +18,31 @@
 #define CPU_CORE_STACK (0x1000 + 8)
 #define CPU_SCRATCH (0x1000 + 16)
 #define CPU_ROOT (0x1000 + 56)
-#define CPU_UNIT_STACKS (0x1000 + 80)
-#define CPU_FATAL_STACK (0x1000 + 88)
-#define CPU_VECTOR_OFF (0x1000 + 96)
-#define CPU_CURRENT (0x1000 + 112)
-#define CPU_VECTOR_OWNER (0x1000 + 136)
-#define CPU_RESCHEDULE (0x1000 + 144)
+#define CPU_UNIT_STACKS (0x1000 + 72)
+#define CPU_FATAL_STACK (0x1000 + 80)
+#define CPU_VECTOR_OFF (0x1000 + 88)
+#define CPU_CURRENT (0x1000 + 104)
+#define CPU_VECTOR_OWNER (0x1000 + 128)
+#define CPU_RESCHEDULE (0x1000 + 136)
 
 #define FRAME_SIZE 176
+#define FRAME_R15 0
+#define FRAME_R14 8
+#define FRAME_R13 16
+#define FRAME_R12 24
+#define FRAME_RBP 32
+#define FRAME_RBX 40
+#define FRAME_R10 56
+#define FRAME_R9 64
+#define FRAME_R8 72
 #define FRAME_RAX 80
+#define FRAME_RDX 96
+#define FRAME_RSI 104
+#define FRAME_RDI 112
 #define FRAME_VECTOR 120
 #define FRAME_RIP 136
+#define FRAME_RFLAGS 152
+#define FRAME_RSP 160
 
 #define THREAD_USER 0
 #define THREAD_USER_END 176
