@@ -137,7 +137,7 @@ void sched_tick(void)
 	struct thread *t = cpu->current;
 
 	sched_account(t, thread_in_application(t));
-	if (t != cpu->idle && t->policy != TK_POLICY_FIFO && arch_nanos() >= t->slice_end)
+	if (t != cpu->idle && t->policy != TK_POLICY_FIFO && t->accounted >= t->slice_end)
 		cpu->reschedule = true;
 	timer_program(cpu);
 }
@@ -150,7 +150,7 @@ static struct cpu *choose_cpu(struct thread *t)
 	struct cpu *last = cpus[t->cpu];
 
 	/* Acquire: on_cpu is cleared by the processor that left the thread, after its state is saved. */
-	if (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE))
+	if (cpu_count == 1 || __atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE))
 		return last;
 	if (t->affinity >> t->cpu & 1 && last->current == last->idle)
 		return last;
@@ -225,7 +225,7 @@ static struct thread *choose(struct cpu *cpu, struct thread *previous)
 		if (previous->state == THREAD_RUNNABLE && !previous->queued && !(previous->affinity >> cpu->id & 1)) {
 			q->running--; /* thread_left sends it to a processor of its affinity */
 		} else if (previous->state == THREAD_RUNNABLE && !previous->queued) {
-			bool expired = arch_nanos() >= previous->slice_end;
+			bool expired = previous->accounted >= previous->slice_end;
 			if (previous->policy == TK_POLICY_FAIR)
 				previous->virtual_deadline = previous->virtual_time + SLICE_FAIR * WEIGHT_DEFAULT / previous->weight;
 			queue_insert(q, previous, previous->policy != TK_POLICY_FAIR && !expired && !cpu->yielding);
@@ -262,7 +262,7 @@ void sched_switch(void)
 	}
 	if (next == NULL)
 		next = cpu->idle;
-	next->slice_end = arch_nanos() + (next->policy == TK_POLICY_ROUND_ROBIN ? SLICE_ROUND_ROBIN : SLICE_FAIR);
+	next->slice_end = previous->accounted + (next->policy == TK_POLICY_ROUND_ROBIN ? SLICE_ROUND_ROBIN : SLICE_FAIR);
 	if (next != previous) {
 		if (previous != cpu->idle) {
 			if (previous->state == THREAD_RUNNABLE)

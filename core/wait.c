@@ -119,7 +119,7 @@ static long word_prepare(struct thread *t, vaddr_t word, u32 flags)
 
 	if (word_load(t, word, flags, &value) == 0)
 		return 0;
-	if (!(flags & TK_WAIT_CLIENT) || vspace_fault(t->vspace, word, TK_ACCESS_READ) != FAULT_SERVED)
+	if (vspace_fault(t->vspace, word, TK_ACCESS_READ) != FAULT_SERVED)
 		return -EFAULT;
 	return word_load(t, word, flags, &value);
 }
@@ -191,8 +191,10 @@ long wait_begin(struct thread *t, const struct wait_request *r)
 	struct wait_key key;
 	long error = wait_key(t, r->word, r->flags, &key);
 
-	if (error == 0)
-		error = r->bitset ? word_prepare(t, r->word, r->flags) : -EINVAL;
+	if (error == 0 && r->bitset == 0)
+		error = -EINVAL;
+	if (error == 0 && r->flags & TK_WAIT_CLIENT) /* a unit's own memory is there, or wait_enter says that it is not */
+		error = word_prepare(t, r->word, r->flags);
 	if (error)
 		return error;
 	struct wait_bucket *b = wait_bucket_lock(key);
@@ -268,14 +270,15 @@ static long wake_locked(struct wait_bucket *b, struct wait_key key, u32 count, u
 	return woken;
 }
 
-long wait_wake_waiters(struct wait_key key, u32 count, u32 bitset)
+static long wake_in(struct wait_bucket *b, struct wait_key key, u32 count, u32 bitset)
 {
-	struct wait_bucket *b = wait_bucket_lock(key);
+	spin_lock(&b->lock);
 	long woken = wake_locked(b, key, count, bitset);
-
 	spin_unlock(&b->lock);
 	return woken;
 }
+
+long wait_wake_waiters(struct wait_key key, u32 count, u32 bitset) { return wake_in(bucket_of(key), key, count, bitset); }
 
 long wait_wake_key(struct wait_key key, u32 count, u32 bitset)
 {
@@ -285,7 +288,7 @@ long wait_wake_key(struct wait_key key, u32 count, u32 bitset)
 	/* Sequentially consistent: the caller wrote the word before; see wait_begin. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&b->occupied, __ATOMIC_SEQ_CST))
-		woken = wait_wake_waiters(key, count, bitset);
+		woken = wake_in(b, key, count, bitset);
 	if (!list_empty(&b->watches))
 		watch_wake(key, 1);
 	return woken;

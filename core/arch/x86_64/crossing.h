@@ -152,11 +152,15 @@
 	\move rbx, FRAME_RBX
 .endm
 
-/* Nothing of the core or of a callee stays in registers that a caller may look at. rcx is the macro user's. */
-.macro CLEAR_REST
-	.irp register, ebx, ebp, edi, r8d, r9d, r11d, r12d, r13d, r14d, r15d
+.macro ZERO registers:vararg
+	.irp register, \registers
 	xorl %\register, %\register
 	.endr
+.endm
+
+/* Nothing of the core or of a callee stays in registers that a caller may look at. rcx is the macro user's. */
+.macro CLEAR_REST
+	ZERO ebx, ebp, edi, r8d, r9d, r11d, r12d, r13d, r14d, r15d
 .endm
 
 #endif

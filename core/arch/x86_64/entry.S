@@ -81,9 +81,7 @@ syscall_return:
 	movq %rax, FRAME_RAX(%rbx)
 	jmp return_to_user
 1:	movq %rax, %rdi
-	xorl %esi, %esi
-	xorl %edx, %edx
-	xorl %r10d, %r10d
+	ZERO esi, edx, r10d
 	movq %gs:CPU_CORE_STACK, %rsp
 	jmp unit_reply_slow
 
@@ -154,9 +152,7 @@ unit_call:
 	call core_call
 	cmpb $0, %gs:CPU_RESCHEDULE
 	jne 1f
-	xorl %esi, %esi
-	xorl %edx, %edx
-	xorl %r10d, %r10d
+	ZERO esi, edx, r10d
 	jmp return_to_unit_of_thread
 1:	movq %rax, %rsi
 	movq %rbx, %rdi
@@ -275,12 +271,7 @@ enter_ic1:
 	xorl %ecx, %ecx
 	wrgsbase %rcx
 	wrfsbase %rcx
-	xorl %ebp, %ebp
-	xorl %r11d, %r11d
-	xorl %r12d, %r12d
-	xorl %r13d, %r13d
-	xorl %r14d, %r14d
-	xorl %r15d, %r15d
+	ZERO ebp, r11d, r12d, r13d, r14d, r15d
 	iretq
 
 enter_ic2:
@@ -300,10 +291,7 @@ enter_ic2:
 	xorl %ebp, %ebp
 	wrgsbase %rbp
 	wrfsbase %rbp
-	xorl %r12d, %r12d
-	xorl %r13d, %r13d
-	xorl %r14d, %r14d
-	xorl %r15d, %r15d
+	ZERO r12d, r13d, r14d, r15d
 	sysretq
 
 /* What a unit that acts for clients may name of their memory is checked when it is copied. */

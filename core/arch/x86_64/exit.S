@@ -77,18 +77,29 @@ return_to_user:
 	cmpb $0, %gs:CPU_RESCHEDULE
 	jne return_to_user_slow
 	cmpl $0, THREAD_ATTENTION(%rbx)
-	jne return_to_user_attention
+	je return_to_user_same              /* bases, root and RSP0 are still its own: see syscall_entry */
+return_to_user_attention:
+	cmpl $1, THREAD_ATTENTION(%rbx)     /* ATTENTION_BASES alone */
+	jne return_to_user_slow
+	movq THREAD_FS_BASE(%rbx), %rcx
+	wrfsbase %rcx
+	movq THREAD_GS_BASE(%rbx), %rcx
+	swapgs
+	wrgsbase %rcx
+	swapgs
+	movl $0, THREAD_ATTENTION(%rbx)
 return_to_user_now:
 	cmpb $0, %gs:CPU_VECTOR_OFF
 	jne return_to_user_vector
 3:	movq THREAD_CLIENT_ROOT(%rbx), %rcx
 	cmpq %gs:CPU_ROOT, %rcx
 	jne return_to_user_root
-4:	leaq THREAD_ACTIVATIONS-ACTIVATION_SIZE(%rbx), %rcx
+4:	leaq THREAD_USER_END(%rbx), %rcx
+	movq %rcx, %gs:ENTRY_RSP0
+return_to_user_same:
+	leaq THREAD_ACTIVATIONS-ACTIVATION_SIZE(%rbx), %rcx
 	movq %rcx, THREAD_TOP(%rbx)
 	movq $0, THREAD_DOMAIN(%rbx)
-	leaq THREAD_USER_END(%rbx), %rcx
-	movq %rcx, %gs:ENTRY_RSP0
 	movq %rbx, %rsp
 	cmpl $0x100, FRAME_VECTOR(%rsp)     /* came by SYSCALL, and nobody set its registers since */
 	POP_REGISTERS
@@ -115,18 +126,6 @@ return_to_user_vector: /* the vector unit opens again if this thread's state is 
 	movb $0, %gs:CPU_VECTOR_OFF
 	movl $1, THREAD_VECTOR_LIVE(%rbx)
 	jmp 3b
-
-return_to_user_attention:
-	cmpl $1, THREAD_ATTENTION(%rbx)     /* ATTENTION_BASES alone */
-	jne return_to_user_slow
-	movq THREAD_FS_BASE(%rbx), %rcx
-	wrfsbase %rcx
-	movq THREAD_GS_BASE(%rbx), %rcx
-	swapgs
-	wrgsbase %rcx
-	swapgs
-	movl $0, THREAD_ATTENTION(%rbx)
-	jmp return_to_user_now
 
 return_to_user_slow:
 	movq %gs:CPU_CORE_STACK, %rsp
