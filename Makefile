@@ -3,7 +3,7 @@ PROFILE ?= general
 BUILD ?= build
 JOBS ?= 2
 
-.PHONY: all build run test test-long test-unit test-linux test-boot core-example bench-ipc iso setup setup-iso reference clean help
+.PHONY: all build run test test-long test-unit test-linux test-boot core-example bench bench-ipc iso setup setup-iso reference clean help
 
 all: build
 
@@ -39,6 +39,10 @@ test-boot: build setup-iso
 ## the generic core against the example port: is the architecture contract complete
 core-example: setup
 	@$(MAKE) -s -j$(JOBS) -f core/arch/example/Makefile
+
+## the benchmark beside Debian's Linux (build/bench/results.json)
+bench: setup
+	@./tessera bench
 
 ## counted instructions of calls, tokens, waits and faults (build/bench/ipc.json)
 bench-ipc: setup

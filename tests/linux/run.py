@@ -2,9 +2,7 @@
 """Runs the programs of tests/abi on Debian's Linux kernel in QEMU: a test that fails there is wrong."""
 
 import argparse
-import glob
 import os
-import re
 import subprocess
 import sys
 import time
@@ -15,44 +13,13 @@ sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "tests")]
 
 import cpio  # noqa: E402
 import tap  # noqa: E402
+from tesseratools import linux  # noqa: E402
+from tesseratools.errors import UsageError  # noqa: E402
 
 ABI = os.path.join(TOP, "build", "abi")
 BUILD = os.path.join(TOP, "build", "linux")
 BUSYBOX = "/bin/busybox"
-PACKAGE = "linux-image-cloud-amd64"
-KERNELS = "boot/vmlinuz-*-cloud-amd64"
 APPLETS = ("sh", "cat", "ls", "mount", "true", "false", "echo", "sleep", "ps", "top", "free", "uptime")
-
-
-class UsageError(Exception):
-    """What the caller asked for cannot be done; one line says why."""
-
-
-def newest(paths):
-    """The path whose version numbers are highest, or None."""
-    return max(paths, key=lambda path: [int(number) for number in re.findall(r"\d+", path)], default=None)
-
-
-def kernel_fetch():
-    """Unpacks Debian's cloud kernel below build/linux without installing it."""
-    os.makedirs(BUILD, exist_ok=True)
-    depends = subprocess.run(["apt-cache", "depends", PACKAGE], capture_output=True, text=True, check=True).stdout
-    image = re.search(r"Depends: (linux-image-\S+)", depends)
-    if not image:
-        raise UsageError(f"no kernel: apt knows no package {PACKAGE}")
-    subprocess.run(["apt-get", "download", image.group(1)], cwd=BUILD, check=True, stdout=subprocess.DEVNULL)
-    package = newest(glob.glob(os.path.join(BUILD, "*.deb")))
-    subprocess.run(["dpkg-deb", "--extract", package, BUILD], check=True)
-
-
-def kernel_find():
-    found = newest(glob.glob(f"/{KERNELS}")) or newest(glob.glob(os.path.join(BUILD, KERNELS)))
-    if not found:
-        kernel_fetch()
-        found = newest(glob.glob(os.path.join(BUILD, KERNELS)))
-    if not found:
-        raise UsageError(f"no kernel: {PACKAGE} holds no {KERNELS}")
-    return found
 
 
 def programs_select(names):
@@ -128,7 +95,7 @@ def main():
     options = options_read()
     try:
         programs = programs_select(options.programs)
-        kernel = options.kernel or kernel_find()
+        kernel = options.kernel or linux.kernel_find(BUILD)
     except (UsageError, OSError, subprocess.CalledProcessError) as error:
         print(f"run.py: {error}", file=sys.stderr)
         return 2

@@ -1,0 +1,61 @@
+"""The reckoning of ./tessera bench: marks and console to costs, ratios, means."""
+
+import os
+import sys
+import unittest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "bench")]
+
+from compare import counts, systems, table  # noqa: E402
+
+
+def mark(kind, *values):
+    return "14 {} {} {} {} {}".format(kind, *values)
+
+
+class Reckoning(unittest.TestCase):
+    def test_overhead_is_taken_off(self):
+        marks = [mark(2, 0, 0, 0, 0), mark(0, 100, 1, 0, 2), mark(1, 1100, 11, 0, 22), mark(4, 2000, 20, 0, 30), mark(5, 2200, 22, 0, 34),
+                 mark(3, 9000, 90, 0, 90)]
+        self.assertEqual(list(counts.batches_read(marks)), [(800, 8, 0, 16)])
+
+    def test_warm_up_and_broken_batches_do_not_count(self):
+        marks = [mark(0, 1, 0, 0, 0), mark(1, 9, 0, 0, 0), mark(2, 10, 0, 0, 0), mark(0, 11, 0, 0, 0),     # a row that ended here
+                 mark(2, 20, 0, 0, 0), mark(0, 30, 0, 0, 0), mark(1, 70, 0, 0, 0), mark(3, 80, 0, 0, 0), "13 2 5 5 5 5", "cut"]
+        self.assertEqual(list(counts.batches_read(marks)), [(40, 0, 0, 0)])
+
+    def test_console_names_the_batches(self):
+        marks = [mark(2, 0, 0, 0, 0), mark(0, 0, 0, 0, 0), mark(1, 600, 0, 0, 4), mark(3, 700, 0, 0, 9)]
+        console = "noise\r\n@row null\r\n@batch 2 55\r\n@done\r\n@row sem\r\n@skipped semget: Function not implemented\r\n@row fork\r\n"
+        rows, ended = counts.machine_read(console, marks)
+        self.assertFalse(ended)
+        self.assertEqual(rows["null"].batches, [(300, 0, 0, 2)])
+        self.assertEqual((rows["null"].operations, rows["null"].weighted()), (2, 500))
+        self.assertEqual(rows["sem"].trouble, "skipped: semget: Function not implemented")
+        self.assertFalse(rows["fork"].done)
+
+    def test_loop_and_spread(self):
+        rows = {"a": counts.Measured([(12, 0, 0, 0), (13, 0, 0, 0), (14, 0, 0, 0)])}
+        counts.loop_subtract(rows, counts.Measured([(3, 0, 0, 0)]))
+        self.assertEqual(rows["a"].cost(), 10)
+        self.assertAlmostEqual(rows["a"].spread(), 0.05)
+
+    def test_ratio_and_mean(self):
+        self.assertEqual(counts.ratio(400, 100), 4)
+        self.assertIsNone(counts.ratio(400, None))
+        self.assertIsNone(counts.ratio(400, -1))
+        self.assertAlmostEqual(counts.mean([4, 1, None]), 2)
+        self.assertIsNone(counts.mean([None]))
+
+    def test_a_row_that_cannot_run_has_no_ratio(self):
+        row = systems.Row("sem", "switch", "round trip", 0)
+        results = {systems.STRICT: {"sem": counts.Measured([(10, 0, 0, 0)])}, "general": {"sem": counts.Measured(trouble="skipped: why")}}
+        text = "\n".join(table.lines([row], results, ["general"]))
+        self.assertIn("skipped", text)
+        self.assertIn("# general: sem: skipped: why", text)
+        self.assertEqual(table.ratios_of(results, row, "general"), (None, None))
+
+
+if __name__ == "__main__":
+    unittest.main()
