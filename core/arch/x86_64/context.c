@@ -106,8 +106,6 @@ void arch_context_init_cpu(struct cpu *cpu)
 
 	entry->return_frame[1] = ARCH_SELECTOR_UNIT_CODE;
 	entry->return_frame[4] = ARCH_SELECTOR_UNIT_DATA;
-	cpu->arch.unit_stacks = ARCH_ENTRY_STACKS + (u64)cpu->id * ARCH_ENTRY_STACK_STRIDE;
-	cpu->arch.fatal_stack = (u64)entry + ARCH_ENTRY_FATAL_TOP;
 	u64 cr0;
 	__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
 	__asm__ volatile("mov %0, %%cr0" : : "r"(cr0 | 8));

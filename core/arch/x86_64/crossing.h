@@ -12,10 +12,12 @@
 	xorl %edx, %edx
 	movl $MSR_PKRS, %ecx
 	wrmsr
-	jmp 102f
+102:
+.subsection 1
 101:	movq %gs:ENTRY_CORE_ROOT, %rax
 	movq %rax, %cr3
-102:
+	jmp 102b
+.subsection 0
 .endm
 
 /* On the way into an IC1 unit: r15 domain; rsp becomes the return frame; then core memory is out of reach. rax, rcx, rdx. */
@@ -28,12 +30,14 @@
 	xorl %edx, %edx
 	movl $MSR_PKRS, %ecx
 	wrmsr
-	jmp 102f
+102:
+.subsection 1
 101:	movq %gs:CPU_ROOT, %rax
 	movq %rax, %gs:ENTRY_CORE_ROOT
 	movq DOMAIN_ROOT(%r15), %rax
 	movq %rax, %cr3
-102:
+	jmp 102b
+.subsection 0
 .endm
 
 /* The same when all registers but rax, rcx and rdx hold the unit's values: rights and root stand in the entry page. */
@@ -46,12 +50,14 @@
 	xorl %edx, %edx
 	movl $MSR_PKRS, %ecx
 	wrmsr
-	jmp 102f
+102:
+.subsection 1
 101:	movq %gs:CPU_ROOT, %rax
 	movq %rax, %gs:ENTRY_CORE_ROOT
 	movq %gs:ENTRY_CLOSE_ROOT, %rax
 	movq %rax, %cr3
-102:
+	jmp 102b
+.subsection 0
 .endm
 
 /* The application's segment bases leave the registers once until it runs again. rbx thread; r11. */

@@ -140,8 +140,8 @@ syscall_from_ic1:
 .globl unit_call
 unit_call:
 	cmpb $1, %al                        /* TK_CALL */
-	je gate_call
 	jb unit_reply                       /* TK_REPLY */
+	je gate_call
 	movq %r12, THREAD_RESUME_IP(%rbx)
 	movq %r13, THREAD_RESUME_SP(%rbx)
 	movl $2, THREAD_RESUME(%rbx)        /* RESUME_CALL */
@@ -199,8 +199,7 @@ gate_call_fast:
 	movl %r12d, ACTIVATION_GENERATION(%rsp)
 	movq %rcx, ACTIVATION_STACK(%rsp)   /* index below 64: bulk and range counts, and the kind, become 0 (ACTIVATION_CALL) */
 	movq GATE_OPS(%r14), %r13
-	movl (%r13,%r11,8), %r13d
-	testl %r13d, %r13d
+	cmpl $0, (%r13,%r11,8)
 	jne gate_call_range
 gate_call_ready:
 	movq %rsp, THREAD_TOP(%rbx)
@@ -303,6 +302,7 @@ gate_call_parameters:
 	jne gate_call_fast
 	jmp gate_call_slow_path
 gate_call_range:
+	movl (%r13,%r11,8), %r13d
 	subl $(ONE_RANGE - 1), %r13d        /* enum tk_access: 1 read, 2 write, 3 both */
 	movl %r13d, ACTIVATION_RANGES+16(%rsp)
 	movq %rsi, ACTIVATION_RANGES(%rsp)
