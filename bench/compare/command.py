@@ -3,6 +3,7 @@
 import fnmatch
 import json
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ import time
 from tesseratools import machine
 from tesseratools.errors import UsageError
 
-from . import counts, systems, table
+from . import counts, report, systems, table
 
 PROFILES = ("general", "fast", "tee")
 # operations, ns, least ns of a batch, batches, processors, seconds until a row has hung (struct limits of bench/rows)
@@ -58,7 +59,11 @@ def system_measure(system, rows, quick, progress):
         command, console, marks = systems.command(system, image, archive, name)
         trouble = machine_wait(command, console, lambda at: progress(f"{system}: {at}"))
         with open(marks, encoding="ascii") as source:
-            found, ended = counts.machine_read(console_read(console), source)
+            marked = source.readlines()
+        text = console_read(console)
+        found, ended = counts.machine_read(text, marked)
+        if any(row in systems.BOOT for row in left):
+            found |= counts.boot_read(text, marked, systems.MEMORY_MIB * 1024)
         results.update(found)
         broken = next((row for row, measured in found.items() if not measured.done), None)
         if broken:
@@ -68,7 +73,8 @@ def system_measure(system, rows, quick, progress):
         left = [row for row in left if row.name not in found]
     if not results:
         raise UsageError(f"{system}: no row ran: {trouble or 'see ' + console}")
-    counts.loop_subtract({name: m for name, m in results.items() if name != LOOP}, results.get(LOOP))
+    unlooped = {LOOP, *(row.name for row in systems.BOOT)}
+    counts.loop_subtract({name: m for name, m in results.items() if name not in unlooped}, results.get(LOOP))
     return results
 
 
@@ -84,7 +90,7 @@ def results_list(rows, results, profiles):
     for row in rows:
         for profile in profiles:
             own = results[profile].get(row.name, counts.Measured())
-            entry = {"row": row.name, "group": row.group, "mode": "icount", "profile": profile, "unit": f"instructions/{row.operation}"}
+            entry = {"row": row.name, "group": row.group, "mode": "icount", "profile": profile, "unit": "KiB" if row.operation == "KiB" else f"instructions/{row.operation}"}
             for suffix, weighted in (("", False), ("_weighted", True)):
                 strict, default, tessera = (figure(system, row, weighted) for system in (systems.STRICT, systems.DEFAULT, profile))
                 ratio = counts.ratio(strict, tessera)
@@ -98,6 +104,41 @@ def results_list(rows, results, profiles):
     return listed
 
 
+def facts_list(profiles):
+    """On what it was measured: lines of the report."""
+    yield "command: ./tessera " + " ".join(sys.argv[1:])
+    version = subprocess.run([machine.QEMU, "--version"], capture_output=True, text=True, check=False).stdout.partition("\n")[0]
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False).stdout.strip()
+    yield f"{version}; Tessera {commit or 'without a version'}; Linux {os.path.basename(systems.image_find(systems.STRICT))}"
+    yield f"host: {platform.machine()}, {os.cpu_count()} processors, {platform.system()} {platform.release()}"
+    for system, options in systems.LINUX_OPTIONS.items():
+        yield f"{system}: {options or 'as shipped'}"
+    yield f"machine: q35, tcg, -icount shift=0,sleep=off, -smp 1, -m {systems.MEMORY_MIB}M, -cpu {systems.CPU}; profiles: {', '.join(profiles)}"
+
+
+def changes_list(old, new):
+    """What differs by more than a hundredth from an older result: lines."""
+    known = {(entry["row"], entry["mode"], entry["profile"]): entry for entry in old}
+    for entry in new:
+        before = known.get((entry["row"], entry["mode"], entry["profile"]))
+        was, now = before and before["tessera"], entry["tessera"]
+        if was is None and now is None:
+            continue
+        if not was or not now:
+            yield f"{entry['row']:24} {entry['profile']:10} {was or 'none':>14} -> {now or entry['note'] or 'none'}"
+        elif abs(now / was - 1) > 0.01:
+            yield f"{entry['row']:24} {entry['profile']:10} {was:>14,.0f} -> {now:<14,.0f} {100 * (now / was - 1):+.1f} %"
+
+
+def results_load(path):
+    try:
+        with open(path, encoding="utf-8") as source:
+            old = json.load(source)
+        return [entry for entry in old if entry["row"] and entry["mode"] and entry["profile"] and "tessera" in entry]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"--compare: {path}: {getattr(error, 'strerror', None) or 'no results of this benchmark'}") from error
+
+
 def rows_select(pattern):
     chosen = [row for row in systems.rows_all() if row.name == LOOP or fnmatch.fnmatchcase(row.name, pattern)]
     chosen = [row for row in chosen if not row.needs_two]
@@ -109,7 +150,8 @@ def rows_select(pattern):
 def run(options):
     """Measures and reports; the exit status."""
     machine.qemu_check()
-    profiles = tuple(options.profile) or PROFILES
+    profiles = tuple(dict.fromkeys(options.profile)) or PROFILES
+    old = results_load(options.compare) if options.compare else None
     rows, results, started = rows_select(options.rows), {}, time.monotonic()
 
     def progress(text):
@@ -124,9 +166,15 @@ def run(options):
         print(line)
     if options.quick:
         print("# quick: 500 operations or 50 ms a row instead of 10,000 or 2 s")
-    path = f"{systems.OUT}/results.json"
-    with open(path, "w", encoding="ascii") as output:
-        json.dump(results_list(rows, results, profiles), output, indent=1)
+    listed = results_list(rows, results, profiles)
+    with open(f"{systems.OUT}/results.json", "w", encoding="ascii") as output:
+        json.dump(listed, output, indent=1)
         output.write("\n")
-    print(f"# {path}, {time.monotonic() - started:.0f} s")
-    return 0 if os.path.exists(path) else 1
+    with open(f"{systems.OUT}/report.html", "w", encoding="utf-8") as output:
+        output.write(report.page(listed, profiles, facts_list(profiles)))
+    if old is not None:
+        print(f"# changes since {options.compare} of more than 1 %:")
+        for line in changes_list(old, listed):
+            print(line)
+    print(f"# {systems.OUT}/results.json and report.html, {time.monotonic() - started:.0f} s")
+    return 0

@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass, field
 
 COMPARE = 14                                                                 # ROW_COMPARE of bench/marker.h
-BEGIN, END, ROW, BATCH, OVERHEAD_BEGIN, OVERHEAD_END = range(6)               # enum row_mark of bench/rows/row.h
+BEGIN, END, ROW, BATCH, OVERHEAD_BEGIN, OVERHEAD_END, FIRST, PROMPT = range(8) # enum row_mark of bench/rows/row.h
 WEIGHTS = (1, 200, 60, 100)                                                  # instruction, CR3 write, PKRS write, switch of mode
 
 
@@ -63,6 +63,20 @@ def batches_read(lines):
         elif kind == BATCH:
             yield spent
             spent = None
+
+
+def boot_read(console, marks, memory_kib):
+    """{row: Measured} of the machine's start, by the marks of the first process and of the shell's prompt; empty if it was not asked for."""
+    points, free = {}, re.search(r"@prompt (\d+)", console)
+    if not free:
+        return {}
+    for line in marks:
+        words = line.split()
+        if len(words) == 6 and int(words[0]) == COMPARE and int(words[1]) in (FIRST, PROMPT):
+            points.setdefault(int(words[1]), tuple(map(int, words[2:])))
+    used = (memory_kib - int(free.group(1)), 0, 0, 0)
+    return {"boot_first_instruction": Measured([points[FIRST]], 1, done=True), "boot_prompt": Measured([points[PROMPT]], 1, done=True),
+            "memory_at_prompt": Measured([used], 1, done=True)}
 
 
 def machine_read(console, marks):

@@ -7,7 +7,7 @@ import unittest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "bench")]
 
-from compare import counts, systems, table  # noqa: E402
+from compare import command, counts, report, systems, table  # noqa: E402
 
 
 def mark(kind, *values):
@@ -55,6 +55,31 @@ class Reckoning(unittest.TestCase):
         self.assertIn("skipped", text)
         self.assertIn("# general: sem: skipped: why", text)
         self.assertEqual(table.ratios_of(results, row, "general"), (None, None))
+
+    def test_boot_is_read_from_the_first_marks(self):
+        marks = [mark(6, 1000, 1, 0, 0), mark(6, 1500, 1, 0, 0), mark(7, 2000, 2, 0, 4)]
+        found = counts.boot_read("@first\r\n@prompt 1000\r\n", marks, 1024)
+        self.assertEqual([found[row.name].cost() for row in systems.BOOT], [1000, 2000, 24])
+        self.assertEqual(counts.boot_read("@noprompt", marks, 1024), {})
+
+    def test_changes_are_those_of_more_than_a_hundredth(self):
+        def entry(row, tessera):
+            return {"row": row, "mode": "icount", "profile": "fast", "tessera": tessera, "note": "why"}
+
+        old = [entry("a", 100.0), entry("b", 100.0), entry("c", None), entry("d", 5.0)]
+        lines = list(command.changes_list(old, [entry("a", 100.5), entry("b", 90.0), entry("c", None), entry("d", None)]))
+        self.assertEqual(len(lines), 2)
+        self.assertIn("-10.0 %", lines[0])
+        self.assertIn("why", lines[1])
+
+    def test_report_is_well_formed_and_escaped(self):
+        entries = [{"row": "a<b", "group": "calls", "profile": "fast", "unit": "x", "linux_strict": 9.0, "linux_default": None, "tessera": 3.0,
+                    "ratio": 3.0, "ratio_weighted": None, "note": ""},
+                   {"row": "none", "group": "calls", "profile": "fast", "unit": "x", "ratio": None, "note": "skipped: <why>"}]
+        page = report.page(entries, ("fast",), ["a & b"])
+        self.assertNotIn("a<b", page)
+        self.assertIn("skipped: &lt;why&gt;", page)
+        self.assertIn("geometric means: fast 3.00", page)
 
 
 if __name__ == "__main__":
