@@ -61,7 +61,10 @@ def rows_all():
 def image_find(system):
     """What the system boots: a kernel of Debian's, or a profile's image, built here."""
     if system in LINUX_OPTIONS:
-        return linux.kernel_find(os.path.abspath("build/linux"))
+        try:
+            return linux.kernel_find(os.path.abspath("build/linux"))
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise UsageError(f"{linux.PACKAGE} is not on this host and cannot be fetched: {error}") from error
     run("tools/compose", system, what=f"composing {system}")
     return f"build/{system}/tessera.elf"
 

@@ -1,5 +1,6 @@
 """The launcher with a program: arguments, output, exit statuses, time limits."""
 
+import json
 import os
 import subprocess
 import sys
@@ -51,12 +52,26 @@ def _profile(options):
     return "profile_counts_calls_and_draws", wrong
 
 
+def _bench(options):
+    """The benchmark counts a row on Linux and on the profile, and writes both down."""
+    chosen = options[options.index("--profile"):][:2] if "--profile" in options else ["--profile", "general"]
+    command = [sys.executable, os.path.join(TOP, "tessera"), "bench", *chosen, "--quick", "--rows", "fstat"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        return "bench_compares_a_row", f"exit status {done.returncode}, {done.stderr[-200:]!r}"
+    with open(os.path.join(TOP, "build", "bench", "results.json"), encoding="ascii") as source:
+        found = [entry for entry in json.load(source) if entry["row"] == "fstat" and entry["profile"] == chosen[1]]
+    good = len(found) == 1 and all(found[0][name] and found[0][name] > 0 for name in ("linux_strict", "linux_default", "tessera", "ratio"))
+    return "bench_compares_a_row", None if good else f"results {found}"
+
+
 def run(options, limit):
     """(name, what went wrong or None) of each case."""
     results = [_case(options, case, limit) for case in PROGRAMS]
     status, _, _ = launch(options + ["--timeout", "5"], ["sleep", "1000"], 60)
     results.append(("time_limit_is_status_124", None if status == 124 else f"exit status {status}"))
     results.append(_profile(options))
+    results.append(_bench(options))
     for name, wrong in (("unknown_option_is_refused", ["--nonsense"]), ("unknown_profile_is_refused", ["--profile", "nope"]),
                         ("missing_root_is_refused", ["--root", "/no/such/root"])):
         status, _, errors = launch(options + wrong, [], 60)
