@@ -4,11 +4,9 @@
  * object is told as ended once, by the last; nothing of it is touched after it was destroyed, and no timer of it stands in a queue.
  */
 #include <string.h>
-#include <tessera/types.h>
-#include "../harness.h"
+#include "explore.h"
 
 #define ORPHANS 2u
-#define SEEN_MAX (1u << 22)
 #define LOOKS 3u
 
 enum { LOOK_NONE, LOOK_ARM, LOOK_CHECK, LOOK_POKE, LOOK_DONE };        /* detach_look */
@@ -22,30 +20,11 @@ struct machine {
 	u8 orphans, looks;                     /* left behind; interrupts so far */
 };
 
-static u64 *visited;
-static unsigned long states, ends;
+static unsigned long ends;
 static u32 found;
 static bool no_check, no_wait, no_count; /* broken variants, which the test must find */
 
 static void touch(const struct machine *m) { found += m->destroyed; }
-
-static bool visit(const struct machine *m)
-{
-	const u8 *bytes = (const u8 *)m;
-	u64 hash = 0xcbf29ce484222325ul;
-
-	for (size_t i = 0; i < sizeof(*m); i++)
-		hash = (hash ^ bytes[i]) * 0x100000001b3ul;
-	hash |= 1;
-	u64 at = hash * 0x9e3779b97f4a7c15ul >> 42;
-	while (visited[at] && visited[at] != hash)
-		at = (at + 1) % SEEN_MAX;
-	if (visited[at])
-		return false;
-	visited[at] = hash;
-	states++;
-	return true;
-}
 
 /* One step of a look; true while it goes on. */
 static bool look_step(struct machine *m, u8 *step)
@@ -205,7 +184,7 @@ static void explore(const struct machine *from)
 		if (!step(&m, choice))
 			continue;
 		moved = true;
-		if (!found && visit(&m))
+		if (!found && explore_visit(&m, sizeof(m)))
 			explore(&m);
 	}
 	if (moved)
@@ -221,16 +200,16 @@ static void run(void)
 	memset(&start, 0, sizeof(start));
 	memset(start.end + 1, END_GONE, ORPHANS);
 	start.lives = 2;
-	visited = calloc(SEEN_MAX, sizeof(*visited));
-	states = ends = found = 0;
+	explore_begin();
+	ends = found = 0;
 	explore(&start);
-	free(visited);
+	explore_end();
 }
 
 static void killed_thread_ends_once(void)
 {
 	run();
-	CHECK(states > 1000 && ends && !found);
+	CHECK(explore_states > 1000 && ends && !found);
 }
 
 static void broken_variants_are_found(void)

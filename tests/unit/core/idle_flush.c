@@ -4,10 +4,9 @@
  */
 #include <string.h>
 #include "tlb_request.h"
-#include "../harness.h"
+#include "explore.h"
 
 #define INITIATORS 2u
-#define SEEN_MAX (1u << 20)
 
 enum step { STEP_CHANGE, STEP_TELL, STEP_WAIT };
 
@@ -20,28 +19,8 @@ struct machine {
 	u8 step[INITIATORS], rounds[INITIATORS];
 };
 
-static u64 *visited;
-static unsigned long states;
 static u32 found;
 static bool late_look; /* a broken variant: the mark is looked at before the processor says that it runs */
-
-static bool visit(const struct machine *m)
-{
-	const u8 *bytes = (const u8 *)m;
-	u64 hash = 0xcbf29ce484222325ul;
-
-	for (size_t i = 0; i < sizeof(*m); i++)
-		hash = (hash ^ bytes[i]) * 0x100000001b3ul;
-	hash |= 1;
-	u64 at = hash * 0x9e3779b97f4a7c15ul >> 44;
-	while (visited[at] && visited[at] != hash)
-		at = (at + 1) % SEEN_MAX;
-	if (visited[at])
-		return false;
-	visited[at] = hash;
-	states++;
-	return true;
-}
 
 static bool initiator_step(struct machine *m, u32 i)
 {
@@ -127,7 +106,7 @@ static void explore(const struct machine *from)
 		if (!(choice < INITIATORS ? initiator_step(&m, choice) : processor_step(&m, choice - INITIATORS)))
 			continue;
 		moved = true;
-		if (!found && visit(&m))
+		if (!found && explore_visit(&m, sizeof(m)))
 			explore(&m);
 	}
 	for (u32 i = 0; i < INITIATORS && !moved; i++)
@@ -142,16 +121,16 @@ static void run(void)
 	start.halts = 3;
 	for (u32 i = 0; i < INITIATORS; i++)
 		start.rounds[i] = 3;
-	visited = calloc(SEEN_MAX, sizeof(*visited));
-	states = found = 0;
+	explore_begin();
+	found = 0;
 	explore(&start);
-	free(visited);
+	explore_end();
 }
 
 static void halting_processor_flushes_in_time(void)
 {
 	run();
-	CHECK(states > 1000 && !found);
+	CHECK(explore_states > 1000 && !found);
 }
 
 static void late_look_is_found(void)

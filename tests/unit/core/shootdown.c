@@ -5,7 +5,7 @@
  */
 #include <string.h>
 #include "tlb_request.h"
-#include "../harness.h"
+#include "explore.h"
 
 #define CPUS 3u
 #define HALTS 2u              /* of each processor */
@@ -25,37 +25,11 @@ struct machine {
 	u8 seen[CPUS];             /* what it read there */
 };
 
-#define SEEN_MAX (1u << 22)
-static u64 *visited;
-static unsigned long states;
 static u32 cpus, rounds_wanted;
 static bool early_acknowledge; /* a broken variant, which the test must find */
 static u32 found;              /* violations seen */
 
 static void expect(bool good) { found += !good; }
-
-static u64 hash_of(const struct machine *m)
-{
-	const u8 *bytes = (const u8 *)m;
-	u64 hash = 0xcbf29ce484222325ul;
-
-	for (size_t i = 0; i < sizeof(*m); i++)
-		hash = (hash ^ bytes[i]) * 0x100000001b3ul;
-	return hash | 1;
-}
-
-static bool visit(const struct machine *m)
-{
-	u64 hash = hash_of(m), at = hash * 0x9e3779b97f4a7c15ul >> 42;
-
-	while (visited[at] && visited[at] != hash)
-		at = (at + 1) % SEEN_MAX;
-	if (visited[at])
-		return false;
-	visited[at] = hash;
-	states++;
-	return true;
-}
 
 /* Serving takes two steps: read the slot, then flush and acknowledge. True if there was something to do. */
 static bool serve(struct machine *m, u32 self)
@@ -151,7 +125,7 @@ static void explore(const struct machine *from)
 			if (!step(&m, self, kind))
 				continue;
 			moved = true;
-			if (!found && visit(&m))
+			if (!found && explore_visit(&m, sizeof(m)))
 				explore(&m);
 		}
 	if (moved)
@@ -165,23 +139,23 @@ static void run(u32 count, u32 rounds)
 	struct machine start;
 
 	memset(&start, 0, sizeof(start));
-	visited = calloc(SEEN_MAX, sizeof(*visited));
-	states = found = 0;
+	explore_begin();
+	found = 0;
 	cpus = count;
 	rounds_wanted = rounds;
 	explore(&start);
-	free(visited);
+	explore_end();
 }
 
 static void two_processors(void)
 {
 	run(2, 4);
-	CHECK(states > 500 && !found);
+	CHECK(explore_states > 500 && !found);
 }
 static void three_processors(void)
 {
 	run(3, 1);
-	CHECK(states > 5000 && !found);
+	CHECK(explore_states > 5000 && !found);
 }
 static void broken_variant_is_found(void)
 {
