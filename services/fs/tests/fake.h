@@ -13,6 +13,7 @@ extern const struct rt_request fake_rq;
 extern long fake_objects, fake_frames_used, fake_heap_used;   /* alive now: leaks show here */
 extern long fake_heap_fail_after;    /* allocations until one fails; below 0: none does */
 void fake_start(void);
+vaddr_t fake_memory_start(void);     /* frames of mem: where the window of frames lies */
 void fake_thread_start(void);        /* a further thread, with an id of its own */
 
 /* ---- TAP ---- */
