@@ -58,16 +58,22 @@ long sys_getcwd(struct shim_thread *t, const u64 *a)
 	return result;
 }
 
-long sys_chdir(struct shim_thread *t, const u64 *a)
+/* Makes the directory that the first argument names the client's working directory or root, by the operation of fs for it. */
+static long directory_change(struct shim_thread *t, const u64 *a, long (*change)(const struct fs_at *, const void *, size_t))
 {
 	struct file_target target;
 	long result = file_target_get(t, &target, AT_FDCWD, a[0], 0);
 
 	if (result < 0)
 		return result;
-	result = file_call(t, fs_chdir(&target.at, target.path.text, target.path.size));
+	result = file_call(t, change(&target.at, target.path.text, target.path.size));
 	file_target_put(&target);
 	return result;
+}
+
+long sys_chdir(struct shim_thread *t, const u64 *a)
+{
+	return directory_change(t, a, fs_chdir);
 }
 
 long sys_fchdir(struct shim_thread *t, const u64 *a)
@@ -86,14 +92,7 @@ long sys_fchdir(struct shim_thread *t, const u64 *a)
 
 long sys_chroot(struct shim_thread *t, const u64 *a)
 {
-	struct file_target target;
-	long result = file_target_get(t, &target, AT_FDCWD, a[0], 0);
-
-	if (result < 0)
-		return result;
-	result = file_call(t, fs_chroot(&target.at, target.path.text, target.path.size));
-	file_target_put(&target);
-	return result;
+	return directory_change(t, a, fs_chroot);
 }
 
 long sys_umask(struct shim_thread *t, const u64 *a)
