@@ -3,7 +3,7 @@ PROFILE ?= general
 BUILD ?= build
 JOBS ?= 2
 
-.PHONY: all build run test test-long test-unit test-linux test-boot core-example bench bench-ipc iso setup setup-iso reference clean help
+.PHONY: all build run test test-long test-unit test-linux test-boot test-mutation core-example bench bench-ipc iso setup setup-iso reference clean help
 
 all: build
 
@@ -35,6 +35,10 @@ test-linux: setup
 ## boot by PVH and GRUB, on unlike machines
 test-boot: build setup-iso
 	@tests/boot/run.py --profile $(PROFILE)
+
+## builds that each drop one check of the core: a named test must fail
+test-mutation: setup
+	@tests/mutation/run.py
 
 ## the generic core against the example port: is the architecture contract complete
 core-example: setup
