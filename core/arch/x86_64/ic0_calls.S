@@ -2,7 +2,10 @@
 #include <arch/offsets.h>
 #include <arch/layout.h>
 #include <arch/selectors.h>
+#include "user_access.h"
 #include "crossing.h"
+
+#define COPY_DIRECT_MAX 4096                /* interrupts are off meanwhile */
 
 .section .entry.text, "ax"
 
@@ -29,52 +32,78 @@ ic0_call:
 	popq %rbx
 	ret
 
-.macro IC0_CALL name number
+/* Functions of the calls whose numbers follow each other. */
+.macro IC0_CALLS first, names:vararg
+	.set number, \first
+	.irp name, \names
 .globl \name
 .type \name, @function
 \name:
-	movl $\number, %eax
+	movl $number, %eax
 	jmp ic0_call
+	.set number, number + 1
+	.endr
 .endm
-	IC0_CALL tk_wait, 2
-	IC0_CALL tk_wake, 3
-	IC0_CALL tk_requeue, 4
-	IC0_CALL tk_watch, 5
-	IC0_CALL tk_unwatch, 6
-	IC0_CALL tk_copy_in, 7
-	IC0_CALL tk_copy_out, 8
-	IC0_CALL tk_client_set, 9
-	IC0_CALL tk_object_create, 10
-	IC0_CALL tk_object_destroy, 11
-	IC0_CALL tk_object_write, 12
-	IC0_CALL tk_grant, 13
-	IC0_CALL tk_revoke, 14
-	IC0_CALL tk_frames_give, 15
-	IC0_CALL tk_reserve_fill, 16
-	IC0_CALL tk_memory_online, 17
-	IC0_CALL tk_heap_map, 18
-	IC0_CALL tk_map, 19
-	IC0_CALL tk_unmap, 20
-	IC0_CALL tk_protect, 21
-	IC0_CALL tk_share, 22
-	IC0_CALL tk_move, 23
-	IC0_CALL tk_query, 24
-	IC0_CALL tk_thread_start, 25
-	IC0_CALL tk_thread_exit, 26
-	IC0_CALL tk_thread_interrupt, 27
-	IC0_CALL tk_thread_regs_get, 28
-	IC0_CALL tk_thread_regs_set, 29
-	IC0_CALL tk_thread_vector_get, 30
-	IC0_CALL tk_thread_vector_set, 31
-	IC0_CALL tk_yield, 32
-	IC0_CALL tk_port_read, 33
-	IC0_CALL tk_port_write, 34
-	IC0_CALL tk_irq_bind, 35
-	IC0_CALL tk_irq_ack, 36
-	IC0_CALL tk_domain_restart, 37
-	IC0_CALL tk_log, 38
-	IC0_CALL tk_power, 39
-	IC0_CALL tk_client_get, 40
+	IC0_CALLS 2, tk_wait, tk_wake, tk_requeue, tk_watch, tk_unwatch
+	IC0_CALLS 9, tk_client_set, tk_object_create, tk_object_destroy, tk_object_write, tk_grant, tk_revoke, tk_frames_give
+	IC0_CALLS 16, tk_reserve_fill, tk_memory_online, tk_heap_map, tk_map, tk_unmap, tk_protect, tk_share, tk_move, tk_query
+	IC0_CALLS 25, tk_thread_start, tk_thread_exit, tk_thread_interrupt, tk_thread_regs_get, tk_thread_regs_set
+	IC0_CALLS 30, tk_thread_vector_get, tk_thread_vector_set, tk_yield, tk_port_read, tk_port_write, tk_irq_bind, tk_irq_ack
+	IC0_CALLS 37, tk_domain_restart, tk_log, tk_power, tk_client_get
+
+/*
+ * Copies of the client's memory, whose address space is loaded while an IC0 unit runs: small ones are done at once. A fault, and what
+ * the look at the range leaves open, is for the core's own copy: trap_from_outside goes on at ic0_copy_fault.
+ */
+.macro IC0_COPY name number client own
+.globl \name
+.type \name, @function
+\name:
+	movl $\number, %r11d
+	movabsq $(1 << 47) - 4096 - COPY_DIRECT_MAX, %rax /* ARCH_USER_LIMIT, less the longest copy */
+	cmpq %rax, \client
+	ja ic0_copy_call
+	movabsq $ARCH_PHYSMAP, %rax
+	cmpq %rax, \own
+	jb ic0_copy_call
+	jmp ic0_copy
+.endm
+	IC0_COPY tk_copy_in, 7, %rsi, %rdi
+	IC0_COPY tk_copy_out, 8, %rdi, %rsi
+
+ic0_copy_call:
+	movl %r11d, %eax
+	jmp ic0_call
+
+ic0_copy: /* rdi to, rsi from, rdx size, r11 number of the call */
+	cmpq $COPY_DIRECT_MAX, %rdx
+	ja ic0_copy_call
+	movq %rdi, %r8
+	movq %rsi, %r9
+	movq %rdx, %rax
+	movl %edx, %ecx
+	shrl $3, %ecx
+	andl $7, %edx
+	cli                                 /* nothing else runs with the user's pages open */
+	USER_ACCESS_OPEN
+.globl ic0_copy_start
+ic0_copy_start:
+	rep movsq
+	movl %edx, %ecx
+	rep movsb
+.globl ic0_copy_end
+ic0_copy_end:
+	USER_ACCESS_CLOSE
+	sti
+	ret
+.globl ic0_copy_fault
+ic0_copy_fault: /* with the registers of the fault */
+	USER_ACCESS_CLOSE
+	movq %r8, %rdi
+	movq %r9, %rsi
+	movq %rax, %rdx
+	sti
+	jmp ic0_copy_call
 
 /* A gate call: head in rax, words in their registers, as a unit's SYSCALL has them; so do they come back. */
 .globl ic0_gate_call

@@ -22,6 +22,7 @@ enum { VECTOR_DIVIDE = 0, VECTOR_DEBUG = 1, VECTOR_NMI = 2, VECTOR_BREAKPOINT = 
 enum { PAGE_ERROR_PRESENT = 1, PAGE_ERROR_WRITE = 2, PAGE_ERROR_EXECUTE = 16 };
 
 extern char arch_copy_start[], arch_copy_bytes[], arch_copy_end[], arch_copy_fault[], arch_copy_fault_bytes[];
+extern char ic0_copy_start[], ic0_copy_end[], ic0_copy_fault[];
 extern char arch_load_start[], arch_load_end[], arch_load_fault[];
 
 static u64 fault_address(void)
@@ -174,6 +175,12 @@ void trap_from_outside(struct thread *t, struct arch_frame *f, u32 vector)
 	}
 	if (vector >= 32) {
 		interrupt(vector);
+		return;
+	}
+	/* An IC0 unit copies user memory itself: what it can't reach is the core's to serve or to refuse. */
+	if (d->class == 0 && (vector == VECTOR_PAGE || vector == VECTOR_GENERAL) && (char *)f->rip >= ic0_copy_start &&
+	    (char *)f->rip < ic0_copy_end) {
+		f->rip = (u64)ic0_copy_fault;
 		return;
 	}
 	domain_fail(d, vector, (u32)f->error, vector == VECTOR_PAGE ? fault_address() : 0, f->rip);

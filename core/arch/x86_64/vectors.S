@@ -104,7 +104,8 @@ vector_from_core:
 	shrq $38, %rax
 	cmpq $REGION_ENTRY, %rax
 	je 1f
-	/* An IC0 unit was interrupted on its own stack: its frame moves to the thread. */
+	/* An IC0 unit was interrupted on its own stack, perhaps as it copied user memory: its frame moves to the thread. */
+	USER_ACCESS_CLOSE
 	movl %edi, %edx
 	movq %gs:CPU_CURRENT, %rdi
 	addq $THREAD_SERVICE, %rdi
