@@ -223,7 +223,7 @@ static long gate_check(struct thread *t, u32 gate_number, u32 op, struct gate **
 		return -EPERM;
 	u32 op_count = gate->op_count; /* 0 while the gate is closed, also for a moment after its unit runs again */
 	if (gate->domain->state != TK_DOMAIN_RUNNING || op_count == 0)
-		return -EAGAIN;
+		return gate->domain->state == TK_DOMAIN_STOPPED ? -EIO : -EAGAIN;
 	if (op >= op_count)
 		return -ENOSYS;
 	if (activation_depth(t) >= ACTIVATIONS_MAX)

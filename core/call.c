@@ -238,6 +238,13 @@ static long call_domain_restart(struct thread *t, const u64 *a)
 	struct domain *d = token_resolve(t->domain, a[0], TK_OBJECT_DOMAIN);
 	return d ? domain_restart(t, d) : -EINVAL;
 }
+static long call_domain_end(struct thread *t, const u64 *a)
+{
+	if (!(t->domain->rights & TK_RIGHT_DOMAINS))
+		return -EPERM;
+	struct domain *d = token_resolve(t->domain, a[0], TK_OBJECT_DOMAIN);
+	return d && d->class ? domain_end(d, (u32)a[1]) : -EINVAL;
+}
 #define LOG_MAX 256
 static long call_log(struct thread *t, const u64 *a)
 {
@@ -270,7 +277,7 @@ static const call_handler handlers[TK_CALL_COUNT] = {
 	[TK_THREAD_REGS_GET] = call_regs_get, [TK_THREAD_REGS_SET] = call_regs_set, [TK_THREAD_VECTOR_GET] = call_vector_get,
 	[TK_THREAD_VECTOR_SET] = call_vector_set, [TK_YIELD] = call_yield, [TK_PORT_READ] = irq_port_read, [TK_PORT_WRITE] = irq_port_write,
 	[TK_IRQ_BIND] = irq_bind, [TK_IRQ_ACK] = irq_acknowledge, [TK_DOMAIN_RESTART] = call_domain_restart, [TK_LOG] = call_log,
-	[TK_POWER] = call_power,
+	[TK_POWER] = call_power, [TK_DOMAIN_END] = call_domain_end,
 };
 
 /* From entry code: the result; when the thread parked, cpu.reschedule is set and the result comes with its wake. */

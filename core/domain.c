@@ -168,7 +168,8 @@ static void domain_init(const struct tk_manifest_unit *unit)
 	d->frame = boot_frame();
 	d->page = frame_address(d->frame);
 	*d->page = (struct tk_domain_page){ .state = TK_DOMAIN_RESTARTING, .generation = 1, .id = d->id, .class = d->class,
-		.recovery = unit->recovery };
+		.recovery = unit->recovery, .restart_limit = unit->restarts.limit, .restart_window = unit->restarts.window,
+		.when_exhausted = unit->restarts.exhausted };
 	for (u32 i = 0; unit->name[i] && i < sizeof(d->page->name) - 1; i++)
 		d->page->name[i] = unit->name[i];
 	d->state = TK_DOMAIN_RESTARTING;

@@ -77,6 +77,7 @@ extern long (*abi_syscall)(u32 number, const u64 *args, u32 thread); /* its shor
 void start_prepare(void);           /* objects of boot memory, before it is sealed */
 noreturn_fn void start_run(void);
 long domain_restart(struct thread *t, struct domain *d);
+long domain_end(struct domain *d, u32 state); /* as tk_domain_end */
 void domain_started(struct thread *t, struct domain *d, long result);
 void start_step(struct thread *t);  /* the boot thread's next step */
 void start_super_failed(void);

@@ -174,6 +174,20 @@ long domain_restart(struct thread *t, struct domain *d)
 	return 0;
 }
 
+long domain_end(struct domain *d, u32 state)
+{
+	u32 failed = TK_DOMAIN_FAILED;
+
+	if (state == TK_DOMAIN_FAILED && d->state == TK_DOMAIN_RUNNING) {
+		domain_fail(d, 0, 0, 0, 0);
+		return 0;
+	}
+	if (state != TK_DOMAIN_STOPPED || !__atomic_compare_exchange_n(&d->state, &failed, state, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return -EBUSY;
+	domain_set_state(d, state);
+	return 0;
+}
+
 noreturn_fn void start_run(void)
 {
 	struct cpu *cpu = arch_cpu();

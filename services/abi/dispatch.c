@@ -65,11 +65,11 @@ long abi_upcall_interrupt(const struct tk_request *request)
 	return signals_deliver(t, 0, false);
 }
 
-long abi_op_unit_restarted(const struct rt_request *rq, u32 unit)
+long abi_op_unit_changed(const struct rt_request *rq, u32 unit)
 {
 	(void)rq;
 	(void)unit;
-	terminals_restarted();
+	terminals_look();
 	return 0;
 }
 

@@ -75,15 +75,30 @@ void terminal_enter(struct shim_file *file, struct terminal_file *terminal)
 	lock_release(&terminals_lock);
 }
 
-void terminals_restarted(void)
+/* The service stays down: the word of all terminals then, which says that every call has its answer. */
+static bool terminal_lose(struct shim_file *file)
+{
+	static struct tk_pollword *lost;
+
+	if (!lost && (lost = pollword_alloc())) {
+		lost->sequence = ~0u / 2; /* far from what anybody saw in another word, who waits for this one then */
+		pollword_event(lost, POLLIN | POLLOUT | POLLERR | POLLHUP);
+	}
+	if (lost)
+		file->pollword = lost;
+	return lost;
+}
+
+void terminals_look(void)
 {
 	lock_acquire(&terminals_lock);
 	list_each(node, &terminals) {
 		struct shim_file *file = container_of(node, struct terminal_file, all)->file;
 		const struct tk_pollword *word = file->pollword;
 		struct tty_settings settings;
+		long result = tty_settings_get(file->handle, &settings);
 
-		if (tty_settings_get(file->handle, &settings) != -EBADF || terminal_reopen(file, file->handle) < 0)
+		if (result == -EBADF ? terminal_reopen(file, file->handle) < 0 : result != -EIO || !terminal_lose(file))
 			continue;
 		epoll_file_moved(file);
 		(void)tk_wake(&word->sequence, ~0u, 0, ~0u); /* the old word tells nothing more */

@@ -17,7 +17,7 @@ struct terminal_file {
 };
 extern const struct shim_file_ops terminal_ops;
 void terminal_enter(struct shim_file *file, struct terminal_file *terminal); /* the file is one of terminals from now on */
-void terminals_restarted(void);  /* a unit runs again: terminals that it has forgotten are opened again */
+void terminals_look(void);  /* a unit runs again or stays down: terminals that it has forgotten are opened again, or lost */
 
 /* device.c */
 long terminal_open_peer(struct shim_thread *t, struct shim_file *master, u32 flags) must_check; /* TIOCGPTPEER: a new descriptor */

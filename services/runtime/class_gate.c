@@ -211,6 +211,11 @@ long tk_domain_restart(vaddr_t domain)
 	return CALL(TK_DOMAIN_RESTART, domain, 0, 0, 0, 0);
 }
 
+long tk_domain_end(vaddr_t domain, u32 state)
+{
+	return CALL(TK_DOMAIN_END, domain, state, 0, 0, 0);
+}
+
 long tk_log(const char *text, size_t length)
 {
 	return CALL(TK_LOG, text, length, 0, 0, 0);

@@ -1,19 +1,24 @@
 /*
- * The supervisor: sees units fail and starts them again; when one fails that the machine can't run without, it resets the machine.
- * One thread waits on a watch table for all domains' state words.
+ * The supervisor: sees units fail and starts them again, the later the more often they fail; when one fails that the machine can't run
+ * without, or too often, it does what the profile says. One thread waits on a watch table for all domains' state words.
  */
 #include <abi_client.h>
 #include <mem_client.h>
 #include <super_server.h>
 
-#define STORM_RESTARTS 5u                     /* a unit that fails so often ... */
-#define STORM_TIME (30 * 1000000000ull)       /* ... within this time is left alone */
+#define RESTARTS_KEPT 64u                     /* times of restarts that a limit can count */
+#define AT_ONCE 2u                            /* restarts within the window without delay, */
+#define DELAY_FIRST (10 * 1000000ull)         /* then after this time, and twice as long each time */
+#define DELAY_DOUBLINGS 6u
+#define NANOS_IN_MILLI 1000000ull
 #define WATCH_RETRY (1000000000ull)
 
 struct watched {
 	const struct tk_domain_page *page;
-	nanos_t restarted[STORM_RESTARTS];    /* ring of the last restarts */
+	nanos_t restarted[RESTARTS_KEPT];     /* ring of the last restarts */
+	nanos_t due;                          /* when it is restarted */
 	u32 restarts;
+	bool seen;                            /* its failure: it is told, and due */
 	bool abandoned;
 };
 static struct watched units[TK_WATCHES_IN_TABLE];
@@ -27,44 +32,95 @@ static const char *failure_reason(u32 vector)
 	return vector < countof(exception_reasons) && exception_reasons[vector] ? exception_reasons[vector] : "fault";
 }
 
-static noreturn_fn void machine_reset(const struct tk_domain_page *page)
+static noreturn_fn void machine_reset(const struct tk_domain_page *page, const char *why)
 {
-	log_line("super: %s can't be restarted: the machine is reset", page->name);
+	log_line("super: %s %s: the machine is reset", page->name, why);
 	(void)tk_power(TK_POWER_RESET, 0);
 	for (;;)
 		(void)tk_yield();
 }
 
-/* Whether the unit has failed too often lately. */
-static bool unit_storms(const struct watched *unit)
+/* How often the unit was restarted within its window, counted up to its limit. */
+static u32 restarts_lately(const struct watched *unit, nanos_t now)
 {
-	return unit->restarts >= STORM_RESTARTS && clock_monotonic() - unit->restarted[unit->restarts % STORM_RESTARTS] < STORM_TIME;
+	u32 count = 0;
+
+	while (count < unit->restarts && count < RESTARTS_KEPT && count < unit->page->restart_limit &&
+	       now - unit->restarted[(unit->restarts - 1 - count) % RESTARTS_KEPT] < unit->page->restart_window * NANOS_IN_MILLI)
+		count++;
+	return count;
 }
 
-static void unit_recover(struct watched *unit)
+static void unit_tell(const struct watched *unit)
+{
+	if (abi_unit_changed(unit->page->id) < 0)
+		log_line("super: the shim does not hear of it");
+}
+
+/* It is not started again: what the profile wants then. */
+static void unit_give_up(struct watched *unit, const char *why)
+{
+	if (unit->page->when_exhausted == TK_EXHAUSTED_REBOOT)
+		machine_reset(unit->page, why);
+	unit->abandoned = true;
+	log_line("super: %s %s: it stays down", unit->page->name, why);
+	(void)tk_domain_end((vaddr_t)unit->page, TK_DOMAIN_STOPPED); /* one that refused to start is stopped already */
+	unit_tell(unit);
+}
+
+static void unit_restart(struct watched *unit, nanos_t now)
 {
 	const struct tk_domain_page *page = unit->page;
 	long result;
 
-	if (page->state != TK_DOMAIN_FAILED || unit->abandoned)
+	unit->seen = false;
+	unit->restarted[unit->restarts++ % RESTARTS_KEPT] = now;
+	result = tk_domain_restart((vaddr_t)page);
+	if (page->state == TK_DOMAIN_FAILED) /* once more, while it started */
 		return;
+	if (result < 0) {
+		log_line("super: %s did not start (%ld)", page->name, result);
+		unit_give_up(unit, "can't be restarted");
+		return;
+	}
+	log_line("super: %s restarted (%u)", page->name, unit->restarts);
+	unit_tell(unit);
+}
+
+/* A failure that was not seen yet: when the unit is to be restarted. */
+static void unit_failed(struct watched *unit, nanos_t now)
+{
+	const struct tk_domain_page *page = unit->page;
+	u32 lately = restarts_lately(unit, now);
+
 	log_line("super: %s failed: %s (vector %u, error 0x%x) at 0x%lx, address 0x%lx", page->name, failure_reason(page->fault_vector),
 		 page->fault_vector, page->fault_code, page->fault_ip, page->fault_address);
 	if (page->recovery == TK_RECOVERY_ESSENTIAL)
-		machine_reset(page);
-	if (unit_storms(unit)) {
-		unit->abandoned = true;
-		log_line("super: %s fails again and again: it stays down", page->name);
+		machine_reset(page, "can't be restarted");
+	if (lately >= page->restart_limit) {
+		unit_give_up(unit, "fails again and again");
 		return;
 	}
-	unit->restarted[unit->restarts++ % STORM_RESTARTS] = clock_monotonic();
-	result = tk_domain_restart((vaddr_t)page);
-	if (result < 0)
-		log_line("super: %s could not be restarted (%ld)", page->name, result);
-	else
-		log_line("super: %s restarted (%u)", page->name, unit->restarts);
-	if (result >= 0 && abi_unit_restarted(page->id) < 0)
-		log_line("super: the shim does not hear of it");
+	unit->seen = true;
+	unit->due = now;
+	if (lately >= AT_ONCE)
+		unit->due += DELAY_FIRST << (lately - AT_ONCE < DELAY_DOUBLINGS ? lately - AT_ONCE : DELAY_DOUBLINGS);
+}
+
+/* Brings the unit as far as can be now; when to look again. */
+static nanos_t unit_recover(struct watched *unit)
+{
+	nanos_t now = clock_monotonic();
+
+	while (unit->page->state == TK_DOMAIN_FAILED && !unit->abandoned) {
+		if (!unit->seen)
+			unit_failed(unit, now);
+		if (unit->seen && unit->due > now)
+			return unit->due;
+		if (unit->seen)
+			unit_restart(unit, now);
+	}
+	return NANOS_NEVER;
 }
 
 /* A watch table; 0 when there is no memory. */
@@ -122,8 +178,13 @@ void super_main(u32 index)
 
 		for (; page->head != tail; page->head++) /* armed again before the states are looked at */
 			__atomic_store_n(&page->queued[page->ready[page->head % TK_READY_ENTRIES] % TK_WATCHES_IN_TABLE], 0, __ATOMIC_SEQ_CST);
-		for (u32 i = 0; i < unit_count; i++)
-			unit_recover(&units[i]);
-		(void)tk_wait(&page->tail, tail, NANOS_NEVER, 0, ~0u);
+		nanos_t next = NANOS_NEVER;
+
+		for (u32 i = 0; i < unit_count; i++) {
+			nanos_t due = unit_recover(&units[i]);
+
+			next = due < next ? due : next;
+		}
+		(void)tk_wait(&page->tail, tail, next, 0, ~0u);
 	}
 }

@@ -14,14 +14,21 @@ def unit_size(build, profile, unit):
     return os.path.getsize(path) if unit.isolation and os.path.exists(path) else None
 
 
+def restarts_text(unit):
+    """How often a unit may fail, and what happens then."""
+    if unit.recovery == "essential":
+        return "never: reboot"
+    return f"{unit.restart_limit} in {unit.restart_window_ms / 1000:g}s, then {unit.when_exhausted.replace('_', ' ')}"
+
+
 def table_rows(profile, build):
-    rows = [("unit", "class", "level", "services", "gates", "may call", "rights", "recovery", "stacks", "heap", "image")]
+    rows = [("unit", "class", "level", "services", "gates", "may call", "rights", "recovery", "restarts", "stacks", "heap", "image")]
     names = {gate: name for unit in profile.units for name, gate in unit.gates.items()}
     for unit in profile.units:
         size = unit_size(build, profile, unit)
         rows.append((unit.name, unit.class_name, str(unit.level), "+".join(s.name for s in unit.services),
                      " ".join(f"{gate}:{name}" for name, gate in unit.gates.items()) or "-",
-                     " ".join(names[gate] for gate in unit.gates_allowed) or "-", " ".join(unit.rights) or "-", unit.recovery,
+                     " ".join(names[gate] for gate in unit.gates_allowed) or "-", " ".join(unit.rights) or "-", unit.recovery, restarts_text(unit),
                      str(unit.stacks), f"{unit.heap_pages * 4}K", f"{size // 1024}K" if size else "-"))
     return rows
 

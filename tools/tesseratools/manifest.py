@@ -35,6 +35,7 @@ def _unit(unit):
     rights = " | ".join(f"TK_RIGHT_{right.upper()}" for right in unit.rights) or "0"
     fields = [f'.name = "{unit.name}"', f".domain = {unit.domain}", f".class = {unit.isolation}",
               f".recovery = {RECOVERY_NAMES[unit.recovery]}", f".level = {unit.level}", f".key = {unit.key}",
+              f".restarts = {{ {unit.restart_limit}, {unit.restart_window_ms}, TK_EXHAUSTED_{unit.when_exhausted.upper()} }}",
               f".rights = {rights}", f".stacks = {unit.stacks}", f".threads = {unit.threads}",
               f".heap_pages = {unit.heap_pages}"]
     if not unit.isolation:

@@ -16,8 +16,12 @@ HEAP_PAGES_MAX = 65536
 HEAP_PAGES_DEFAULT = 32
 STACKS_DEFAULT = 16
 REQUIRED = ("mem", "abi", "fs", "proc")
+RESTART_LIMIT_MAX = 64          # services/super keeps so many times
+RESTART_LIMIT_DEFAULT = 5
+RESTART_WINDOW_DEFAULT = 30000  # milliseconds
+EXHAUSTED = ("reboot", "stay_down")
 UNIT_KEYS = {"services": list, "class": str, "stacks": int, "heap_pages": int, "recovery": str, "rights": list,
-             "ports": list, "irqs": list}
+             "ports": list, "irqs": list, "restart_limit": int, "restart_window_ms": int, "when_exhausted": str}
 PROFILE_KEYS = {"name": str, "description": str, "folders": list}
 
 
@@ -36,6 +40,9 @@ class Unit:
     stacks: int = STACKS_DEFAULT
     heap_pages: int = HEAP_PAGES_DEFAULT
     recovery: str = "essential"
+    restart_limit: int = RESTART_LIMIT_DEFAULT
+    restart_window_ms: int = RESTART_WINDOW_DEFAULT
+    when_exhausted: str = "stay_down"
     rights: list = field(default_factory=list)
     threads: int = 0
     ports: list = field(default_factory=list)
@@ -157,18 +164,33 @@ def _number_check(profile, unit, key, low, high, default):
 
 
 def _recovery_choose(profile, unit):
-    """What the profile says, if each service can do it; else the unit is as essential as its most essential service."""
+    """What the profile says, if each service can do it; else the strictest class that one of its services has by default."""
     section = f"unit.{unit.name}"
     asked = unit.options.get("recovery")
     if asked is None:
-        defaults = [s.recovery[0] for s in unit.services]
-        return "essential" if "essential" in defaults or len(set(defaults)) > 1 else defaults[0]
+        strictest = min((s.recovery[0] for s in unit.services), key=RECOVERY.index)
+        able = all(strictest in s.recovery for s in unit.services)
+        return strictest if able and unit.isolation else "essential"
     choice_check(profile.path, section, "recovery", [asked], RECOVERY)
     for service in unit.services:
         if asked != "essential" and asked not in service.recovery:
             raise UsageError(f"service {service.name!r} cannot recover as {asked!r}", profile.path,
                              line_of(profile.path, "recovery", section))
+    if asked == "stable" and not unit.isolation:
+        raise UsageError("a unit of class IC0 can't be stable", profile.path, line_of(profile.path, "recovery", section))
     return asked
+
+
+def _restarts_choose(profile, unit):
+    """How often a unit that fails is restarted, and what happens then."""
+    unit.restart_limit = _number_check(profile, unit, "restart_limit", 0, RESTART_LIMIT_MAX, RESTART_LIMIT_DEFAULT)
+    unit.restart_window_ms = _number_check(profile, unit, "restart_window_ms", 1, 86400000, RESTART_WINDOW_DEFAULT)
+    unit.when_exhausted = unit.options.get("when_exhausted", unit.when_exhausted)
+    choice_check(profile.path, f"unit.{unit.name}", "when_exhausted", [unit.when_exhausted], EXHAUSTED)
+    for key in ("restart_limit", "restart_window_ms", "when_exhausted"):
+        if key in unit.options and unit.recovery == "essential":
+            raise UsageError(f"unit {unit.name!r} is essential: it is never restarted", profile.path,
+                             line_of(profile.path, key, f"unit.{unit.name}"))
 
 
 def _options_apply(profile, unit):
@@ -179,6 +201,7 @@ def _options_apply(profile, unit):
     if unit.stacks <= unit.threads:
         raise UsageError(f"unit {unit.name!r} needs more stacks than its {unit.threads} threads", path, line_of(path, "stacks", section))
     unit.recovery = _recovery_choose(profile, unit)
+    _restarts_choose(profile, unit)
     needed = [r for r in RIGHTS if any(r in s.rights for s in unit.services)]
     unit.rights = unit.options.get("rights", needed)
     choice_check(path, section, "rights", unit.rights, RIGHTS)

@@ -10,7 +10,7 @@ from . import iface
 from .errors import UsageError
 
 RIGHTS = ("memory", "threads", "clients", "domains", "power")
-RECOVERY = ("essential", "stateless", "replay", "stable")
+RECOVERY = ("essential", "stable", "replay", "stateless")  # the strictest first
 UPCALLS = ("syscall", "exception", "interrupt", "fault")
 ARCH = "x86_64"
 KEYS = {"description": str, "uses": list, "uses_optional": list, "rights": list, "recovery": list, "threads": int,

@@ -50,6 +50,7 @@ enum tk_number {
 	TK_LOG,
 	TK_POWER,
 	TK_CLIENT_GET,
+	TK_DOMAIN_END,
 	TK_CALL_COUNT
 };
 
@@ -133,7 +134,7 @@ enum tk_exception {
 enum tk_access { TK_ACCESS_READ = 1, TK_ACCESS_WRITE = 2, TK_ACCESS_EXECUTE = 4 };
 
 /* Call operation op of a gate. message->args are the words, and become the reply's. -EAGAIN: the unit is being restarted.
- * -EIO: the unit died while it served this call. -EPERM: the gate is not this domain's. -ENOSYS: no such operation. */
+ * -EIO: the unit died while it served this call, or stays down. -EPERM: the gate is not this domain's. -ENOSYS: no such operation. */
 long tk_call(u32 gate, u32 op, struct tk_message *message) must_check;
 
 /* ---- Waiting ------------------------------------------------------------------------------------------------------------ */
@@ -317,6 +318,9 @@ long tk_irq_ack(vaddr_t irq);
 
 /* Loads the pristine image of a failed unit and opens its gates again (right DOMAINS). */
 long tk_domain_restart(vaddr_t domain) must_check;
+/* Ends a unit that runs as if it had failed by itself (state TK_DOMAIN_FAILED), or lets one that has failed stay down for good
+ * (TK_DOMAIN_STOPPED): calls of it then answer -EIO (right DOMAINS). -EBUSY: it is in another state. */
+long tk_domain_end(vaddr_t domain, u32 state) must_check;
 /* Writes a line to the core's log (serial until a unit owns the console, then only the report channel). 256 bytes at most. */
 long tk_log(const char *text, size_t length);
 enum tk_power { TK_POWER_OFF, TK_POWER_RESET, TK_POWER_PANIC };

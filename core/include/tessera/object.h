@@ -105,6 +105,7 @@ struct tk_domain_page {
 	volatile u64 fault_address, fault_ip;
 	char name[32];
 	u32 recovery;             /* enum tk_recovery */
+	u32 restart_limit, restart_window, when_exhausted; /* struct tk_restart_policy */
 };
 
 _Static_assert(sizeof(struct tk_thread_page) <= PAGE_SIZE, "one page");

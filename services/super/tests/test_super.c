@@ -7,8 +7,8 @@
 #include <mem_client.h>
 #include <super_server.h>
 
-#define UNITS 3
-enum { SHIM, TERMINAL, OWN };
+#define UNITS 4
+enum { SHIM, TERMINAL, DEVICE, OWN };
 
 static struct tk_domain_page pages[UNITS] __attribute__((aligned(4096)));
 static struct tk_watch_page table __attribute__((aligned(4096)));
@@ -16,9 +16,9 @@ static struct tk_boot_info boot;
 const struct tk_boot_info *rt_boot = &boot;
 static const volatile u32 *watched[TK_WATCHES_IN_TABLE];
 static nanos_t now;
-static u32 restarts, told, resets, test_number, failed;
+static u32 restarts, told, resets, delays, stops, test_number, failed;
 static jmp_buf done;
-static const char *script;   /* a letter each wait: t the terminal fails, s the shim does, + ten seconds pass, . the end */
+static const char *script;   /* a letter each wait: t the terminal fails, d the device, s the shim, + ten seconds pass, . the end */
 
 void log_line(const char *format, ...) { (void)format; }
 nanos_t clock_monotonic(void) { return now; }
@@ -39,7 +39,17 @@ long tk_domain_restart(vaddr_t domain)
 	restarts++;
 	return 0;
 }
-long abi_unit_restarted(u32 unit) { told += unit == pages[TERMINAL].id; return 0; }
+long tk_domain_end(vaddr_t domain, u32 state)
+{
+	struct tk_domain_page *page = (struct tk_domain_page *)domain;
+
+	if (page->state != TK_DOMAIN_FAILED || state != TK_DOMAIN_STOPPED)
+		return -EBUSY;
+	page->state = state;
+	stops++;
+	return 0;
+}
+long abi_unit_changed(u32 unit) { told += unit == pages[TERMINAL].id; return 0; }
 long tk_power(u32 how, u32 status)
 {
 	resets += how == TK_POWER_RESET && status == 0;
@@ -50,6 +60,8 @@ void tk_thread_exit(volatile u32 *word) { (void)word; abort(); }
 
 static void unit_fail_now(u32 unit)
 {
+	if (pages[unit].state != TK_DOMAIN_RUNNING)
+		return;
 	pages[unit].state = TK_DOMAIN_FAILED;
 	for (u32 i = 0; i < TK_WATCHES_IN_TABLE; i++) {
 		if (watched[i] != &pages[unit].state || table.queued[i])
@@ -61,15 +73,23 @@ static void unit_fail_now(u32 unit)
 
 long tk_wait(const volatile u32 *word, u32 expected, nanos_t deadline, u32 flags, u32 bitset)
 {
-	(void)deadline, (void)flags, (void)bitset;
+	(void)flags, (void)bitset;
 	if (*word != expected)
 		return -EAGAIN;
+	if (deadline != NANOS_NEVER) { /* a restart is put off */
+		delays++;
+		now = deadline;
+		return -ETIMEDOUT;
+	}
 	switch (*script++) {
 	case 't':
 		unit_fail_now(TERMINAL);
 		break;
 	case 's':
 		unit_fail_now(SHIM);
+		break;
+	case 'd':
+		unit_fail_now(DEVICE);
 		break;
 	case '+':
 		now += 10 * 1000000000ull;
@@ -88,7 +108,7 @@ static void check(bool good, const char *name)
 
 static void run(const char *steps)
 {
-	restarts = told = resets = 0;
+	restarts = told = resets = delays = stops = 0;
 	script = steps;
 	if (setjmp(done) == 0)
 		super_main(0);
@@ -97,7 +117,12 @@ static void run(const char *steps)
 int main(void)
 {
 	pages[SHIM] = (struct tk_domain_page){ .state = TK_DOMAIN_RUNNING, .id = 1, .name = "abi", .recovery = TK_RECOVERY_ESSENTIAL };
-	pages[TERMINAL] = (struct tk_domain_page){ .state = TK_DOMAIN_RUNNING, .id = 2, .name = "tty", .recovery = TK_RECOVERY_STATELESS };
+	pages[TERMINAL] = (struct tk_domain_page){ .state = TK_DOMAIN_RUNNING, .id = 2, .name = "tty", .recovery = TK_RECOVERY_STATELESS,
+		.restart_limit = 5, .restart_window = 30000, .when_exhausted = TK_EXHAUSTED_STAY_DOWN };
+	pages[DEVICE] = pages[TERMINAL];
+	pages[DEVICE].id = 4;
+	pages[DEVICE].restart_limit = 2;
+	pages[DEVICE].when_exhausted = TK_EXHAUSTED_REBOOT;
 	pages[OWN] = (struct tk_domain_page){ .state = TK_DOMAIN_RUNNING, .id = 3, .name = "super" };
 	boot.domain = 3;
 	for (u32 i = 0; i < UNITS; i++)
@@ -108,9 +133,16 @@ int main(void)
 	run("t+++++++.");
 	check(restarts == 1, "nothing is restarted that has not failed");
 	run("++++t+t+t+t+t+t+t+t.");
-	check(restarts == 8, "failures now and then are all answered");
+	check(restarts == 8 && stops == 0, "failures now and then are all answered");
+	run("++++tt.");
+	check(restarts == 2 && delays == 0, "the first failures are answered at once");
+	run("++++ttttt.");
+	check(restarts == 5 && delays == 3, "more of them are put off");
 	run("++++tttttttt.");
-	check(restarts == 5 && pages[TERMINAL].state == TK_DOMAIN_FAILED, "a unit that fails again and again stays down");
+	check(restarts == 5 && stops == 1 && told == 6 && pages[TERMINAL].state == TK_DOMAIN_STOPPED, "a unit that fails again and again stays down");
+	run("dddd.");
+	check(restarts == 2 && resets == 1 && stops == 0, "or the machine is reset, if the profile wants it");
+	pages[DEVICE].state = TK_DOMAIN_RUNNING;
 	run("s.");
 	check(restarts == 0 && resets == 1, "an essential unit takes the machine along");
 	printf("1..%u\n", test_number);

@@ -92,6 +92,18 @@ class Compose(Case):
         composed = self.load(GENERAL.replace('class = "IC1"', 'class = "IC1"\nstacks = 5\nheap_pages = 7'))
         self.assertEqual((composed.units[1].stacks, composed.units[1].heap_pages, composed.units[1].threads), (5, 7, 1))
 
+    def test_restarts(self):
+        text = GENERAL + 'restart_limit = 3\nrestart_window_ms = 500\nwhen_exhausted = "reboot"\n'
+        tty = self.load(text).units[2]
+        self.assertEqual((tty.restart_limit, tty.restart_window_ms, tty.when_exhausted), (3, 500, "reboot"))
+        self.assertIn(".restarts = { 3, 500, TK_EXHAUSTED_REBOOT }",
+                      manifest.source(self.load(text), service.load_all("services"), {"system": 10, "tty": 20}))
+
+    def test_units_take_the_strictest_recovery(self):
+        alone = self.load(GENERAL.replace('["fs", "mem", "proc"]', '["fs"]') + '[unit.rest]\nservices = ["mem", "proc"]\nclass = "IC1"\n')
+        self.assertEqual([u.recovery for u in alone.units], ["essential", "stable", "stateless", "essential"])
+        self.assertEqual(self.load(GENERAL).units[1].recovery, "essential")
+
     def test_manifest_has_everything(self):
         composed = self.load(GENERAL)
         text = manifest.source(composed, service.load_all("services"), {"system": 10, "tty": 20})
@@ -108,7 +120,7 @@ class Refuse(Case):
         self.refused(GENERAL + "stack = 5\n", "p.toml:12: unknown key 'stack'")
         self.refused("[profil]\n" + GENERAL, "p.toml:1: unknown key 'profil'")
         self.refused(GENERAL + 'rights = ["root"]\n', "p.toml:12: 'root' is not one of memory, threads, clients, domains, power")
-        self.refused(GENERAL + 'recovery = "magic"\n', "p.toml:12: 'magic' is not one of essential, stateless, replay, stable")
+        self.refused(GENERAL + 'recovery = "magic"\n', "p.toml:12: 'magic' is not one of essential, stable, replay, stateless")
 
     def test_missing_and_double_services(self):
         self.refused(GENERAL.replace('"fs", ', ""), "p.toml:1: service 'fs' is in no unit")
@@ -133,6 +145,13 @@ class Refuse(Case):
 
     def test_recovery_must_be_supported(self):
         self.refused(GENERAL + 'recovery = "replay"\n', "p.toml:12: service 'tty' cannot recover as 'replay'")
+
+    def test_restarts(self):
+        self.refused(GENERAL + "restart_limit = 65\n", "p.toml:12: 'restart_limit' is 0 to 64, not 65")
+        self.refused(GENERAL + 'when_exhausted = "pray"\n', "p.toml:12: 'pray' is not one of reboot, stay_down")
+        self.refused(GENERAL.replace('"IC1"', '"IC1"\nrestart_limit = 1'), "p.toml:9: unit 'system' is essential: it is never restarted")
+        self.refused(GENERAL.replace('"IC0"', '"IC2"').replace('"IC1"', '"IC0"\nrecovery = "stable"').replace('["fs", "mem", "proc"]', '["fs"]')
+                     + '[unit.rest]\nservices = ["mem", "proc"]\nclass = "IC1"\n', "p.toml:9: a unit of class IC0 can't be stable")
 
     def test_circles(self):
         text = GENERAL.replace('["fs", "mem", "proc"]', '["fs", "proc"]').replace('["tty"]', '["tty", "mem"]')
