@@ -20,6 +20,7 @@ sys.path[:0] = [os.path.join(TOP, "tools"), HERE]
 
 import tap  # noqa: E402
 from boot import run as boot_cases  # noqa: E402
+from composition import run as composition_cases  # noqa: E402
 from isolation import run as raid  # noqa: E402
 from kill import run as kill_cases  # noqa: E402
 from launcher import cases as launcher_cases  # noqa: E402
@@ -49,6 +50,7 @@ class Tier:
     shell: tuple        # ... a session with the shell
     launcher: tuple     # ... the launcher's cases
     boot: tuple         # ... unlike machines and loaders; only the profile counts
+    composition: tuple  # ... whose linked units are read; only the profiles count
     seeds: int          # of the hostile unit
     calls: int          # that it makes
     processes: int      # fork and exec in a session
@@ -58,18 +60,20 @@ class Tier:
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
 IDLE = 45
-SUITES = ("unit", "isolation", "fuzz", "raid", "kill", "abi", "shell", "launcher", "boot")
+SUITES = ("unit", "composition", "isolation", "fuzz", "raid", "kill", "abi", "shell", "launcher", "boot")
+COMPOSED = (Configuration("general", 2), Configuration("tee", 2))
 CLASSES = ("isolation-ic0", "isolation-ic1", "isolation-ic2")
 TIERS = {
     "ci": Tier(isolation=tuple(Configuration(profile, 2) for profile in CLASSES) + (Configuration("isolation-ic1", 1, False),),
                abi=(Configuration("general", 2), Configuration("general", 1, False), Configuration("tee", 2), Configuration("fast", 2)),
                fuzz=(Configuration("fuzz", 2),), seeds=1, calls=20000,
                shell=(Configuration("general", 2), Configuration("tee", 1), Configuration("fast", 1)),
-               launcher=(Configuration("general", 2),), boot=(Configuration("general", 2),), processes=200, limit=400),
+               launcher=(Configuration("general", 2),), boot=(Configuration("general", 2),), composition=COMPOSED, processes=200, limit=400),
     "long": Tier(isolation=tuple(Configuration(profile, smp, pks) for profile in CLASSES for smp in (1, 2, 4) for pks in (True, False)),
                  fuzz=(Configuration("fuzz", 1), Configuration("fuzz", 4)), seeds=10, calls=100000,
                  abi=EVERYWHERE, shell=EVERYWHERE, launcher=EVERYWHERE,
-                 boot=tuple(Configuration(profile, 2) for profile in ("general", "tee", "fast")), processes=1000, limit=900),
+                 boot=tuple(Configuration(profile, 2) for profile in ("general", "tee", "fast")), composition=COMPOSED,
+                 processes=1000, limit=900),
 }
 
 
@@ -247,6 +251,13 @@ def boot_suites(tally, configurations):
             tally.add(f"boot {configuration.profile}", name, trouble, "SKIP" if skipped else "")
 
 
+def composition_suites(tally, configurations):
+    """Only with all its profiles, which are compared."""
+    if configurations == list(COMPOSED):
+        for name, trouble in composition_cases.run():
+            tally.add("composition", name, trouble)
+
+
 def unit_suites(tally):
     """The host's tests, whose own closing line is counted in."""
     run = subprocess.run([os.path.join(HERE, "unit", "run.py")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
@@ -285,6 +296,7 @@ def main():
     runnable = {suite: [c for c in configurations if c.profile in built] for suite, configurations in chosen.items()}
     if any(runnable.values()):
         root.default(os.path.join(TOP, "build"))
+    composition_suites(tally, runnable.get("composition", []))
     isolation_suites(tally, runnable.get("isolation", []), 60)
     fuzz_suites(tally, runnable.get("fuzz", []), tier.seeds, tier.calls)
     if "raid" in options.suite:

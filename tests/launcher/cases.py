@@ -70,6 +70,8 @@ def run(options, limit):
     results = [_case(options, case, limit) for case in PROGRAMS]
     status, _, _ = launch(options + ["--timeout", "5"], ["sleep", "1000"], 60)
     results.append(("time_limit_is_status_124", None if status == 124 else f"exit status {status}"))
+    more = ("more_memory_than_the_host_has", ["sh", "-c", "test $(awk '/MemTotal/ { print $2 }' /proc/meminfo) -gt 66000000"], 0, b"")
+    results.append(_case(options + ["--memory", "64G"], more, limit))
     results.append(_profile(options))
     results.append(_bench(options))
     for name, wrong in (("unknown_option_is_refused", ["--nonsense"]), ("unknown_profile_is_refused", ["--profile", "nope"]),

@@ -49,7 +49,9 @@ class Machine:
     extra: list = field(default_factory=list)
 
     def command(self):
-        words = [QEMU, "-machine", "q35", "-accel", self.accel, "-cpu", "host" if self.accel == "kvm" else self.cpu,
+        # The host gives the guest's memory page by page, so a machine may have more than the host would promise.
+        words = [QEMU, "-machine", "q35,memory-backend=ram", "-object", f"memory-backend-ram,id=ram,size={self.memory},reserve=off",
+                 "-accel", self.accel, "-cpu", "host" if self.accel == "kvm" else self.cpu,
                  "-smp", str(self.smp), "-m", self.memory, "-kernel", self.image, "-display", "none", "-vga", "none",
                  "-serial", self.serial, "-nic", "none", "-no-reboot", "-debugcon", f"file:{self.report}"]
         if self.initrd:
