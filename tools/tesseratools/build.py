@@ -4,6 +4,7 @@ import concurrent.futures
 import fcntl
 import glob
 import os
+import re
 import subprocess
 import sys
 
@@ -179,12 +180,26 @@ class Builder:
         return objects
 
 
+OFFSETS = f"core/arch/{ARCH}/offsets.c"
+
+
 def core_sources():
-    return sorted(p for folder in ("core", f"core/arch/{ARCH}") for s in ("c", "S") for p in glob.glob(f"{folder}/*.{s}"))
+    found = (p for folder in ("core", f"core/arch/{ARCH}") for s in ("c", "S") for p in glob.glob(f"{folder}/*.{s}"))
+    return sorted(p for p in found if p != OFFSETS)
 
 
 def core_includes(builder):
-    return ["-Icore", f"-Icore/arch/{ARCH}"] + builder.includes()
+    return ["-Icore", f"-Icore/arch/{ARCH}", f"-I{builder.build}/gen/core"] + builder.includes()
+
+
+def core_offsets(builder):
+    """Makes the header of offsets that entry code includes, of what the compiler says for each line of OFFSETS."""
+    listing = f"{builder.build}/gen/core/offsets.s"
+    flags = [f.format(top=builder.top) for f in FLAGS] + WARNINGS + core_includes(builder)
+    builder.run(listing, [CC] + flags + ["-MD", "-MF", listing + ".d", "-S", OFFSETS, "-o", listing], [OFFSETS], f"GEN  {OFFSETS}")
+    with open(listing, encoding="ascii") as source:
+        values = re.findall(r"^\s*# offset (\w+) (\d+)$", source.read(), re.M)
+    write_changed(f"{builder.build}/gen/core/arch/offsets.h", "".join(f"#define {name} {value}\n" for name, value in values))
 
 
 def runtime_sources(gate):
@@ -237,6 +252,7 @@ def image_objects(builder, profile, images):
     sizes = {name: os.path.getsize(path) for name, path in images.items()}
     manifest_source = write_changed(f"{folder}/gen/manifest.c", manifest.source(profile, builder.services, sizes))
     images_source = write_changed(f"{folder}/gen/images.S", manifest.images_source(images))
+    core_offsets(builder)
     groups = [(core_sources(), core_includes(builder)), ([manifest_source], builder.includes())]
     if all(unit.isolation for unit in profile.units):
         groups.append((sorted(glob.glob("lib/*.c")), builder.includes()))
@@ -248,6 +264,7 @@ def service_build(builder, name):
     """Only compiles one service, or "core", to see whether it does."""
     builder.headers()
     if name == "core":
+        core_offsets(builder)
         builder.compile([(core_sources(), core_includes(builder))])
         return
     service = builder.services[name]

@@ -12,7 +12,7 @@ from .errors import UsageError
 
 SOURCES = "tools/profiler"
 COMPILE = ["clang-14", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden"]
-OFFSETS = "core/arch/x86_64/include/arch/offsets.h"
+OFFSETS = "gen/core/arch/offsets.h"   # in the build folder
 LAYOUT = "core/arch/x86_64/include/arch/layout.h"
 MEMORY_MAX = 2 << 30           # above it, memory does not stand in the file at its own addresses
 VOTE_BYTES = 12                # blocks shorter than that say nothing about which file they are of
@@ -46,12 +46,13 @@ def size_of(text):
     return int(text[:-1]) << {"M": 20, "G": 30}[text[-1].upper()]
 
 
-def plugin_arguments(core, plugin, counts, memory_path, memory_size):
+def plugin_arguments(core, build, counts, memory_path, memory_size):
     """The plugin's argument of QEMU: what it must know of the core's image, which stays at its link address."""
+    offsets = os.path.join(build, OFFSETS)
     words = {"out": counts, "memory": memory_path, "memory_size": memory_size, "stubs": core.symbols["vector_stubs"][0],
-             "current": define(OFFSETS, "CPU_CURRENT"), "client_root": define(OFFSETS, "THREAD_CLIENT_ROOT"),
-             "domain": define(OFFSETS, "THREAD_DOMAIN"), "physmap": define(LAYOUT, "ARCH_PHYSMAP")}
-    text = plugin + "".join(f",{name}={value:#x}" if isinstance(value, int) else f",{name}={value}" for name, value in words.items())
+             "current": define(offsets, "CPU_CURRENT"), "client_root": define(offsets, "THREAD_CLIENT_ROOT"),
+             "domain": define(offsets, "THREAD_DOMAIN"), "physmap": define(LAYOUT, "ARCH_PHYSMAP")}
+    text = plugin_build(build) + "".join(f",{name}={value:#x}" if isinstance(value, int) else f",{name}={value}" for name, value in words.items())
     return text
 
 
@@ -252,5 +253,5 @@ def machine_describe(folder, build, initrd, log, memory, append, counts, memory_
     described = machine.Machine(os.path.join(folder, "tessera.elf"), initrd, log, memory=memory, append=f"nokaslr {append}", icount=True)
     described.extra = ["-machine", "memory-backend=profiled", "-object",
                        f"memory-backend-file,id=profiled,size={size},mem-path={memory_path},share=on",
-                       "-plugin", plugin_arguments(core, plugin_build(build), counts, memory_path, size)]
+                       "-plugin", plugin_arguments(core, build, counts, memory_path, size)]
     return described

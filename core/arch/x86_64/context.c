@@ -1,8 +1,6 @@
-/* Saved state of threads: setting it up, switching it, registers of applications. Offsets of entry code are asserted here. */
-#include <stddef.h>
+/* Saved state of threads: setting it up, switching it, registers of applications. */
 #include <arch/context.h>
 #include <arch/page.h>
-#include <arch/offsets.h>
 #include <arch/selectors.h>
 #include <tessera/errno.h>
 #include "../../cpu.h"
@@ -10,87 +8,6 @@
 #include "../../domain.h"
 #include "trap.h"
 #include "../../vspace.h"
-
-#define SAME(constant, type, member) _Static_assert((constant) == offsetof(type, member), #member)
-#define SAME_CPU(constant, member) _Static_assert((constant) == ARCH_ENTRY_CPU + offsetof(struct cpu, member), #member)
-SAME(ENTRY_ORIGIN, struct arch_entry_page, origin);
-SAME(ENTRY_CORE_ROOT, struct arch_entry_page, core_root);
-SAME(ENTRY_RETURN_FRAME, struct arch_entry_page, return_frame);
-SAME(ENTRY_TSS, struct arch_entry_page, tss);
-SAME(ENTRY_CLOSE_RIGHTS, struct arch_entry_page, close_rights);
-SAME(ENTRY_CLOSE_ROOT, struct arch_entry_page, close_root);
-SAME_CPU(CPU_ENTRY_PAGE, arch.entry);
-SAME_CPU(CPU_CORE_STACK, arch.core_stack);
-SAME_CPU(CPU_SCRATCH, arch.scratch);
-SAME_CPU(CPU_ROOT, arch.root);
-SAME_CPU(CPU_UNIT_STACKS, arch.unit_stacks);
-SAME_CPU(CPU_FATAL_STACK, arch.fatal_stack);
-SAME_CPU(CPU_VECTOR_OFF, arch.vector_off);
-SAME_CPU(CPU_CURRENT, current);
-SAME_CPU(CPU_VECTOR_OWNER, vector_owner);
-SAME_CPU(CPU_RESCHEDULE, reschedule);
-SAME(FRAME_R15, struct arch_frame, r15);
-SAME(FRAME_RBX, struct arch_frame, rbx);
-SAME(FRAME_R10, struct arch_frame, r10);
-SAME(FRAME_RAX, struct arch_frame, rax);
-SAME(FRAME_RDI, struct arch_frame, rdi);
-SAME(FRAME_VECTOR, struct arch_frame, vector);
-SAME(FRAME_RIP, struct arch_frame, rip);
-SAME(FRAME_RFLAGS, struct arch_frame, rflags);
-SAME(FRAME_RSP, struct arch_frame, rsp);
-SAME(THREAD_USER, struct thread, arch.user);
-SAME(THREAD_SERVICE, struct thread, arch.service);
-SAME(THREAD_FS_BASE, struct thread, arch.fs_base);
-SAME(THREAD_GS_BASE, struct thread, arch.gs_base);
-SAME(THREAD_SYSCALL, struct thread, arch.syscall);
-SAME(THREAD_VECTOR_LIVE, struct thread, arch.vector_live);
-SAME(THREAD_DOMAIN, struct thread, domain);
-SAME(THREAD_TOP, struct thread, top);
-SAME(THREAD_PAGE, struct thread, page);
-SAME(THREAD_CLIENT_ROOT, struct thread, client_root);
-SAME(THREAD_STACK_TOP, struct thread, stack_top);
-SAME(THREAD_RESUME_IP, struct thread, resume_ip);
-SAME(THREAD_RESUME_SP, struct thread, resume_sp);
-SAME(THREAD_RESULT, struct thread, result);
-SAME(THREAD_OUTS, struct thread, outs);
-SAME(THREAD_ID, struct thread, id);
-SAME(THREAD_BADGE, struct thread, badge);
-SAME(THREAD_RESUME, struct thread, resume);
-SAME(THREAD_ATTENTION, struct thread, attention);
-SAME(THREAD_ACTIVATIONS, struct thread, activations);
-SAME(ACTIVATION_DOMAIN, struct activation, domain);
-SAME(ACTIVATION_CALLER, struct activation, caller);
-SAME(ACTIVATION_RETURN_IP, struct activation, return_ip);
-SAME(ACTIVATION_RETURN_SP, struct activation, return_sp);
-SAME(ACTIVATION_GENERATION, struct activation, generation);
-SAME(ACTIVATION_STACK, struct activation, stack);
-SAME(ACTIVATION_STACK + 2, struct activation, bulk_count);
-SAME(ACTIVATION_STACK + 3, struct activation, range_count);
-SAME(ACTIVATION_STACK + 4, struct activation, kind);
-SAME(ACTIVATION_RANGES, struct activation, ranges);
-SAME(DOMAIN_RIGHTS, struct domain, rights);
-_Static_assert(RIGHT_CLIENTS == TK_RIGHT_CLIENTS, "entry code");
-_Static_assert(ONE_RANGE == TK_PARAM(TK_PARAM_APP_IN, 1, 0) && ONE_RANGE + 1 == TK_PARAM(TK_PARAM_APP_OUT, 1, 0)
-	&& ONE_RANGE + 2 == TK_PARAM(TK_PARAM_APP_INOUT, 1, 0), "entry code");
-SAME(DOMAIN_ORIGIN, struct domain, arch.origin);
-SAME(DOMAIN_KEY_RIGHTS, struct domain, arch.key_rights);
-SAME(DOMAIN_ROOT, struct domain, arch.root);
-SAME(DOMAIN_ID, struct domain, id);
-SAME(DOMAIN_CLASS, struct domain, class);
-SAME(DOMAIN_STATE, struct domain, state);
-SAME(DOMAIN_GENERATION, struct domain, generation);
-SAME(DOMAIN_ENTRY, struct domain, entry);
-SAME(DOMAIN_STACK_TOPS, struct domain, stack_tops);
-SAME(DOMAIN_STACKS_FREE, struct domain, stacks_free);
-SAME(DOMAIN_STACK_WAITING, struct domain, stack_waiting);
-SAME(DOMAIN_GATE_TABLE, struct domain, gate_table);
-SAME(DOMAIN_STACK_USERS, struct domain, stack_users);
-SAME(GATE_DOMAIN, struct gate, domain);
-SAME(GATE_OPS, struct gate, ops);
-SAME(GATE_OP_COUNT, struct gate, op_count);
-SAME(GATE_FIRST, struct gate, first);
-_Static_assert(ACTIVATION_SIZE == sizeof(struct activation) && GATE_SIZE == sizeof(struct gate), "entry code");
-_Static_assert(FRAME_SIZE == sizeof(struct arch_frame), "entry code");
 
 /* Flags that programs see as Linux lets them set them: arithmetic, TF, DF, NT, AC, ID; interrupts always on. */
 #define FLAGS_SETTABLE 0x254dd5ul
