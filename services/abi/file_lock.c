@@ -45,7 +45,7 @@ static long lock_set(struct shim_thread *t, struct shim_file *file, const struct
 		if (result < 0)
 			break;
 	}
-	if (request->kind == FS_LOCK_POSIX && fs_lock_cancel(handle, request->owner) < 0)
+	if (request->kind == FS_LOCK_POSIX && fs_lock_cancel(handle, request) < 0)
 		return -EBADF;
 	return result;
 }

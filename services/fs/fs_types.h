@@ -129,7 +129,7 @@ enum fs_lock_kind {
 	FS_LOCK_OPEN,   /* F_OFD_*: the owner is the open file */
 	FS_LOCK_FLOCK,  /* flock(2): the whole file, the owner is the open file */
 };
-enum fs_lock_command { FS_LOCK_TEST, FS_LOCK_SET, FS_LOCK_SET_WAIT }; /* SET_WAIT: -EAGAIN queues the owner: call again or lock_cancel */
+enum fs_lock_command { FS_LOCK_TEST, FS_LOCK_SET, FS_LOCK_SET_WAIT }; /* SET_WAIT: -EAGAIN queues the request: call again or lock_cancel */
 enum fs_lock_type { FS_LOCK_READ = 0, FS_LOCK_WRITE = 1, FS_LOCK_NONE = 2 }; /* F_RDLCK, F_WRLCK, F_UNLCK */
 struct fs_lock {
 	u32 kind, command, type;

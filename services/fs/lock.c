@@ -15,10 +15,10 @@ struct lock_record {
 	u32 kind, type;
 	i32 pid;
 };
-struct lock_waiter {
+struct lock_waiter {              /* of kind FS_LOCK_POSIX */
 	struct lock_waiter *next;
 	struct fs_locks *locks;
-	u64 owner, blocker;       /* of kind FS_LOCK_POSIX both */
+	struct fs_lock request;   /* for whom it waits is looked up when somebody asks: locks change before the waiter has run again */
 };
 struct fs_locks {
 	struct lock_record *records, *flocks;
@@ -175,31 +175,47 @@ static void range_set(struct lock_record **list, const struct fs_lock *request, 
 	record_insert(list, record);
 }
 
+/* The owner for whose record lock another owner waits now. */
+static bool blocker_find(u64 owner, u64 *blocker)
+{
+	const struct lock_waiter *waiter;
+
+	for (waiter = waiters; waiter; waiter = waiter->next) {
+		const struct lock_record *conflict;
+
+		if (waiter->request.owner != owner)
+			continue;
+		conflict = conflict_find(waiter->locks->records, &waiter->request);
+		if (conflict && conflict->kind == FS_LOCK_POSIX) {
+			*blocker = conflict->owner;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Would waiting for `blocker` make a circle of owners that wait for each other? */
 static bool deadlock_found(u64 owner, u64 blocker)
 {
-	const struct lock_waiter *waiter;
-	u32 steps;
-
-	for (steps = 0; steps < WAITERS_SEARCHED; steps++) {
-		for (waiter = waiters; waiter && waiter->owner != blocker; waiter = waiter->next)
-			;
-		if (!waiter)
+	for (u32 steps = 0; steps < WAITERS_SEARCHED; steps++) {
+		if (!blocker_find(blocker, &blocker))
 			return false;
-		blocker = waiter->blocker;
 		if (blocker == owner)
 			return true;
 	}
 	return false;
 }
 
-/* Takes the owner's waiting entry for this file out of the list. */
-static struct lock_waiter *waiter_take(struct fs_locks *locks, u64 owner)
+/* Takes what waits for the same request out of the list: another thread of the owner may wait for another range. */
+static struct lock_waiter *waiter_take(struct fs_locks *locks, const struct fs_lock *request)
 {
 	struct lock_waiter **at, *waiter;
 
 	for (at = &waiters; (waiter = *at); at = &waiter->next) {
-		if (waiter->locks != locks || waiter->owner != owner)
+		const struct fs_lock *other = &waiter->request;
+
+		if (waiter->locks != locks || other->owner != request->owner || other->type != request->type
+		    || other->start != request->start || other->end != request->end)
 			continue;
 		*at = waiter->next;
 		return waiter;
@@ -215,7 +231,7 @@ static long request_commit(struct fs_locks *locks, const struct fs_lock *request
 	struct lock_record **list = request->kind == FS_LOCK_FLOCK ? &locks->flocks : &locks->records;
 	const struct lock_record *conflict = request->type == FS_LOCK_NONE ? NULL : conflict_find(*list, request);
 	bool posix = request->kind == FS_LOCK_POSIX;
-	struct lock_waiter *old = posix ? waiter_take(locks, request->owner) : NULL;
+	struct lock_waiter *old = posix ? waiter_take(locks, request) : NULL;
 	u32 before;
 
 	if (old) {
@@ -227,7 +243,7 @@ static long request_commit(struct fs_locks *locks, const struct fs_lock *request
 			return -EAGAIN;
 		if (deadlock_found(request->owner, conflict->owner))
 			return -EDEADLK;
-		*memory->waiter = (struct lock_waiter){ waiters, locks, request->owner, conflict->owner };
+		*memory->waiter = (struct lock_waiter){ waiters, locks, *request };
 		waiters = memory->waiter;
 		memory->waiter = NULL;
 		return -EAGAIN;
@@ -335,7 +351,7 @@ long fs_op_lock_word(const struct rt_request *rq, u64 handle, u64 *pollword)
 	return *pollword ? 0 : -ENOMEM;
 }
 
-long fs_op_lock_cancel(const struct rt_request *rq, u64 handle, u64 owner)
+long fs_op_lock_cancel(const struct rt_request *rq, u64 handle, const struct fs_lock *request)
 {
 	struct fs_file *file = fs_file_get(rq, handle);
 	struct lock_waiter *waiter = NULL;
@@ -344,7 +360,7 @@ long fs_op_lock_cancel(const struct rt_request *rq, u64 handle, u64 owner)
 		return -EBADF;
 	if (file->inode->locks) {
 		lock_acquire(&locks_lock);
-		waiter = waiter_take(file->inode->locks, owner);
+		waiter = waiter_take(file->inode->locks, request);
 		lock_release(&locks_lock);
 	}
 	heap_free(waiter);

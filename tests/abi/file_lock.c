@@ -1,6 +1,7 @@
 /* Descriptors and locks: dup, fcntl, POSIX locks, open-file-description locks and flock. */
 #include "check.h"
 
+#include <pthread.h>
 #include <sys/file.h>
 
 static struct flock lock_of(short type, off_t start, off_t length)
@@ -232,6 +233,100 @@ static void deadlock_is_found(void)
 	CHECK_EQ(step[1], 0);
 }
 
+#define LEAPS 300
+
+/* Each takes the byte ahead, which the other leaves, and leaves its own: a circle only for who takes a woken waiter for one that waits. */
+static void leapfrog(int file, off_t at)
+{
+	for (unsigned i = 0; i < LEAPS; i++) {
+		off_t next = (at + 1) % 3;
+
+		REQUIRE_OK(lock_set(file, F_SETLKW, F_WRLCK, next, 1));
+		REQUIRE_OK(lock_set(file, F_SETLK, F_UNLCK, at, 1));
+		at = next;
+	}
+}
+
+static void leapfrog_child(void *argument)
+{
+	volatile int *step = argument;
+	int file = open("file", O_RDWR);
+
+	REQUIRE_OK(lock_set(file, F_SETLK, F_WRLCK, 1, 1));
+	*step = 1;
+	leapfrog(file, 1);
+}
+
+static void no_deadlock_where_locks_move_on(void)
+{
+	volatile int *step = pages_shared(1);
+	int file;
+	pid_t pid;
+
+	scratch_enter();
+	file = file_make("file", "0123456789", 0);
+	REQUIRE_OK(lock_set(file, F_SETLK, F_WRLCK, 0, 1));
+	pid = child_start(leapfrog_child, (void *)step);
+	REQUIRE(WAIT_UNTIL(*step == 1));
+	leapfrog(file, 0);
+	CHECK_OK(lock_set(file, F_SETLK, F_UNLCK, 0, 0));
+	CHECK_EXITED(child_wait(pid), 0);
+}
+
+static volatile int *crosswise; /* a step, and the threads' ids */
+
+static void *thread_waits(void *argument)
+{
+	long at = (long)argument;
+
+	crosswise[1 + at] = gettid();
+	return (void *)(long)(lock_set(open("file", O_RDWR), F_SETLKW, F_WRLCK, at, 1) < 0 ? errno : 0);
+}
+
+static void two_threads_wait(void *argument)
+{
+	int file = open("file", O_RDWR);
+	pthread_t threads[2];
+	void *result;
+
+	(void)argument;
+	REQUIRE_OK(lock_set(file, F_SETLK, F_WRLCK, 2, 1));
+	signal_set(SIGUSR1, signal_count, 0);
+	for (long i = 0; i < 2; i++) {
+		REQUIRE(pthread_create(&threads[i], NULL, thread_waits, (void *)i) == 0);
+		REQUIRE(WAIT_UNTIL(crosswise[1 + i]));
+		task_wait_asleep(crosswise[1 + i]);
+	}
+	crosswise[0] = 1;
+	CHECK(WAIT_UNTIL(crosswise[0] == 2));
+	pthread_kill(threads[1], SIGUSR1);
+	pthread_join(threads[1], &result);
+	CHECK_EQ(result, EINTR);
+	crosswise[0] = 3;
+	pthread_join(threads[0], &result);
+	CHECK_EQ(result, 0);
+}
+
+/* Threads of a process that wait for two ranges are two that wait, and one that is interrupted takes only its own wait back. */
+static void each_thread_waits_by_itself(void)
+{
+	int file;
+	pid_t pid;
+
+	scratch_enter();
+	crosswise = pages_shared(1);
+	file = file_make("file", "0123456789", 0);
+	REQUIRE_OK(lock_set(file, F_SETLK, F_WRLCK, 0, 2));
+	pid = child_start(two_threads_wait, NULL);
+	REQUIRE(WAIT_UNTIL(crosswise[0] == 1));
+	CHECK_ERR(lock_set(file, F_SETLKW, F_WRLCK, 2, 1), EDEADLK);
+	crosswise[0] = 2;
+	REQUIRE(WAIT_UNTIL(crosswise[0] == 3));
+	CHECK_ERR(lock_set(file, F_SETLKW, F_WRLCK, 2, 1), EDEADLK);
+	CHECK_OK(lock_set(file, F_SETLK, F_UNLCK, 0, 0));
+	CHECK_EXITED(child_wait(pid), 0);
+}
+
 static void ofd_locks_belong_to_the_open_file(void)
 {
 	int one, two, copy;
@@ -307,5 +402,6 @@ static void flock_waits(void)
 }
 
 TESTS(TEST(dup_family), TEST(status_flags), TEST(posix_locks_exclude), TEST(getlk_names_the_holder), TEST(lock_errors),
-      TEST(setlkw_waits), TEST(setlkw_is_interrupted), TEST(deadlock_is_found), TEST(ofd_locks_belong_to_the_open_file),
+      TEST(setlkw_waits), TEST(setlkw_is_interrupted), TEST(deadlock_is_found),
+      TEST(no_deadlock_where_locks_move_on), TEST(each_thread_waits_by_itself), TEST(ofd_locks_belong_to_the_open_file),
       TEST(flock_is_of_the_open_file), TEST(flock_waits))

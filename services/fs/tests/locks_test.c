@@ -22,6 +22,13 @@ static long lock(u64 file, u64 owner, u32 command, u32 type, u64 start, u64 end)
 	return command == FS_LOCK_TEST && !error ? (long)result.type : error;
 }
 
+static long lock_cancel(u64 file, u64 owner, u32 type, u64 start, u64 end)
+{
+	struct fs_lock request = { .kind = FS_LOCK_POSIX, .command = FS_LOCK_SET_WAIT, .type = type, .owner = owner, .start = start, .end = end };
+
+	return fs_op_lock_cancel(&fake_rq, file, &request);
+}
+
 static bool model_conflict(u32 owner, u32 type, u32 start, u32 end)
 {
 	for (u32 other = 0; other < OWNERS; other++)
@@ -73,10 +80,43 @@ static void deadlocks(void)
 	CHECK_EQUAL(lock(file, 1, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 2, 2), -EAGAIN);
 	CHECK_EQUAL(lock(file, 2, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 3, 3), -EAGAIN);
 	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 1, 1), -EDEADLK);
-	CHECK_EQUAL(fs_op_lock_cancel(&fake_rq, file, 2), 0);
+	CHECK_EQUAL(lock_cancel(file, 2, FS_LOCK_WRITE, 3, 3), 0);
 	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 1, 1), -EAGAIN);
 	CHECK_EQUAL(lock(file, 2, FS_LOCK_SET, FS_LOCK_NONE, 2, 2), 0);
 	CHECK_EQUAL(lock(file, 1, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 2, 2), 0);
+	file_close(file);
+	CHECK_EQUAL(remove_name("/locked"), 0);
+}
+
+/* A waiter waits for whoever has the lock now, not for who had it when it began to wait, and each of an owner's requests waits by itself. */
+static void waiters_follow_locks(void)
+{
+	u64 file = file_open("/locked", FS_O_RDWR | FS_O_CREAT, 0600);
+
+	CHECK_EQUAL(lock(file, 1, FS_LOCK_SET, FS_LOCK_WRITE, 0, 0), 0);
+	CHECK_EQUAL(lock(file, 2, FS_LOCK_SET, FS_LOCK_WRITE, 1, 1), 0);
+	CHECK_EQUAL(lock(file, 1, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 1, 1), -EAGAIN);
+	/* 2 lets go, and 1 has not run again: 2 may wait for 1. */
+	CHECK_EQUAL(lock(file, 2, FS_LOCK_SET, FS_LOCK_NONE, 1, 1), 0);
+	CHECK_EQUAL(lock(file, 2, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 0, 0), -EAGAIN);
+	/* 3 takes what 2 left: now 1 waits for 3, so 3 may not wait for 1, nor for 2, who waits for 1. */
+	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET, FS_LOCK_WRITE, 1, 1), 0);
+	CHECK_EQUAL(lock(file, 2, FS_LOCK_SET, FS_LOCK_WRITE, 2, 2), 0);
+	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET_WAIT, FS_LOCK_READ, 0, 0), -EDEADLK);
+	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET_WAIT, FS_LOCK_READ, 2, 2), -EDEADLK);
+	/* A weaker lock lets readers in: 1 waits for a write lock still. */
+	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET, FS_LOCK_READ, 1, 1), 0);
+	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET_WAIT, FS_LOCK_READ, 0, 0), -EDEADLK);
+	/* Another thread of 1 asks for another range: the first one waits on. */
+	CHECK_EQUAL(lock(file, 1, FS_LOCK_SET, FS_LOCK_READ, 30, 30), 0);
+	CHECK_EQUAL(lock_cancel(file, 1, FS_LOCK_WRITE, 30, 30), 0);
+	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET_WAIT, FS_LOCK_READ, 0, 0), -EDEADLK);
+	CHECK_EQUAL(lock_cancel(file, 1, FS_LOCK_WRITE, 1, 1), 0);
+	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET_WAIT, FS_LOCK_READ, 0, 0), -EAGAIN);
+	CHECK_EQUAL(lock_cancel(file, 3, FS_LOCK_READ, 0, 0), 0);
+	CHECK_EQUAL(lock_cancel(file, 2, FS_LOCK_WRITE, 0, 0), 0);
+	for (u64 owner = 1; owner <= 3; owner++)
+		CHECK_EQUAL(fs_op_lock_drop(&fake_rq, file, owner), 0);
 	file_close(file);
 	CHECK_EQUAL(remove_name("/locked"), 0);
 }
@@ -111,5 +151,6 @@ void test_locks(void)
 {
 	test_run("random record locks", random_locks);
 	test_run("deadlocks", deadlocks);
+	test_run("waiters follow locks", waiters_follow_locks);
 	test_run("locks of whole files", whole_files);
 }
