@@ -56,6 +56,22 @@ struct shim_file *file_get(struct shim_thread *t, i32 fd)
 	return file;
 }
 
+struct file_use file_use_begin(struct shim_thread *t, i32 fd)
+{
+	const struct shim_fd_table *table = t->process->files;
+
+	/* Both counts rise from one by a call of this thread alone, or by who only lists the table. */
+	if (unlikely(t->process->threads != 1 || table->references != 1))
+		return (struct file_use){ file_get(t, fd), true };
+	return (struct file_use){ (u32)fd < table->capacity ? table->fds[fd].file : NULL, false };
+}
+
+void file_use_end(struct file_use use)
+{
+	if (unlikely(use.held))
+		file_put(use.file);
+}
+
 struct shim_fd_table *fd_table_create(void)
 {
 	struct shim_fd_table *table = heap_alloc(sizeof(*table));

@@ -1,6 +1,6 @@
 /*
- * poll and select: one look at each descriptor; if none is ready, a wait on the one event word, or on a set of watches, then
- * a look again. A descriptor's file is held while its word is waited on.
+ * poll and select: one look at each descriptor under the lock of their table; if none is ready, a wait on the one event word, or on a
+ * set of watches, then a look again. A descriptor's file is held while its word is waited on.
  */
 #include "poll.h"
 #include "include/abi_fcntl.h"
@@ -145,11 +145,54 @@ long poll_entries(struct shim_thread *t, struct poll_entry *entries, u32 count, 
 
 nanos_t deadline_after(nanos_t length)
 {
-	nanos_t now = clock_monotonic();
+	nanos_t now;
 
 	if (length == 0)
 		return 0;
+	now = clock_monotonic();
 	return length >= NANOS_NEVER - now ? NANOS_NEVER : now + length;
+}
+
+#define LOOK_ENTRIES 64u /* looked at in one hold of the table's lock */
+
+/* Fills revents and counts those that have some; false: a file is to be asked, not only looked at. */
+static bool descriptors_look(struct shim_fd_table *table, struct linux_pollfd *fds, u32 count, u32 *ready)
+{
+	bool looked = true;
+
+	lock_acquire(&table->lock);
+	for (u32 i = 0; i < count && looked; i++) {
+		const struct shim_file *file;
+		u32 level = 0;
+
+		if (fds[i].fd >= 0) {
+			file = (u32)fds[i].fd < table->capacity ? table->fds[fds[i].fd].file : NULL;
+			looked = !file || !file->ops->ready;
+			level = !file ? POLLNVAL : looked ? file_level(file) & ((u16)fds[i].events | POLL_ALWAYS) : 0;
+		}
+		fds[i].revents = (i16)level;
+		*ready += level != 0;
+	}
+	lock_release(&table->lock);
+	return looked;
+}
+
+/* The first look of a poll, in parts, from and to the application's array; -EAGAIN: a file is to be asked. */
+static long poll_look(struct shim_thread *t, vaddr_t fds, u32 count)
+{
+	struct linux_pollfd own[LOOK_ENTRIES];
+	u32 ready = 0, part;
+
+	for (u32 done = 0; done < count; done += part, fds += part * sizeof(*own)) {
+		part = count - done < LOOK_ENTRIES ? count - done : LOOK_ENTRIES;
+		if (user_copy_in(own, fds, part * sizeof(*own)) < 0)
+			return -EFAULT;
+		if (!descriptors_look(t->process->files, own, part, &ready))
+			return -EAGAIN;
+		if (user_copy_out(fds, own, part * sizeof(*own)) < 0)
+			return -EFAULT;
+	}
+	return ready;
 }
 
 /* A poll's two arrays: its own few entries serve most calls without the heap. */
@@ -178,14 +221,12 @@ static void arrays_free(struct poll_arrays *arrays)
 		heap_free(arrays->entries);
 }
 
-/* poll with a deadline: the work of poll, ppoll, and of a restarted poll. */
-static long poll_descriptors(struct shim_thread *t, vaddr_t fds, u32 count, nanos_t deadline)
+/* Waits until something is ready, or asks the files that can't only be looked at. */
+static long poll_wait(struct shim_thread *t, vaddr_t fds, u32 count, nanos_t deadline)
 {
 	struct poll_arrays arrays;
 	long result = -ENOMEM;
 
-	if (count > t->process->files_limit)
-		return -EINVAL;
 	if (!arrays_make(&arrays, count))
 		goto out;
 	result = count ? user_copy_in(arrays.user, fds, count * sizeof(*arrays.user)) : 0;
@@ -200,6 +241,19 @@ static long poll_descriptors(struct shim_thread *t, vaddr_t fds, u32 count, nano
 		result = -EFAULT;
 out:
 	arrays_free(&arrays);
+	return result;
+}
+
+/* poll with a deadline: the work of poll, ppoll, and of a restarted poll. */
+static long poll_descriptors(struct shim_thread *t, vaddr_t fds, u32 count, nanos_t deadline)
+{
+	long result;
+
+	if (count > t->process->files_limit)
+		return -EINVAL;
+	result = poll_look(t, fds, count);
+	if (result == -EAGAIN || (result == 0 && deadline != 0))
+		result = poll_wait(t, fds, count, deadline);
 	return result;
 }
 
@@ -247,10 +301,11 @@ long sys_ppoll(struct shim_thread *t, const u64 *a)
 
 long timeout_left_put(vaddr_t to, nanos_t deadline, long result)
 {
-	nanos_t now = clock_monotonic();
+	nanos_t now;
 
-	if (deadline == NANOS_NEVER)
-		return result;
+	if (deadline == NANOS_NEVER || deadline == 0)
+		return result; /* nothing was left, and nothing is */
+	now = clock_monotonic();
 	if (timespec_put(to, deadline > now ? (i64)(deadline - now) : 0) < 0 && result == -ERESTARTNOHAND)
 		return -EINTR; /* a restart would wait anew */
 	return result;

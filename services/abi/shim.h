@@ -99,6 +99,10 @@ struct shim_file *file_create(const struct shim_file_ops *ops, u32 flags, u64 ha
 struct shim_file *file_get(struct shim_thread *t, i32 fd) must_check;  /* takes a reference; NULL: EBADF */
 void file_hold(struct shim_file *file);
 void file_put(struct shim_file *file);
+/* A file for the time of one call: without a reference while nobody but the calling thread can close its descriptor. */
+struct file_use { struct shim_file *file; bool held; };
+struct file_use file_use_begin(struct shim_thread *t, i32 fd) must_check;   /* file NULL: EBADF, and nothing to end */
+void file_use_end(struct file_use use);
 long fd_install(struct shim_thread *t, struct shim_file *file, u32 open_flags, i32 lowest) must_check; /* takes over the reference; O_CLOEXEC looked at */
 struct shim_fd_table *fd_table_create(void) must_check;
 struct shim_fd_table *fd_table_copy(struct shim_fd_table *from) must_check;
@@ -153,6 +157,7 @@ long shim_wait_word(struct shim_thread *t, const struct tk_pollword *word, u32 s
 long shim_wait_file(struct shim_thread *t, struct shim_file *file, long (*attempt)(void *), void *context);
 const volatile u32 *file_event_word(struct shim_file *file);          /* counts its events; NULL: always ready */
 u32 file_ready(struct shim_thread *t, struct shim_file *file);        /* POLL bits that hold now */
+u32 file_level(const struct shim_file *file);                         /* the same where ops->ready is NULL: a load */
 /* ppoll, pselect, epoll_pwait: sets the application's mask for the wait (set 0: nothing); end puts it back unless a signal ended
  * the wait (-EINTR, -ERESTART*): then signals_deliver does, from saved_mask, which it clears. */
 long signal_mask_begin(struct shim_thread *t, vaddr_t set, u64 size) must_check;

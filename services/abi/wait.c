@@ -32,19 +32,23 @@ const volatile u32 *file_event_word(struct shim_file *file)
 	return file->pollword ? &file->pollword->sequence : NULL;
 }
 
+/* Levels name data as POLLIN and POLLOUT; programs may ask by the other names of the same. */
+static u32 level_names(u32 level)
+{
+	_Static_assert(POLLRDNORM == POLLIN << 6 && POLLWRNORM == POLLOUT << 6, "one shift for both");
+	return level | (level & (POLLIN | POLLOUT)) << 6;
+}
+
+u32 file_level(const struct shim_file *file)
+{
+	if (!file->pollword)
+		return level_names(POLL_READABLE | POLL_WRITABLE); /* what has nothing to wait for */
+	return level_names(__atomic_load_n(&file->pollword->level, __ATOMIC_ACQUIRE)); /* before the data that it speaks of */
+}
+
 u32 file_ready(struct shim_thread *t, struct shim_file *file)
 {
-	u32 level = POLL_READABLE | POLL_WRITABLE; /* what has nothing to wait for */
-
-	if (file->ops->ready)
-		level = file->ops->ready(t, file);
-	else if (file->pollword)
-		level = __atomic_load_n(&file->pollword->level, __ATOMIC_ACQUIRE); /* before the data that it speaks of */
-	if (level & POLLIN)
-		level |= POLLRDNORM;
-	if (level & POLLOUT)
-		level |= POLLWRNORM;
-	return level;
+	return file->ops->ready ? level_names(file->ops->ready(t, file)) : file_level(file);
 }
 
 long shim_wait_file(struct shim_thread *t, struct shim_file *file, long (*attempt)(void *), void *context)

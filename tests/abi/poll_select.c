@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/select.h>
@@ -164,6 +165,80 @@ static void select_sets(void)
 	CHECK_EQ(select(pipes[0] + 1, &in, NULL, NULL, NULL), 1);
 }
 
+#define MANY 150
+
+/* More than is looked at in one go, with holes and one that is not open; the last of them becomes ready. */
+static void poll_reports_many(void)
+{
+	static struct pollfd entries[MANY];
+	int pipes[2];
+
+	REQUIRE_OK(pipe(pipes));
+	for (int i = 0; i < MANY; i++)
+		entries[i] = (struct pollfd){ .fd = i % 3 ? dup(pipes[0]) : -1, .events = POLLIN, .revents = -1 };
+	CHECK_EQ(poll(entries, MANY, 0), 0);
+	for (int i = 0; i < MANY; i++)
+		CHECK_EQ(entries[i].revents, 0);
+	entries[100].fd = 999;
+	CHECK_EQ(poll(entries, MANY, -1), 1);
+	CHECK_EQ(entries[100].revents, POLLNVAL);
+	entries[100].fd = -1;
+	entries[MANY - 1] = (struct pollfd){ .fd = pipes[1], .events = POLLOUT };
+	CHECK_EQ(poll(entries, MANY, -1), 1);
+	CHECK_EQ(entries[MANY - 1].revents, POLLOUT);
+	REQUIRE(write(pipes[1], "x", 1) == 1);
+	CHECK_EQ(poll(entries, MANY, 0), 99);
+}
+
+/* An epoll set has to be asked: its readiness is no word of its own. */
+static void sets_are_asked(void)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	struct timeval none = { 0, 0 };
+	int set = epoll_create1(0), pipes[2];
+	struct pollfd entries[2];
+	fd_set in;
+
+	REQUIRE_OK(pipe(pipes));
+	REQUIRE_OK(epoll_ctl(set, EPOLL_CTL_ADD, pipes[0], &event));
+	entries[0] = (struct pollfd){ .fd = set, .events = POLLIN };
+	entries[1] = (struct pollfd){ .fd = pipes[1], .events = POLLOUT };
+	CHECK_EQ(poll(entries, 2, 0), 1);
+	CHECK(entries[0].revents == 0 && entries[1].revents == POLLOUT);
+	FD_ZERO(&in);
+	FD_SET(set, &in);
+	CHECK_EQ(select(set + 1, &in, NULL, NULL, &none), 0);
+	CHECK(!FD_ISSET(set, &in));
+	REQUIRE(write(pipes[1], "x", 1) == 1);
+	FD_SET(set, &in);
+	FD_SET(pipes[0], &in);
+	CHECK_EQ(select((set > pipes[0] ? set : pipes[0]) + 1, &in, NULL, NULL, &none), 2);
+	CHECK(FD_ISSET(set, &in) && FD_ISSET(pipes[0], &in));
+	CHECK_EQ(poll(entries, 2, 0), 2);
+	CHECK_EQ(entries[0].revents, POLLIN);
+}
+
+/* Descriptors of many words, one bit in more than one set, bits behind the limit; a failed call leaves the sets alone. */
+static void select_of_many(void)
+{
+	struct timeval none = { 0, 0 };
+	fd_set in, out;
+	int event = eventfd(1, 0), high = fcntl(event, F_DUPFD, 300), higher = fcntl(event, F_DUPFD, 301);
+
+	REQUIRE(high == 300 && higher == 301);
+	FD_ZERO(&in);
+	FD_ZERO(&out);
+	FD_SET(event, &in);
+	FD_SET(high, &in);
+	FD_SET(high, &out);
+	FD_SET(higher, &in);
+	CHECK_EQ(select(high + 1, &in, &out, NULL, &none), 3);
+	CHECK(FD_ISSET(event, &in) && FD_ISSET(high, &in) && FD_ISSET(high, &out) && !FD_ISSET(higher, &in));
+	FD_SET(299, &in);
+	CHECK_ERR(select(high + 1, &in, &out, NULL, &none), EBADF);
+	CHECK(FD_ISSET(299, &in) && FD_ISSET(high, &in) && FD_ISSET(high, &out));
+}
+
 static void select_times_out(void)
 {
 	struct timeval timeout = { 0, 30000 };
@@ -216,4 +291,5 @@ static void pselect_swaps_the_mask(void)
 
 TESTS(TEST(poll_reports_each), TEST(poll_times_out), TEST(poll_wakes), TEST(poll_wakes_for_a_hang_up),
       TEST(poll_errors), TEST(ppoll_returns_what_remains), TEST(ppoll_swaps_the_mask), TEST(select_sets),
+      TEST(poll_reports_many), TEST(sets_are_asked), TEST(select_of_many),
       TEST(select_times_out), TEST(select_errors), TEST(pselect_swaps_the_mask))
