@@ -114,19 +114,19 @@ static long epoll_wait_set(struct shim_thread *t, struct epoll_set *set, const u
 
 static long epoll_wait_until(struct shim_thread *t, const u64 *a, nanos_t deadline)
 {
-	struct shim_file *file;
+	struct file_use use;
 	long result = -EINVAL;
 
 	if ((i32)a[2] <= 0 || (i32)a[2] > EVENTS_MAX)
 		return -EINVAL;
 	if (a[1] > rt_boot->user_limit || rt_boot->user_limit - a[1] < (u64)a[2] * sizeof(struct linux_epoll_event))
 		return -EFAULT;
-	file = file_get(t, (i32)a[0]);
-	if (!file)
+	use = file_use_begin(t, (i32)a[0]);
+	if (!use.file)
 		return -EBADF;
-	if (file->ops == &epoll_ops)
-		result = epoll_wait_set(t, file->data, a, deadline);
-	file_put(file);
+	if (use.file->ops == &epoll_ops)
+		result = epoll_wait_set(t, use.file->data, a, deadline);
+	file_use_end(use);
 	return result;
 }
 

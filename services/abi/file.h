@@ -60,11 +60,17 @@ long file_descriptors_list(struct shim_file *file, vaddr_t to, u64 size, u32 for
 
 /* file_rw.c */
 struct file_vector { struct linux_iovec *segments; u32 count; u64 total; struct linux_iovec own[8]; };
-long file_data_transfer(struct shim_thread *t, struct shim_file *file, const struct file_vector *vector, i64 offset, bool write);
+long file_data_read(struct shim_thread *t, struct shim_file *file, vaddr_t to, u64 size, i64 offset);
+long file_data_write(struct shim_thread *t, struct shim_file *file, vaddr_t from, u64 size, i64 offset);
 bool file_readable(const struct shim_file *file);
 bool file_writable(const struct shim_file *file);
 /* Cuts a write at RLIMIT_FSIZE; -EFBIG and SIGXFSZ when nothing is left. */
 long file_size_limit(struct shim_thread *t, const struct shim_file *file, u64 offset, u64 *size) must_check;
+
+/* file_device.c: null, zero and full, which have no state to ask fs for. The open file's data names the device; NULL: another one. */
+void *file_device_data(u64 info);
+long file_device_read(struct shim_file *file, vaddr_t to, u64 size) must_check;
+long file_device_write(const struct shim_file *file, u64 size) must_check;
 
 /* file_stat.c */
 long file_stat_get(struct shim_thread *t, struct shim_file *file, struct fs_stat *status) must_check;

@@ -31,20 +31,6 @@ long file_object_stat(struct shim_thread *t, struct shim_file *file, void *statu
 
 /* ---- Regular files, directories, devices that fs serves ---------------------------------------------------------------------- */
 
-static long data_read(struct shim_thread *t, struct shim_file *file, vaddr_t to, u64 size, i64 offset)
-{
-	const struct file_vector vector = { .segments = &(struct linux_iovec){ to, size }, .count = 1, .total = size };
-
-	return file_data_transfer(t, file, &vector, offset, false);
-}
-
-static long data_write(struct shim_thread *t, struct shim_file *file, vaddr_t from, u64 size, i64 offset)
-{
-	const struct file_vector vector = { .segments = &(struct linux_iovec){ from, size }, .count = 1, .total = size };
-
-	return file_data_transfer(t, file, &vector, offset, true);
-}
-
 static long position_of(struct shim_file *file, i64 offset, u32 whence, i64 *position)
 {
 	u64 found = 0;
@@ -74,6 +60,8 @@ static long data_seek(struct shim_thread *t, struct shim_file *file, i64 offset,
 	long result;
 
 	(void)t;
+	if (file->data)
+		return 0; /* a device without state has no place in it either */
 	lock_acquire(&file->position_lock);
 	result = position_of(file, offset, whence, &position);
 	if (result >= 0) {
@@ -112,7 +100,7 @@ static long data_ioctl(struct shim_thread *t, struct shim_file *file, u32 comman
 }
 
 const struct shim_file_ops file_data_ops = {
-	.name = "file", .read = data_read, .write = data_write, .seek = data_seek, .ioctl = data_ioctl, .stat = file_object_stat,
+	.name = "file", .read = file_data_read, .write = file_data_write, .seek = data_seek, .ioctl = data_ioctl, .stat = file_object_stat,
 	.flush = file_locks_flush, .map = file_map_fs, .fs_handle = file_object_handle, .close = file_object_close,
 };
 
@@ -257,7 +245,10 @@ long file_from_handle(struct shim_thread *t, u64 handle, u64 info, u64 pollword,
 		handle_close(handle);
 		return -ENOMEM;
 	}
-	made->data = (void *)(uintptr_t)FS_INFO_PID(info); /* file_descriptors_ops: whose they are */
+	if (kind == FS_KIND_DESCRIPTORS)
+		made->data = (void *)(uintptr_t)FS_INFO_PID(info); /* whose they are */
+	else if (kind == FS_KIND_DEVICE)
+		made->data = file_device_data(info);
 	result = kind == FS_KIND_STREAM ? stream_from_handle(t, made, pollword) : 0;
 	if (result < 0) {
 		file_put(made);

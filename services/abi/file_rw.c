@@ -46,25 +46,34 @@ long file_size_limit(struct shim_thread *t, const struct shim_file *file, u64 of
 	return 0;
 }
 
+/* One range from an offset on, which moves. */
+static long data_range(struct shim_file *file, vaddr_t at, u64 size, u64 *offset, bool write)
+{
+	u64 end;
+	long result;
+
+	if (!write) {
+		result = fs_read(file->handle, at, size, *offset);
+		end = *offset + (u64)result;
+	} else {
+		result = fs_write(file->handle, at, size, *offset, file->flags & O_APPEND, &end);
+	}
+	if (result > 0)
+		*offset = end;
+	return result;
+}
+
 /* All segments from one offset on; *offset moves. */
 static long segments_transfer(struct shim_thread *t, struct shim_file *file, const struct file_vector *vector, u64 *offset, bool write)
 {
-	u64 done = 0, limit = vector->total < TRANSFER_MAX ? vector->total : TRANSFER_MAX, end;
+	u64 done = 0, limit = vector->total < TRANSFER_MAX ? vector->total : TRANSFER_MAX;
 	long result = write ? file_size_limit(t, file, *offset, &limit) : 0;
 	u32 i;
 
 	for (i = 0; result >= 0 && i < vector->count; i++) {
 		u64 size = vector->segments[i].iov_len < limit - done ? vector->segments[i].iov_len : limit - done;
 
-		if (write) {
-			result = fs_write(file->handle, vector->segments[i].iov_base, size, *offset, file->flags & O_APPEND, &end);
-			if (result > 0)
-				*offset = end;
-		} else {
-			result = fs_read(file->handle, vector->segments[i].iov_base, size, *offset);
-			if (result > 0)
-				*offset += (u64)result;
-		}
+		result = data_range(file, vector->segments[i].iov_base, size, offset, write);
 		if (result > 0)
 			done += (u64)result;
 		if (result < (long)size)
@@ -73,20 +82,76 @@ static long segments_transfer(struct shim_thread *t, struct shim_file *file, con
 	return done ? (long)done : result;
 }
 
-long file_data_transfer(struct shim_thread *t, struct shim_file *file, const struct file_vector *vector, i64 offset, bool write)
+/* Whoever shares the open file waits: reads and writes at its position are one after the other. A single reference is the caller's
+ * descriptor, which nobody else can use (file_use_begin). */
+static bool position_begin(struct shim_file *file)
+{
+	if (likely(file->references == 1))
+		return false;
+	lock_acquire(&file->position_lock);
+	return true;
+}
+
+static void position_end(struct shim_file *file, bool locked)
+{
+	if (unlikely(locked))
+		lock_release(&file->position_lock);
+}
+
+static long file_data_vector(struct shim_thread *t, struct shim_file *file, const struct file_vector *vector, i64 offset, bool write)
 {
 	u64 at = (u64)offset;
+	bool locked;
 	long result;
 
 	if (offset != -1)
 		return segments_transfer(t, file, vector, &at, write);
-	/* Whoever shares the open file waits: reads and writes at its position are one after the other. */
-	lock_acquire(&file->position_lock);
+	locked = position_begin(file);
 	at = (u64)file->offset;
 	result = segments_transfer(t, file, vector, &at, write);
 	if (result > 0)
 		file->offset = (i64)at;
-	lock_release(&file->position_lock);
+	position_end(file, locked);
+	return result;
+}
+
+long file_data_read(struct shim_thread *t, struct shim_file *file, vaddr_t to, u64 size, i64 offset)
+{
+	u64 at = (u64)offset;
+	bool locked;
+	long result;
+
+	(void)t;
+	if (unlikely(file->data))
+		return file_device_read(file, to, size);
+	if (offset != -1)
+		return data_range(file, to, size, &at, false);
+	locked = position_begin(file);
+	result = data_range(file, to, size, (u64 *)&file->offset, false);
+	position_end(file, locked);
+	return result;
+}
+
+static long data_write_at(struct shim_thread *t, struct shim_file *file, vaddr_t from, u64 size, u64 *offset)
+{
+	long result = file_size_limit(t, file, *offset, &size);
+
+	return result < 0 ? result : data_range(file, from, size, offset, true);
+}
+
+long file_data_write(struct shim_thread *t, struct shim_file *file, vaddr_t from, u64 size, i64 offset)
+{
+	u64 at = (u64)offset;
+	bool locked;
+	long result;
+
+	if (unlikely(file->data))
+		return file_device_write(file, size);
+	if (offset != -1)
+		return data_write_at(t, file, from, size, &at);
+	locked = position_begin(file);
+	result = data_write_at(t, file, from, size, (u64 *)&file->offset);
+	position_end(file, locked);
 	return result;
 }
 
@@ -106,13 +171,13 @@ static long range_transfer(struct shim_thread *t, struct shim_file *file, vaddr_
 
 static long call_transfer(struct shim_thread *t, i32 fd, vaddr_t at, u64 size, bool write)
 {
-	struct shim_file *file = file_get(t, fd);
+	struct file_use use = file_use_begin(t, fd);
 	long result;
 
-	if (!file)
+	if (!use.file)
 		return -EBADF;
-	result = range_transfer(t, file, at, size, -1, write);
-	file_put(file);
+	result = range_transfer(t, use.file, at, size, -1, write);
+	file_use_end(use);
 	return result;
 }
 
@@ -127,28 +192,28 @@ long sys_write(struct shim_thread *t, const u64 *a)
 }
 
 /* The file of a call at an explicit offset. */
-static long positioned_get(struct shim_thread *t, i32 fd, i64 offset, struct shim_file **file)
+static long positioned_get(struct shim_thread *t, i32 fd, i64 offset, struct file_use *use)
 {
 	if (offset < 0)
 		return -EINVAL;
-	*file = file_get(t, fd);
-	if (!*file)
+	*use = file_use_begin(t, fd);
+	if (!use->file)
 		return -EBADF;
-	if ((*file)->ops->seek)
+	if (use->file->ops->seek)
 		return 0;
-	file_put(*file);
+	file_use_end(*use);
 	return -ESPIPE;
 }
 
 static long call_positioned(struct shim_thread *t, const u64 *a, bool write)
 {
-	struct shim_file *file;
-	long result = positioned_get(t, (i32)a[0], (i64)a[3], &file);
+	struct file_use use;
+	long result = positioned_get(t, (i32)a[0], (i64)a[3], &use);
 
 	if (result < 0)
 		return result;
-	result = range_transfer(t, file, a[1], a[2], (i64)a[3], write);
-	file_put(file);
+	result = range_transfer(t, use.file, a[1], a[2], (i64)a[3], write);
+	file_use_end(use);
 	return result;
 }
 
@@ -268,7 +333,7 @@ static long vector_transfer(struct shim_thread *t, struct shim_file *file, const
 	if (write ? !file_writable(file) : !file_readable(file))
 		return -EBADF;
 	if (file->ops == &file_data_ops)
-		return file_data_transfer(t, file, vector, offset, write);
+		return file_data_vector(t, file, vector, offset, write);
 	if (offset != -1)
 		return -ESPIPE;
 	if (write && file->ops == &file_stream_ops && vector->count > 1 && vector->total <= PAGE_SIZE && vector->total) {
@@ -284,26 +349,26 @@ static long vector_transfer(struct shim_thread *t, struct shim_file *file, const
 static long call_vector(struct shim_thread *t, const u64 *a, i64 offset, bool write)
 {
 	struct file_vector vector;
-	struct shim_file *file;
+	struct file_use use;
 	long result;
 
 	if (offset == -1) {
-		file = file_get(t, (i32)a[0]);
-		result = file ? 0 : -EBADF;
+		use = file_use_begin(t, (i32)a[0]);
+		result = use.file ? 0 : -EBADF;
 	} else {
-		result = positioned_get(t, (i32)a[0], offset, &file);
+		result = positioned_get(t, (i32)a[0], offset, &use);
 	}
 	if (result < 0)
 		return result;
-	if (write ? !file_writable(file) : !file_readable(file))
+	if (write ? !file_writable(use.file) : !file_readable(use.file))
 		result = -EBADF;
 	if (result >= 0)
 		result = vector_get(&vector, a[1], a[2]);
 	if (result >= 0) {
-		result = vector_transfer(t, file, &vector, offset, write);
+		result = vector_transfer(t, use.file, &vector, offset, write);
 		vector_put(&vector);
 	}
-	file_put(file);
+	file_use_end(use);
 	return result;
 }
 
@@ -351,16 +416,16 @@ long sys_pwritev2(struct shim_thread *t, const u64 *a)
 
 long sys_lseek(struct shim_thread *t, const u64 *a)
 {
-	struct shim_file *file = file_get(t, (i32)a[0]);
+	struct file_use use = file_use_begin(t, (i32)a[0]);
 	u32 whence = (u32)a[2];
 	long result;
 
-	if (!file)
+	if (!use.file)
 		return -EBADF;
 	if (whence > SEEK_HOLE)
 		result = -EINVAL;
 	else
-		result = file->ops->seek ? file->ops->seek(t, file, (i64)a[1], whence) : -ESPIPE;
-	file_put(file);
+		result = use.file->ops->seek ? use.file->ops->seek(t, use.file, (i64)a[1], whence) : -ESPIPE;
+	file_use_end(use);
 	return result;
 }

@@ -51,13 +51,13 @@ static long statx_tell(const struct fs_stat *from, vaddr_t to)
 
 static long stat_open(struct shim_thread *t, i32 fd, struct fs_stat *status)
 {
-	struct shim_file *file = file_get(t, fd);
+	struct file_use use = file_use_begin(t, fd);
 	long result;
 
-	if (!file)
+	if (!use.file)
 		return -EBADF;
-	result = file_stat_get(t, file, status);
-	file_put(file);
+	result = file_stat_get(t, use.file, status);
+	file_use_end(use);
 	return result;
 }
 

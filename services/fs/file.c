@@ -71,6 +71,8 @@ long fs_file_answer(const struct rt_request *rq, struct fs_file *file, u64 *hand
 	*info = file->inode->mode | (u64)file->kind << 32;
 	if (file->kind == FS_KIND_DESCRIPTORS)
 		*info |= (u64)(u32)file->inode->generated.pid << 40;
+	if (file->kind == FS_KIND_DEVICE)
+		*info |= (u64)fs_device_minor(file->inode->device) << 40;
 	if (pollword)
 		*pollword = word;
 	return 0;

@@ -73,6 +73,7 @@ struct fs_descriptor {
 	char name[32];   /* of one without a file system, NUL-terminated: "anon_inode:[eventfd]" */
 };
 #define FS_INFO_PID(info) ((i32)((info) >> 40)) /* of open's info, with FS_KIND_DESCRIPTORS: whose they are */
+#define FS_INFO_DEVICE(info) ((u32)((info) >> 40)) /* the same with FS_KIND_DEVICE: minor number, of major 1 */
 
 struct fs_time { i64 seconds; u32 nanos; u32 reserved; };
 struct fs_stat {

@@ -288,6 +288,34 @@ static void large_counts_are_cut(void)
 	CHECK_ERR(write(open("/dev/full", O_WRONLY), page, 1), ENOSPC);
 }
 
+static void devices_without_state(void)
+{
+	int null = open("/dev/null", O_RDWR), zero = open("/dev/zero", O_RDWR), full = open("/dev/full", O_RDWR);
+	char *pages = pages_new(3);
+	struct iovec parts[2] = { { pages + 10, 20 }, { pages + PAGE, PAGE } };
+
+	memset(pages, 1, 3 * PAGE);
+	CHECK_EQ(readv(zero, parts, 2), 20 + PAGE);
+	CHECK(pages[9] == 1 && pages[10] == 0 && pages[29] == 0 && pages[30] == 1 && pages[PAGE] == 0 && pages[2 * PAGE] == 1);
+	CHECK_EQ(preadv(full, parts, 2, 77), 20 + PAGE);
+	CHECK_EQ(pwritev(null, parts, 2, 77), 20 + PAGE);
+	CHECK_ERR(writev(full, parts, 2), ENOSPC);
+	CHECK_EQ(write(full, pages, 0), 0);
+	CHECK_EQ(lseek(zero, 5, SEEK_SET), 0);
+	CHECK_EQ(lseek(null, 5, SEEK_CUR), 0);
+	CHECK_EQ(read(zero, pages + 3, 0), 0);
+	/* What is mapped is filled; nothing of it: an error. */
+	REQUIRE_OK(munmap(pages + PAGE, PAGE));
+	memset(pages, 1, PAGE);
+	CHECK_EQ(read(zero, pages + PAGE - 5, 100), 5);
+	CHECK(pages[PAGE - 6] == 1 && pages[PAGE - 5] == 0 && pages[PAGE - 1] == 0);
+	CHECK_ERR(read(zero, pages + PAGE, 100), EFAULT);
+	REQUIRE_OK(mprotect(pages, PAGE, PROT_READ));
+	CHECK_ERR(pread(full, pages, 1, 0), EFAULT);
+	CHECK_EQ(read(null, pages, 1), 0);
+	CHECK_ERR(read(open("/dev/zero", O_WRONLY), pages, 1), EBADF);
+}
+
 static void sync_family(void)
 {
 	int file, pipes[2];
@@ -310,4 +338,4 @@ static void sync_family(void)
 TESTS(TEST(read_and_write_move_the_offset), TEST(positioned_calls_do_not), TEST(vectors),
       TEST(partial_before_a_bad_address), TEST(seeking), TEST(holes), TEST(truncation), TEST(allocation),
       TEST(sendfile_copies), TEST(copy_file_range_copies), TEST(size_limit), TEST(directories_are_not_read),
-      TEST(large_counts_are_cut), TEST(sync_family))
+      TEST(large_counts_are_cut), TEST(devices_without_state), TEST(sync_family))
