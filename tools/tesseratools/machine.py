@@ -46,11 +46,13 @@ class Machine:
     icount: bool = False
     gdb: bool = False
     serial: str = "mon:stdio"
+    memory_file: str = ""             # holds the guest's memory, if somebody else reads it
     extra: list = field(default_factory=list)
 
     def command(self):
         # The host gives the guest's memory page by page, so a machine may have more than the host would promise.
-        words = [QEMU, "-machine", "q35,memory-backend=ram", "-object", f"memory-backend-ram,id=ram,size={self.memory},reserve=off",
+        backend = f"memory-backend-file,mem-path={self.memory_file},share=on" if self.memory_file else "memory-backend-ram,reserve=off"
+        words = [QEMU, "-machine", "q35,memory-backend=ram", "-object", f"{backend},id=ram,size={self.memory}",
                  "-accel", self.accel, "-cpu", "host" if self.accel == "kvm" else self.cpu,
                  "-smp", str(self.smp), "-m", self.memory, "-kernel", self.image, "-display", "none", "-vga", "none",
                  "-serial", self.serial, "-nic", "none", "-no-reboot", "-debugcon", f"file:{self.report}"]

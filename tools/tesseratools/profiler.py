@@ -250,8 +250,7 @@ def machine_describe(folder, build, initrd, log, memory, append, counts, memory_
     size = size_of(memory)
     if size > MEMORY_MAX:
         raise UsageError(f"--memory: at most {MEMORY_MAX >> 30}G can be profiled")
-    described = machine.Machine(os.path.join(folder, "tessera.elf"), initrd, log, memory=memory, append=f"nokaslr {append}", icount=True)
-    described.extra = ["-machine", "memory-backend=profiled", "-object",
-                       f"memory-backend-file,id=profiled,size={size},mem-path={memory_path},share=on",
-                       "-plugin", plugin_arguments(core, build, counts, memory_path, size)]
+    described = machine.Machine(os.path.join(folder, "tessera.elf"), initrd, log, memory=memory, append=f"nokaslr {append}", icount=True,
+                                memory_file=memory_path)
+    described.extra = ["-plugin", plugin_arguments(core, build, counts, memory_path, size)]
     return described
