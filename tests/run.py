@@ -25,6 +25,7 @@ from isolation import run as raid  # noqa: E402
 from kill import run as kill_cases  # noqa: E402
 from launcher import cases as launcher_cases  # noqa: E402
 from shell import session as shell_session  # noqa: E402
+from tables import run as table_walk  # noqa: E402
 from tesseratools import machine, root  # noqa: E402
 
 
@@ -60,7 +61,7 @@ class Tier:
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
 IDLE = 45
-SUITES = ("unit", "composition", "isolation", "fuzz", "raid", "kill", "abi", "shell", "launcher", "boot")
+SUITES = ("unit", "composition", "isolation", "fuzz", "raid", "kill", "tables", "abi", "shell", "launcher", "boot")
 COMPOSED = (Configuration("general", 2), Configuration("tee", 2))
 CLASSES = ("isolation-ic0", "isolation-ic1", "isolation-ic2")
 TIERS = {
@@ -291,7 +292,7 @@ def main():
     def wanted(configurations):
         return [c for c in configurations if options.profile in (None, c.profile) and options.smp in (None, c.smp)]
 
-    chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite not in ("raid", "kill")}
+    chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite not in ("raid", "kill", "tables")}
     built = build(tally, {c.profile for configurations in chosen.values() for c in configurations})
     runnable = {suite: [c for c in configurations if c.profile in built] for suite, configurations in chosen.items()}
     if any(runnable.values()):
@@ -303,6 +304,8 @@ def main():
         raid.suite(tally.add, wanted(raid.TIERS[options.tier]), tier.limit, options.tier == "long")
     if "kill" in options.suite:
         kill_cases.suite(tally.add, [c for c in kill_cases.CONFIGURATIONS if options.profile in (None, c[0]) and options.smp in (None, c[1])])
+    if "tables" in options.suite:
+        table_walk.suite(tally.add, [c for c in table_walk.CONFIGURATIONS if options.profile in (None, c[0]) and options.smp in (None, 2)])
     if runnable.get("abi"):
         abi_suites(tally, runnable["abi"], tier.limit, options.programs)
     shell_suites(tally, runnable.get("shell", []), tier)
