@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Mutation build: each build drops one check of the core and must fail the test that mutations.toml names for it.
+"""Mutation build: each build drops one check and must fail the test that mutations.toml names for it.
 
 A mutation is a file, a text that stands in it once (behind `after`, if that is given), what it becomes, a suite and the name of one of
-its results. They are applied to a copy of the tree, whose builds are incremental. A test that did not come because the machine ended
-while it ran has failed; so each suite runs once without a mutation, to know its results and their order, and there all must pass.
+its results. They are applied to copies of the tree, whose builds are incremental. Where a suite can, it runs the named test alone. A test
+that did not come because the machine ended while it ran has failed; so each suite runs once without a mutation, all its named tests, to
+know its results and their order, and there all must pass.
 """
 
 import argparse
@@ -13,16 +14,19 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-TREE = os.path.join(TOP, "build", "mutation", "tree")
-LIMIT = 300              # seconds of one run, its builds included
+LIMIT = 400              # seconds of one run, its builds included
+MACHINE_LIMIT = 100      # seconds until a machine that is raided counts as hung
 RESULT = re.compile(r"^(not )?ok\b *\d+ - ([^#]*)")
-SUITE_PREFIX = re.compile(r"^(raid \S+|isolation \S+: isolation|abi \S+: \w+): ")
+SUITE_PREFIX = re.compile(r"^(raid \S+|tables \S+|isolation \S+: isolation|abi \S+: \w+): ")
 BUILD_TROUBLE = re.compile(r"^not ok \d+ - (build: .*|raid: .* composes.*)$", re.MULTILINE)
+RUN_ALONE = ("unit/", "service/mem/", "service/proc/", "raid-")  # suites that can run one test
+RAID_RESULTS = ("only the raider fails", "each failure is told once", "the log's lines are whole", "the witness finds nothing broken", "the core lives")
 FIELDS = {"name", "file", "text", "becomes", "suite", "fails"}
 
 
@@ -62,80 +66,94 @@ def file_read(folder, path):
         return source.read()
 
 
-def file_write(path, text):
-    with open(os.path.join(TREE, path), "w", encoding="utf-8") as output:
-        output.write(text)
+class Tree:
+    """A copy of the tree, in which one mutation at a time is built."""
 
+    def __init__(self, number):
+        self.folder = os.path.join(TOP, "build", "mutation", f"tree-{number}")
 
-def tree_copy():
-    """Brings the copy up to date; files that did not change keep their times, so that builds stay incremental."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=TOP, capture_output=True, text=True, check=True)
-    for path in listed.stdout.splitlines():
-        source, target = os.path.join(TOP, path), os.path.join(TREE, path)
-        if not os.path.isfile(source):
-            continue
-        with open(source, "rb") as file:
-            content = file.read()
-        if os.path.isfile(target):
-            with open(target, "rb") as file:
-                if file.read() == content:
-                    continue
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        shutil.copy(source, target)
-    for folder, _, names in os.walk(TREE): # what was deleted since must not be compiled
-        for name in names:
-            path = os.path.relpath(os.path.join(folder, name), TREE)
-            if not path.startswith("build" + os.sep) and not os.path.exists(os.path.join(TOP, path)):
-                os.unlink(os.path.join(TREE, path))
+    def write(self, path, text):
+        with open(os.path.join(self.folder, path), "w", encoding="utf-8") as output:
+            output.write(text)
+
+    def update(self):
+        """Brings the copy up to date; files that did not change keep their times, so that builds stay incremental."""
+        listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=TOP, capture_output=True, text=True, check=True)
+        for path in listed.stdout.splitlines():
+            source, target = os.path.join(TOP, path), os.path.join(self.folder, path)
+            if not os.path.isfile(source):
+                continue
+            with open(source, "rb") as file:
+                content = file.read()
+            if os.path.isfile(target):
+                with open(target, "rb") as file:
+                    if file.read() == content:
+                        continue
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy(source, target)
+        for folder, _, names in os.walk(self.folder): # what was deleted since must not be compiled
+            for name in names:
+                path = os.path.relpath(os.path.join(folder, name), self.folder)
+                if not path.startswith("build" + os.sep) and not os.path.exists(os.path.join(TOP, path)):
+                    os.unlink(os.path.join(self.folder, path))
+
+    def command_run(self, command):
+        """What it prints, and its status; ends it and all that it started when its time is over."""
+        with subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              start_new_session=True) as process:
+            try:
+                output, _ = process.communicate(timeout=LIMIT)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                output, _ = process.communicate()
+        return output.decode("utf-8", "replace"), process.returncode
+
+    def suite_run(self, suite, names):
+        """The results of a suite in the copy, in order: {name: passed}; of these tests alone, if the suite can."""
+        commands = suite_commands(suite, names)
+        for command in commands[:-1]:
+            output, status = self.command_run(command)
+            if status:
+                raise MutationError("does not compile: " + " | ".join(output.splitlines()[:3]))
+        output, _ = self.command_run(commands[-1])
+        trouble = BUILD_TROUBLE.search(output)
+        if trouble:
+            raise MutationError(f"does not build: {trouble.group(1)}")
+        results = {}
+        for line in output.splitlines():
+            found = RESULT.match(line)
+            if found:
+                results[SUITE_PREFIX.sub("", found.group(2).strip())] = not found.group(1)
+        return results
 
 
 # ---- Suites ----------------------------------------------------------------------------------------------------------------------
 
-def suite_commands(suite):
-    """The commands of a suite: unit/PROGRAM, isolation-CLASS/PROCESSORS, raid-CLASS/PROCESSORS[/nopks], or PROFILE/PROCESSORS/PROGRAM."""
+def host_commands(folder, out, program, names):
+    """A program of tests on the host, whose arguments are the tests to run."""
+    return [["make", "-s", "-C", folder, os.path.join("../../..", out, program)], [os.path.join(out, program), *names]]
+
+
+def suite_commands(suite, names):
+    """The commands of a suite: unit/PROGRAM (of the core), service/NAME/PROGRAM, isolation-CLASS/PROCESSORS, tables/PROFILE[/nopks],
+    raid-CLASS/PROCESSORS[/nopks], or PROFILE/PROCESSORS/PROGRAM of tests/abi."""
     words = suite.split("/")
     if words[0] == "unit":
-        program = f"../../../build/unit/core/{words[1]}"
-        return [["make", "-s", "-C", "tests/unit/core", program], [os.path.join("build/unit/core", words[1])]]
+        return host_commands("tests/unit/core", "build/unit/core", words[1], names)
+    if words[0] == "service":
+        out = "build/tests/mem" if words[1] == "mem" else f"build/unit/{words[1]}"
+        return host_commands(f"services/{words[1]}/tests", out, words[2], names)
+    if words[0] == "tables":
+        return [["tests/tables/run.py", "--profile", words[1], "--keys", "no" if "nopks" in words else "yes"]]
     if words[0].startswith("raid-"):
-        keys = "no" if "nopks" in words else "yes"
-        return [["tests/isolation/run.py", "--profile", words[0], "--smp", words[1], "--keys", keys, "--limit", "90"]]
+        only = [word for name in names if name not in RAID_RESULTS for word in ("--only", name)]
+        return [["tests/isolation/run.py", "--profile", words[0], "--smp", words[1], "--keys", "no" if "nopks" in words else "yes",
+                 "--limit", str(MACHINE_LIMIT), *only]]
     if words[0].startswith("isolation-"):
         return [["tests/run.py", "--suite", "isolation", "--profile", words[0], "--smp", words[1]]]
     if len(words) == 3:
         return [["tests/run.py", "--suite", "abi", "--profile", words[0], "--smp", words[1], words[2]]]
     raise MutationError(f"no suite {suite!r}")
-
-
-def command_run(command, limit):
-    """What it prints, and its status; ends it and all that it started when its time is over."""
-    with subprocess.Popen(command, cwd=TREE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          start_new_session=True) as process:
-        try:
-            output, _ = process.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            output, _ = process.communicate()
-    return output.decode("utf-8", "replace"), process.returncode
-
-
-def suite_run(suite):
-    """The results of a suite in the copy, in order: {name: passed}."""
-    commands = suite_commands(suite)
-    for command in commands[:-1]:
-        output, status = command_run(command, LIMIT)
-        if status:
-            raise MutationError("does not compile: " + " | ".join(output.splitlines()[:3]))
-    output, _ = command_run(commands[-1], LIMIT)
-    trouble = BUILD_TROUBLE.search(output)
-    if trouble:
-        raise MutationError(f"does not build: {trouble.group(1)}")
-    results = {}
-    for line in output.splitlines():
-        found = RESULT.match(line)
-        if found:
-            results[SUITE_PREFIX.sub("", found.group(2).strip())] = not found.group(1)
-    return results
 
 
 def fallen_tests(results, expected):
@@ -150,43 +168,68 @@ def fallen_tests(results, expected):
 class Tally:
     def __init__(self):
         self.passed = self.failed = 0
+        self.lock = threading.Lock()
 
     def add(self, name, trouble, note=""):
-        self.passed += trouble is None
-        self.failed += trouble is not None
-        note = trouble or note
-        print(f"{'ok' if trouble is None else 'not ok'} {self.passed + self.failed} - {name}{f' # {note}' if note else ''}", flush=True)
+        with self.lock:
+            self.passed += trouble is None
+            self.failed += trouble is not None
+            note = ", ".join(part for part in (trouble, note) if part)
+            print(f"{'ok' if trouble is None else 'not ok'} {self.passed + self.failed} - {name}{f' # {note}' if note else ''}", flush=True)
 
 
-def mutation_run(mutation, expected):
+def mutation_run(tree, mutation, expected):
     """Why the mutation does not count as found, or None."""
-    original = file_read(TREE, mutation["file"])
+    original = file_read(tree.folder, mutation["file"])
     try:
         if mutation["fails"] not in expected:
             raise MutationError(f"{mutation['suite']} has no test {mutation['fails']!r}")
-        file_write(mutation["file"], mutation_apply(mutation, original))
-        fallen = fallen_tests(suite_run(mutation["suite"]), expected)
+        tree.write(mutation["file"], mutation_apply(mutation, original))
+        results = tree.suite_run(mutation["suite"], [mutation["fails"]])
+        if mutation["suite"].startswith(RUN_ALONE): # of the others nothing was to come
+            expected = [mutation["fails"]]
+        fallen = fallen_tests(results, expected)
     except MutationError as error:
         return str(error)
     finally:
-        file_write(mutation["file"], original)
+        tree.write(mutation["file"], original)
     if mutation["fails"] in fallen:
         return None
     return f"SURVIVES {mutation['fails']!r}; failed instead: {', '.join(sorted(fallen)[:4]) or 'nothing'}"
 
 
-def baseline(tally, suites):
-    """What each suite says without a mutation."""
-    found = {}
-    for suite in suites:
-        try:
-            found[suite] = suite_run(suite)
-            bad = [name for name, passed in found[suite].items() if not passed]
-            tally.add(f"{suite} without a mutation", None if found[suite] and not bad else f"failed: {', '.join(bad[:3]) or 'no results'}")
-        except MutationError as error:
-            found[suite] = {}
-            tally.add(f"{suite} without a mutation", str(error))
-    return found
+def baseline(tree, suite, names):
+    """What a suite says of these tests without a mutation, and what is wrong with that."""
+    try:
+        found = tree.suite_run(suite, names)
+    except MutationError as error:
+        return {}, str(error)
+    bad = [name for name, passed in found.items() if not passed]
+    return found, None if found and not bad else f"failed: {', '.join(bad[:3]) or 'no results'}"
+
+
+def suite_mutations_run(tree, tally, suite, mutations):
+    started = time.monotonic()
+    expected, trouble = baseline(tree, suite, sorted({m["fails"] for m in mutations}))
+    tally.add(f"{suite} without a mutation", trouble, f"{time.monotonic() - started:.0f} s")
+    for mutation in mutations:
+        started = time.monotonic()
+        trouble = mutation_run(tree, mutation, expected)
+        tally.add(mutation["name"], trouble, f"{suite}: {mutation['fails']}, {time.monotonic() - started:.0f} s")
+
+
+def worker(tree, tally, queue):
+    """Runs suites, each with its mutations, until there are no more."""
+    try:
+        tree.update()
+        while True:
+            with tally.lock:
+                if not queue:
+                    return
+                suite, mutations = queue.pop(0)
+            suite_mutations_run(tree, tally, suite, mutations)
+    except (OSError, subprocess.SubprocessError) as error:
+        tally.add(f"the copy {tree.folder}", str(error))
 
 
 def texts_check(mutations):
@@ -203,6 +246,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="only look whether each mutation still fits the tree")
     parser.add_argument("--suite", help="only mutations of suites that begin so")
+    parser.add_argument("--jobs", type=int, default=1, choices=(1, 2), help="mutations at a time, each in a copy of the tree (default 1)")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only mutations whose name holds one of these")
     options = parser.parse_args()
     mutations = [m for m in mutations_load() if m["suite"].startswith(options.suite or "") and
@@ -212,12 +256,13 @@ def main():
         for name, trouble in texts_check(mutations):
             tally.add(name, trouble)
     else:
-        tree_copy()
-        mutations.sort(key=lambda m: m["suite"])
-        expected = baseline(tally, sorted({m["suite"] for m in mutations}))
-        for mutation in mutations:
-            tally.add(mutation["name"], mutation_run(mutation, expected[mutation["suite"]]), f"{mutation['suite']}: {mutation['fails']}")
-        print(f"# {time.monotonic() - started:.0f} s")
+        queue = [(suite, [m for m in mutations if m["suite"] == suite]) for suite in sorted({m["suite"] for m in mutations})]
+        workers = [threading.Thread(target=worker, args=(Tree(number), tally, queue)) for number in range(options.jobs)]
+        for thread in workers:
+            thread.start()
+        for thread in workers:
+            thread.join()
+        print(f"# {len(mutations)} mutations, {time.monotonic() - started:.0f} s")
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 0 if tally.passed and not tally.failed else 1
 

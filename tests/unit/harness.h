@@ -1,11 +1,13 @@
 /*
  * Harness of unit tests on the host: each test is a function, CHECK counts failures, main is TEST_MAIN(tests...). Prints TAP.
+ * With arguments only the tests that they name run.
  */
 #ifndef UNIT_HARNESS_H
 #define UNIT_HARNESS_H
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int unit_failures;
 
@@ -34,12 +36,25 @@ static inline unsigned long unit_random(void)
 	return x ^ (x >> 31);
 }
 
-static inline int unit_run(const struct unit_test *tests, int count)
+/* names: what main got, of which the first is the program's own. */
+static inline int unit_wanted(const struct unit_test *test, int count, char **names)
 {
-	int failed = 0;
+	for (int i = 1; i < count; i++)
+		if (!strcmp(names[i], test->name))
+			return 1;
+	return count < 2;
+}
 
-	printf("1..%d\n", count);
+static inline int unit_run(const struct unit_test *tests, int count, int name_count, char **names)
+{
+	int failed = 0, wanted = 0;
+
+	for (int i = 0; i < count; i++)
+		wanted += unit_wanted(&tests[i], name_count, names);
+	printf("1..%d\n", wanted);
 	for (int i = 0; i < count; i++) {
+		if (!unit_wanted(&tests[i], name_count, names))
+			continue;
 		unit_failures = 0;
 		tests[i].run();
 		printf("%sok %d - %s\n", unit_failures ? "not " : "", i + 1, tests[i].name);
@@ -50,10 +65,10 @@ static inline int unit_run(const struct unit_test *tests, int count)
 }
 
 #define TEST_MAIN(...) \
-	int main(void) \
+	int main(int argc, char **argv) \
 	{ \
 		static const struct unit_test tests[] = { __VA_ARGS__ }; \
-		return unit_run(tests, (int)(sizeof(tests) / sizeof(*tests))); \
+		return unit_run(tests, (int)(sizeof(tests) / sizeof(*tests)), argc, argv); \
 	}
 
 #endif
