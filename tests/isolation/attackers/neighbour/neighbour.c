@@ -2,6 +2,8 @@
 #include "neighbour_server.h"
 #include "secret.h"
 
+#define SPIN_MAX 1000u /* ms: the raider calls this, too */
+
 static u64 *secret;
 
 void neighbour_init(void)
@@ -29,11 +31,19 @@ long neighbour_op_intact(const struct rt_request *rq)
 	return 0;
 }
 
+long neighbour_op_look(const struct rt_request *rq, vaddr_t range, u64 range_size, u64 *word)
+{
+	(void)rq;
+	return range_size >= sizeof(*word) && tk_copy_in(word, range, sizeof(*word)) == sizeof(*word) ? 0 : -EFAULT;
+}
+
 long neighbour_op_spin(const struct rt_request *rq, u32 milliseconds)
 {
 	nanos_t end = clock_monotonic() + milliseconds * 1000000ull;
 
 	(void)rq;
+	if (milliseconds > SPIN_MAX)
+		return -EINVAL;
 	while (clock_monotonic() < end)
 		secret_spin();
 	return 0;

@@ -1,4 +1,5 @@
 /* Attacks by two threads of the unit at once. */
+#include <arch/layout.h>
 #include "raider.h"
 #include "../neighbour/secret.h"
 
@@ -26,7 +27,7 @@ static long race_frames(u64 milliseconds, u64 *detail)
 			if (i % 16 == 0)
 				(void)tk_yield();
 			*detail = privilege();
-			if (*detail != before)
+			if (*detail != before || !flags_own())
 				return 1;
 		}
 	}
@@ -48,6 +49,19 @@ static long race_reply(void)
 	for (u32 i = 0; i < 100; i++)
 		(void)tk_yield();
 	return 0;
+}
+
+/* Runs beside other threads until it must have been interrupted, then tries what was out of reach before. */
+static long race_resumed(u64 milliseconds, u64 *detail)
+{
+	nanos_t end = clock_monotonic() + milliseconds * 1000000ull;
+
+	accomplice_run(0, job_loop);
+	accomplice_run(1, job_loop);
+	while (clock_monotonic() < end)
+		secret_hold(SECRET);
+	*detail = *(volatile u64 *)ARCH_IMAGE;
+	return 1;
 }
 
 static struct tk_requeue requeue;
@@ -120,6 +134,8 @@ long attack_race(u64 index, u64 milliseconds, u64 *detail)
 		return race_reply();
 	case RACE_request:
 		return race_request(milliseconds);
+	case RACE_resumed:
+		return race_resumed(milliseconds, detail);
 	case RACE_saved:
 		return race_saved(milliseconds, detail);
 	case RACE_wait_begins:

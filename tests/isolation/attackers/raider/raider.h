@@ -11,6 +11,7 @@ long attack_flags(u64 *detail);
 long attack_execute(u64 address);
 long attack_request(u64 index, u64 *detail);
 long attack_race(u64 index, u64 milliseconds, u64 *detail);
+bool devices_closed(u64 *detail);    /* beyond the ports and the line that the profile gives it */
 
 /* The words of a call of the core, with all of its registers afterwards but rsp. */
 enum { REGISTER_RAX, REGISTER_RBX, REGISTER_RCX, REGISTER_RDX, REGISTER_RSI, REGISTER_RDI, REGISTER_RBP, REGISTER_R8, REGISTER_R9,
@@ -22,6 +23,8 @@ u32 privilege(void);                 /* of the code that asks */
 void frames_rewrite(void);
 bool registers_seen(u64 secret, u64 *where);
 void secret_hold(u64 secret);        /* some time with it in the registers that a way back treats apart */
+bool flags_own(void);                /* interrupts on, no right to ports, no nested task */
+u64 bases_after_call(u64 base);      /* sets both segment bases so, calls the core: what they are then */
 
 /* An accomplice: a thread of the unit's own that runs `job` once. */
 void accomplice_run(u32 index, void (*job)(void));

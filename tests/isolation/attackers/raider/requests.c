@@ -58,7 +58,8 @@ static bool numbers(void)
 	return true;
 }
 
-/* Exactly one gate is the raider's: the one to `mem`. */
+#define GATES_GIVEN 2u /* to `mem` and to the neighbour */
+
 static bool gates(void)
 {
 	struct tk_message message = { { 0 } };
@@ -73,7 +74,7 @@ static bool gates(void)
 				return false;
 	}
 	detail_of = open;
-	return open == 1;
+	return open == GATES_GIVEN;
 }
 
 /* ---- Tokens ------------------------------------------------------------------------------------------------------------------------ */
@@ -223,7 +224,7 @@ static bool rights(void)
 {
 	static const u8 without[] = { TK_RESERVE_FILL, TK_MEMORY_ONLINE, TK_HEAP_MAP, TK_CLIENT_GET, TK_CLIENT_SET, TK_THREAD_START,
 		TK_THREAD_INTERRUPT, TK_THREAD_REGS_GET, TK_THREAD_REGS_SET, TK_THREAD_VECTOR_GET, TK_THREAD_VECTOR_SET, TK_DOMAIN_RESTART,
-		TK_POWER };
+		TK_DOMAIN_END, TK_POWER };
 
 	for (u32 i = 0; i < countof(without); i++) {
 		long result = arch_core_call(0, (u64)buffer, 0, 0, 0, without[i]);
@@ -316,6 +317,14 @@ static bool registers_gate(void)
 	}
 	return true;
 }
+
+static bool bases(void)
+{
+	detail_of = bases_after_call(0x123456789000);
+	return detail_of == 0;
+}
+
+static bool devices(void) { return devices_closed(&detail_of); }
 
 static bool log_lines(void)
 {

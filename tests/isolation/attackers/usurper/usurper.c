@@ -283,6 +283,10 @@ long usurper_op_attack(const struct rt_request *rq, u32 kind, u64 seed, u64 *det
 		return fields(detail);
 	case USURPATION_memory_online:
 		return online(detail);
+	case USURPATION_client_limits:
+		return usurp_client_limits(detail);
+	case USURPATION_declared:
+		return usurp_declared(detail);
 	case USURPATION_region_table:
 		return usurp_scribble(true, false, detail);
 	case USURPATION_pool:

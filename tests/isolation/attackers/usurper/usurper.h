@@ -29,6 +29,8 @@ long usurp_random(u64 *detail);
 long usurp_registers(u64 *detail);
 long usurp_vector(u64 *detail);
 long usurp_registers_race(u64 *detail);
+long usurp_client_limits(u64 *detail);
+long usurp_declared(u64 *detail);
 extern volatile bool accomplice_works;    /* the second thread sets registers meanwhile */
 void registers_set_often(void);
 /* arch/: code that touches APPLICATION_PAGES pages from APPLICATION_DATA on for ever, its registers. */

@@ -13,6 +13,7 @@ enum attack {
 	ATTACK_REQUEST,      /* requests number `first` of REQUESTS */
 	ATTACK_RACE,         /* race number `first` of RACES, for `second` ms */
 	ATTACK_FLAGS,        /* tries to change the flags that are not its own */
+	ATTACK_ENTRY,        /* looks at the registers with which a call finds the unit */
 	ATTACK_USURP,        /* the usurper's attack number `first`, with the seed `second` */
 };
 
@@ -151,6 +152,8 @@ enum state {
 	X(leave, "the end of a thread in the middle of a call") \
 	X(registers, "registers after a call of the core") \
 	X(registers_gate, "registers after a call of a gate") \
+	X(bases, "segment bases after a call") \
+	X(devices, "ports and interrupt words beyond what was given") \
 	X(log_lines, "control characters in the log") \
 	X(watches, "watches beyond their table")
 
@@ -165,6 +168,7 @@ enum request {
 #define RACES(X) \
 	X(frames, "another processor rewrites the entry frame") \
 	X(saved, "registers of a preempted unit") \
+	X(resumed, "the core's text after a preemption") \
 	X(request, "a request rewritten while the core reads it") \
 	X(reply, "a reply of a thread that nobody called") \
 	X(loop, "a thread that never ends") \

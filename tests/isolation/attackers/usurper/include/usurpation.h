@@ -10,6 +10,8 @@
 	X(vector_state, "vector state that the processor refuses") \
 	X(heaps, "pages in the middle of nowhere of others' heaps") \
 	X(fields, "fields of objects with every value") \
+	X(client_limits, "copies and waits beyond the client's memory") \
+	X(declared, "the client's memory beside declared ranges") \
 	X(memory_online, "memory that is on line already") \
 	X(region_table, "a region table scribbled over while it is used") \
 	X(pool, "a frame pool scribbled over while it is used") \

@@ -3,6 +3,7 @@
 #include <arch/selectors.h>
 #include <tessera/arch.h>
 #include "raider.h"
+#include "raider_server.h"
 
 #define CPUS_LOOKED_AT 4u
 #define FRAME_WORDS 24u
@@ -70,6 +71,30 @@ void secret_hold(u64 secret)
 
 	__asm__ volatile("movq %1, %%rax; movq %%rax, %%rcx; movq %%rax, %%rdx; 1: decq %0; jnz 1b"
 			 : "+b"(count) : "S"(secret) : "rax", "rcx", "rdx", "cc");
+}
+
+bool flags_own(void)
+{
+	u64 flags;
+
+	__asm__ volatile("pushfq; popq %0" : "=r"(flags));
+	return (flags & 0x7200) == 0x200; /* NT, IOPL, IF */
+}
+
+u64 bases_after_call(u64 base)
+{
+	u64 fs, gs;
+
+	__asm__ volatile("wrfsbase %0; wrgsbase %0" : : "r"(base));
+	(void)tk_yield();
+	__asm__ volatile("rdfsbase %0; rdgsbase %1" : "=r"(fs), "=r"(gs));
+	return fs | gs;
+}
+
+/* Nothing but the words of the call and rbx, the caller, is used on the way here (unit_entry). */
+__attribute__((naked)) long raider_op_entered(const struct rt_request *rq, u64 *seen)
+{
+	__asm__("movq %rbp, %rax; orq %r12, %rax; orq %r13, %rax; orq %r14, %rax; orq %r15, %rax; movq %rax, (%rsi); xorl %eax, %eax; retq");
 }
 
 void accomplice_reply(void)

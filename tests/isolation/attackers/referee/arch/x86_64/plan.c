@@ -132,7 +132,7 @@ static void race_step(u32 index, struct step *step)
 		step->outcome = EITHER;
 	if (index == RACE_saved)
 		step->second = 1000; /* threads must be preempted meanwhile, which does not happen often */
-	if (index == RACE_wait_begins)
+	if (index == RACE_wait_begins || index == RACE_resumed)
 		step->outcome = DIES;
 }
 
@@ -160,6 +160,11 @@ bool plan_step(u32 index, struct step *step)
 	index -= REQUEST_COUNT;
 	if (index == 0) {
 		*step = (struct step){ "popf of the interrupt and privilege flags", ATTACK_FLAGS, NOTHING, 0, 0 };
+		return true;
+	}
+	index--;
+	if (index == 0) {
+		*step = (struct step){ "registers at the entry of a call", ATTACK_ENTRY, NOTHING, 0, 0 };
 		return true;
 	}
 	index--;
