@@ -3,7 +3,7 @@ PROFILE ?= general
 BUILD ?= build
 JOBS ?= 2
 
-.PHONY: all build run test test-long test-unit test-linux test-boot test-mutation core-example bench bench-ipc iso setup setup-iso reference clean help
+.PHONY: all build run test test-long test-unit test-linux test-boot test-mutation coverage core-example bench bench-ipc iso setup setup-iso reference clean help
 
 all: build
 
@@ -39,6 +39,10 @@ test-boot: build setup-iso
 ## builds that each drop one check of the core: a named test must fail
 test-mutation: setup
 	@tests/mutation/run.py
+
+## branch coverage of the core by the tests that CI runs (build/coverage/report.txt)
+coverage: setup-iso
+	@tests/coverage/run.py
 
 ## the generic core against the example port: is the architecture contract complete
 core-example: setup

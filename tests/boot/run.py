@@ -53,7 +53,7 @@ def packed(command, archive, folder):
 def machine_run(words, report):
     """What went wrong, or None: the program's status must come back through the report channel."""
     command = [machine.QEMU] + words + ["-display", "none", "-serial", "null", "-monitor", "none", "-nic", "none", "-no-reboot",
-                                        "-debugcon", f"file:{report}"]
+                                        "-debugcon", f"file:{report}"] + machine.options_of_environment()
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         end = time.monotonic() + LIMIT
         # A machine that can't turn itself off has told its status before.

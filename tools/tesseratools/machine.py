@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -66,7 +67,12 @@ class Machine:
             words += ["-s", "-S"]
         if "mon" not in self.serial:
             words += ["-monitor", "none"]
-        return words + self.extra
+        return words + self.extra + options_of_environment()
+
+
+def options_of_environment():
+    """Options for every QEMU that is started: how tests/coverage puts all machines of the tests under its plugin."""
+    return shlex.split(os.environ.get("TESSERA_QEMU_OPTIONS", ""))
 
 
 def report_status(path):
