@@ -337,8 +337,10 @@ long resume_user_prepare(struct thread *t)
 	t->resume = RESUME_USER;
 	t->attention &= ~(u32)ATTENTION_RESULT;
 	t->arch.syscall = ~0ull;
-	if (arch_cpu()->reschedule)
+	if (arch_cpu()->reschedule || arch_cpu()->reschedule_later) {
+		arch_cpu()->reschedule = true;
 		return 0;
+	}
 	if (t->page->interrupt == 0)
 		return 1;
 	struct tk_request request = { .interface = TK_INTERFACE_CORE, .op = TK_UPCALL_INTERRUPT, .thread = t->id };

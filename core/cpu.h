@@ -21,7 +21,8 @@ struct cpu {
 	struct thread *idle;
 	struct vspace *vspace;       /* address space whose root (or a kernel-only root) is loaded */
 	struct thread *vector_owner; /* whose vector state is in the registers */
-	bool reschedule;             /* set: choose again before leaving the core; also set by others through an IPI */
+	/* Set: choose again, before leaving the core, or before the application goes on (entry code tests both at once). Others set them, too. */
+	bool reschedule, reschedule_later;
 	bool yielding;               /* the current thread gave way: it goes behind its equals */
 	struct run_queue queue;      /* locked by itself */
 	struct timer_queue timers;   /* locked by itself */

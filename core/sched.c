@@ -176,19 +176,20 @@ void sched_wake(struct thread *t)
 	q->running++;
 	queue_insert(q, t, false);
 	/* The thread itself is still current when it is woken while its processor leaves it, and may have chosen another already. */
-	bool preempts = cpu->current == cpu->idle || cpu->current == t || cpu->current->state != THREAD_RUNNABLE || runs_before(t, cpu->current);
+	bool leaves = cpu->current == cpu->idle || cpu->current == t || cpu->current->state != THREAD_RUNNABLE;
+	bool preempts = leaves || runs_before(t, cpu->current);
+	/* Among fair threads a call in a service is finished first, within the slice: what it holds would only stop the other. */
+	bool later = !leaves && t->queued_priority == 0;
 	bool second = q->running == 2; /* the one that runs had no end of its slice so far */
 	spin_unlock(&q->lock);
-	if (!preempts && cpu == here && second)
+	if (cpu == here && second && (later || !preempts))
 		timer_program(cpu);
 	if (!preempts && (cpu == here || !second))
 		return;
-	if (cpu == here) {
-		cpu->reschedule = true;
-	} else {
-		__atomic_store_n(&cpu->reschedule, true, __ATOMIC_RELEASE);
+	/* Release: the thread stands in the queue. */
+	__atomic_store_n(later ? &cpu->reschedule_later : &cpu->reschedule, true, __ATOMIC_RELEASE);
+	if (cpu != here)
 		arch_ipi_send(cpu->id, ARCH_IPI_RESCHEDULE);
-	}
 }
 
 /* Takes a thread that may run here from the fullest other queue: the balancing of an idle processor. */
@@ -247,7 +248,7 @@ void sched_switch(void)
 	struct cpu *cpu = arch_cpu();
 	struct thread *previous = cpu->current;
 
-	cpu->reschedule = false;
+	cpu->reschedule = cpu->reschedule_later = false;
 	sched_account(previous, thread_in_application(previous));
 	spin_lock(&cpu->queue.lock);
 	struct thread *next = choose(cpu, previous);

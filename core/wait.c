@@ -70,6 +70,8 @@ static long key_of_client(struct thread *t, vaddr_t word, u32 flags, struct wait
 			return -EBUSY;
 		if (!found)
 			return -EFAULT;
+		if (!region.object && !(region.prot & TK_PROT_WRITE))
+			return -EACCES; /* memory of zeros that nobody can write is nobody's to share */
 		key->space |= SPACE_OWN;
 		if (region.object && !(region.flags & TK_REGION_PRIVATE))
 			*key = (struct wait_key){ SPACE_SHARED | region.object, region.offset + (word - region.start) };

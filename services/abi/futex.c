@@ -9,28 +9,23 @@
 
 enum compare { COMPARE_EQ, COMPARE_NE, COMPARE_LT, COMPARE_LE, COMPARE_GT, COMPARE_GE };
 
-/* A shared word's page must be there and, if it is not an object's, writable: else nobody can share it. */
-static long shared_check(struct shim_thread *t, u64 address)
+long futex_check(u64 address, bool shared)
 {
-	struct mem_region_info region;
-	long result = mem_fault_in(address, sizeof(u32), TK_ACCESS_WRITE);
+	u32 value;
 
-	if (result >= 0)
-		return 0;
-	result = mem_fault_in(address, sizeof(u32), TK_ACCESS_READ);
-	if (result < 0)
-		return -EFAULT;
-	result = mem_regions_list(t->process->space, address, 0, &region, sizeof(region));
-	return result == (long)sizeof(region) && region.object ? 0 : -EFAULT;
-}
-
-long futex_check(struct shim_thread *t, u64 address, bool shared)
-{
 	if (address & 3)
 		return -EINVAL;
 	if (address > rt_boot->user_limit - sizeof(u32))
 		return -EFAULT;
-	return shared ? shared_check(t, address) : 0;
+	return shared ? user_copy_in(&value, address, sizeof(value)) : 0; /* the page must be there: the core finds the object behind it */
+}
+
+/* What an operation answers for what the core did. */
+static long core_result(long result)
+{
+	if (result == -EACCES) /* nobody can share it */
+		return -EFAULT;
+	return result == -ECANCELED ? 0 : result; /* the page went away: as good as a wake */
 }
 
 /* Whether to ask the core again: after -EFAULT when mem could bring the page in, after -EBUSY, while mem changes the regions. */
@@ -53,7 +48,7 @@ long futex_sleep(u64 address, u32 expected, bool shared, nanos_t deadline, u32 b
 	do {
 		result = tk_wait(futex_word(address), expected, deadline, futex_flags(shared), bitset);
 	} while (word_again(result, address, &tries));
-	return result == -ECANCELED || result > 0 ? 0 : result; /* the page went away: as good as a wake */
+	return result > 0 ? 0 : core_result(result);
 }
 
 long futex_wake(struct shim_thread *t, u64 address, u32 count, bool shared, u32 bitset)
@@ -66,7 +61,7 @@ long futex_wake(struct shim_thread *t, u64 address, u32 count, bool shared, u32 
 	} while (shared && word_again(result, address, &tries));
 	if (result >= 0 && (u32)result < count)
 		result += futex_many_wake(t, address, count - (u32)result, shared);
-	return result;
+	return core_result(result);
 }
 
 /* A wait with a time limit goes on after a handler has run, until the same deadline. */
@@ -83,7 +78,7 @@ static long futex_wait(struct shim_thread *t, u64 address, u32 expected, bool sh
 
 	if (!bitset)
 		return -EINVAL;
-	result = futex_check(t, address, shared);
+	result = futex_check(address, shared);
 	if (result < 0)
 		return result;
 	result = futex_sleep(address, expected, shared, deadline, bitset);
@@ -106,13 +101,13 @@ static long wake_checked(struct shim_thread *t, u64 address, i32 count, bool sha
 
 	if (!bitset)
 		return -EINVAL;
-	result = futex_check(t, address, shared);
+	result = futex_check(address, shared);
 	if (result < 0)
 		return result;
 	return futex_wake(t, address, count < 1 ? 1 : (u32)count, shared, bitset); /* Linux wakes one even for none */
 }
 
-static long futex_requeue(struct shim_thread *t, const u64 *a, bool shared, bool compare)
+static long futex_requeue(const u64 *a, bool shared, bool compare)
 {
 	struct tk_requeue request = { .word = futex_word(a[0]), .to = futex_word(a[4]), .expected = (u32)a[5], .wake = (u32)a[2],
 	                              .move = (u32)a[3], .flags = futex_flags(shared) | (compare ? TK_REQUEUE_COMPARE : 0) };
@@ -121,15 +116,15 @@ static long futex_requeue(struct shim_thread *t, const u64 *a, bool shared, bool
 
 	if ((i32)a[2] < 0 || (i32)a[3] < 0)
 		return -EINVAL;
-	result = futex_check(t, a[0], shared);
+	result = futex_check(a[0], shared);
 	if (result >= 0)
-		result = futex_check(t, a[4], shared);
+		result = futex_check(a[4], shared);
 	if (result < 0)
 		return result;
 	do {
 		result = tk_requeue(&request);
 	} while (word_again(result, a[0], &tries) && (!shared || word_again(result, a[4], &tries)));
-	return result;
+	return core_result(result);
 }
 
 /* ---- FUTEX_WAKE_OP ----------------------------------------------------------------------------------------------------------------- */
@@ -165,9 +160,9 @@ static long futex_wake_op(struct shim_thread *t, const u64 *a, bool shared)
 	u64 old;
 	long result, more;
 
-	result = futex_check(t, a[0], shared);
+	result = futex_check(a[0], shared);
 	if (result >= 0)
-		result = futex_check(t, a[4], shared);
+		result = futex_check(a[4], shared);
 	if (result < 0)
 		return result;
 	if (encoded >> 31)
@@ -240,7 +235,7 @@ long sys_futex(struct shim_thread *t, const u64 *a)
 		return wake_checked(t, a[0], (i32)a[2], shared, (u32)a[5]);
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
-		return futex_requeue(t, a, shared, command == FUTEX_CMP_REQUEUE);
+		return futex_requeue(a, shared, command == FUTEX_CMP_REQUEUE);
 	case FUTEX_WAKE_OP:
 		return futex_wake_op(t, a, shared);
 	case FUTEX_LOCK_PI:

@@ -11,7 +11,7 @@ static inline const volatile u32 *futex_word(u64 address) { return (const volati
 static inline u32 futex_flags(bool shared) { return TK_WAIT_CLIENT | (shared ? TK_WAIT_SHARED : 0); }
 
 /* Checks the word's address: 0, -EINVAL, -EFAULT. */
-long futex_check(struct shim_thread *t, u64 address, bool shared) must_check;
+long futex_check(u64 address, bool shared) must_check;
 /* 0 woken, -EAGAIN, -ETIMEDOUT, -EINTR, -EFAULT. */
 long futex_sleep(u64 address, u32 expected, bool shared, nanos_t deadline, u32 bitset) must_check;
 long futex_wake(struct shim_thread *t, u64 address, u32 count, bool shared, u32 bitset);

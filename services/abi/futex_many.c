@@ -35,8 +35,8 @@ static long key_find(struct shim_thread *t, u64 address, bool shared, struct wor
 	if (!shared)
 		return 0;
 	result = mem_regions_list(t->process->space, address, 0, &region, sizeof(region));
-	if (result < (long)sizeof(region) || region.start > address)
-		return -EFAULT;
+	if (result < (long)sizeof(region) || region.start > address || (!region.object && !(region.prot & TK_PROT_WRITE)))
+		return -EFAULT; /* memory of zeros that nobody can write is nobody's to share */
 	if (region.object && region.shared)
 		*key = (struct word_key){ region.object, region.offset + (address - region.start), true };
 	return 0;
@@ -140,7 +140,7 @@ static long entries_read(struct shim_thread *t, u64 from, struct many *many)
 		shared = !(one.flags & FUTEX_PRIVATE);
 		entry->address = one.address;
 		entry->expected = (u32)one.value;
-		result = futex_check(t, one.address, shared);
+		result = futex_check(one.address, shared);
 		if (result >= 0)
 			result = key_find(t, one.address, shared, &entry->key);
 		if (result < 0)

@@ -41,7 +41,7 @@ static long waiters_announce(u64 address, u32 *word)
 long futex_lock_pi(struct shim_thread *t, u64 address, bool shared, nanos_t deadline, bool try_only)
 {
 	u32 own = (u32)t->tid, word = 0;
-	long result = futex_check(t, address, shared);
+	long result = futex_check(address, shared);
 
 	if (result < 0)
 		return result;
@@ -73,7 +73,7 @@ long futex_lock_pi(struct shim_thread *t, u64 address, bool shared, nanos_t dead
 long futex_unlock_pi(struct shim_thread *t, u64 address, bool shared)
 {
 	u64 old;
-	long result = futex_check(t, address, shared);
+	long result = futex_check(address, shared);
 	u32 word;
 
 	if (result >= 0)

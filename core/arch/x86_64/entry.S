@@ -62,7 +62,7 @@ syscall_entry:
 	movq THREAD_PAGE(%rbx), %rcx
 	cmpl $0, (%rcx)                     /* interrupt word */
 	jne syscall_return
-	cmpb $0, %gs:CPU_RESCHEDULE
+	cmpw $0, %gs:CPU_RESCHEDULE         /* now or later */
 	jne syscall_return
 	subq $ACTIVATION_SIZE, THREAD_TOP(%rbx)
 	movq $0, THREAD_DOMAIN(%rbx)

@@ -74,7 +74,7 @@ return_to_user:
 	movq THREAD_PAGE(%rbx), %rcx
 	cmpl $0, (%rcx)                     /* interrupt word */
 	jne return_to_user_slow
-	cmpb $0, %gs:CPU_RESCHEDULE
+	cmpw $0, %gs:CPU_RESCHEDULE         /* now or later */
 	jne return_to_user_slow
 	cmpl $0, THREAD_ATTENTION(%rbx)
 	je return_to_user_same              /* bases, root and RSP0 are still its own: see syscall_entry */

@@ -21,6 +21,7 @@
 _Static_assert(offsetof(struct activation, bulk_count) == offsetof(struct activation, stack) + 2
 	&& offsetof(struct activation, range_count) == offsetof(struct activation, stack) + 3
 	&& offsetof(struct activation, kind) == offsetof(struct activation, stack) + 4, "one store of 64 bits");
+_Static_assert(offsetof(struct cpu, reschedule_later) == offsetof(struct cpu, reschedule) + 1, "entry code tests both at once");
 _Static_assert(TK_PARAM_APP_OUT == TK_PARAM_APP_IN + 1 && TK_PARAM_APP_INOUT == TK_PARAM_APP_IN + 2, "see ONE_RANGE");
 
 void arch_offsets(void);

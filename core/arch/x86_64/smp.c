@@ -63,8 +63,7 @@ void ipi_arrived(void)
 	}
 	if (reasons & ARCH_IPI_TLB)
 		arch_tlb_serve();
-	if (reasons & ARCH_IPI_RESCHEDULE)
-		arch_cpu()->reschedule = true;
+	/* ARCH_IPI_RESCHEDULE: who sends it has said what to look at on the way out. */
 }
 
 noreturn_fn __attribute__((no_stack_protector)) void start_secondary(struct cpu *cpu)
