@@ -21,32 +21,29 @@ void file_locks_flush(struct shim_file *file, struct shim_fd_table *table)
 		log_line("abi: record locks of a closed descriptor are left");
 }
 
+/* One call of fs: TEST gives what is in the way, SET_WAIT what to wait on. */
+static long lock_ask(u64 handle, const struct fs_lock *request, u64 *first, u64 *second, u64 *third)
+{
+	return fs_lock(handle, fs_lock_pack(request), request->owner, request->start, request->end, first, second, third);
+}
+
 /* Sets a lock, waiting for it if the request says so. */
 static long lock_set(struct shim_thread *t, struct shim_file *file, const struct fs_lock *request)
 {
 	const struct tk_pollword *word;
-	struct fs_lock conflict;
-	u64 handle = file_fs_handle(file), name;
-	long result = fs_lock(handle, request, &conflict);
+	u64 handle = file_fs_handle(file), name, sequence, none;
+	long result = lock_ask(handle, request, &name, &sequence, &none);
 
-	if (result != -EAGAIN || request->command != FS_LOCK_SET_WAIT)
-		return result;
-	result = fs_lock_word(handle, &name);
-	if (result < 0)
-		return result;
-	word = pollword_of_handle(name);
-	for (;;) {
-		u32 seen = __atomic_load_n(&word->sequence, __ATOMIC_ACQUIRE); /* before the attempt looks */
-
-		result = fs_lock(handle, request, &conflict);
-		if (result != -EAGAIN)
+	while (result == FS_LOCK_WAITS) {
+		word = pollword_of_handle(name);
+		result = word ? shim_wait_word(t, word, (u32)sequence, NANOS_NEVER) : -ENOLCK;
+		if (result < 0) {
+			if (fs_lock_cancel(handle, fs_lock_pack(request), request->owner, request->start, request->end) < 0)
+				return -EBADF;
 			return result;
-		result = shim_wait_word(t, word, seen, NANOS_NEVER);
-		if (result < 0)
-			break;
+		}
+		result = lock_ask(handle, request, &name, &sequence, &none);
 	}
-	if (request->kind == FS_LOCK_POSIX && fs_lock_cancel(handle, request) < 0)
-		return -EBADF;
 	return result;
 }
 
@@ -98,11 +95,13 @@ static long lock_range(const struct linux_flock *flock, i64 base, struct fs_lock
 
 static long lock_test(struct shim_file *file, const struct fs_lock *request, struct linux_flock *flock, vaddr_t argument)
 {
-	struct fs_lock conflict;
-	long result = fs_lock(file_fs_handle(file), request, &conflict);
+	u64 what, start, end;
+	long result = lock_ask(file_fs_handle(file), request, &what, &start, &end);
 
 	if (result < 0)
 		return result;
+	struct fs_lock conflict = fs_lock_unpack(what, 0, start, end);
+
 	flock->l_type = (i16)conflict.type;
 	if (conflict.type != FS_LOCK_NONE) {
 		flock->l_whence = SEEK_SET;

@@ -130,14 +130,24 @@ enum fs_lock_kind {
 	FS_LOCK_OPEN,   /* F_OFD_*: the owner is the open file */
 	FS_LOCK_FLOCK,  /* flock(2): the whole file, the owner is the open file */
 };
-enum fs_lock_command { FS_LOCK_TEST, FS_LOCK_SET, FS_LOCK_SET_WAIT }; /* SET_WAIT: -EAGAIN queues the request: call again or lock_cancel */
+enum fs_lock_command { FS_LOCK_TEST, FS_LOCK_SET, FS_LOCK_SET_WAIT };
 enum fs_lock_type { FS_LOCK_READ = 0, FS_LOCK_WRITE = 1, FS_LOCK_NONE = 2 }; /* F_RDLCK, F_WRLCK, F_UNLCK */
+#define FS_LOCK_WAITS 1 /* result of SET_WAIT: the request is queued; wait until the word's sequence changes, then call again or lock_cancel */
 struct fs_lock {
 	u32 kind, command, type;
 	i32 pid;          /* in: of the caller; out of TEST: of the holder, -1 for an open-file lock */
 	u64 owner;        /* FS_LOCK_POSIX */
 	u64 start, end;   /* bytes, end inclusive, ~0 >> 1 for the end of all files; the shim has applied whence */
 };
+/* Its first four members as one word, so that a request travels in registers. */
+static inline u64 fs_lock_pack(const struct fs_lock *lock)
+{
+	return (lock->kind & 0xff) | (lock->command & 0xff) << 8 | (u64)(lock->type & 0xff) << 16 | (u64)(u32)lock->pid << 32;
+}
+static inline struct fs_lock fs_lock_unpack(u64 what, u64 owner, u64 start, u64 end)
+{
+	return (struct fs_lock){ what & 0xff, what >> 8 & 0xff, what >> 16 & 0xff, (i32)(what >> 32), owner, start, end };
+}
 
 /* ---- Mounts ------------------------------------------------------------------------------------------------------------------ */
 enum fs_mount_flags {

@@ -236,3 +236,17 @@ long proc_name_set(i32 tid, const void *name, size_t size)
 	(void)tid, (void)name, (void)size;
 	return 0;
 }
+
+long file_lock(u64 file, const struct fs_lock *request, struct fs_lock *found)
+{
+	u64 first, second, third;
+	long result = fs_op_lock(&fake_rq, file, fs_lock_pack(request), request->owner, request->start, request->end, &first, &second, &third);
+
+	*found = fs_lock_unpack(first, 0, second, third);
+	return result;
+}
+
+long file_lock_cancel(u64 file, const struct fs_lock *request)
+{
+	return fs_op_lock_cancel(&fake_rq, file, fs_lock_pack(request), request->owner, request->start, request->end);
+}

@@ -53,4 +53,8 @@ void test_proc(void);
 void test_memory(void);
 void test_threads(void);
 
+/* One lock request; *found: what is in the way, for TEST. */
+long file_lock(u64 file, const struct fs_lock *request, struct fs_lock *found);
+long file_lock_cancel(u64 file, const struct fs_lock *request);
+
 #endif

@@ -17,7 +17,7 @@ static long lock(u64 file, u64 owner, u32 command, u32 type, u64 start, u64 end)
 {
 	struct fs_lock request = { .kind = FS_LOCK_POSIX, .command = command, .type = type, .pid = (i32)owner, .owner = owner, .start = start, .end = end };
 	struct fs_lock result;
-	long error = fs_op_lock(&fake_rq, file, &request, &result);
+	long error = file_lock(file, &request, &result);
 
 	return command == FS_LOCK_TEST && !error ? (long)result.type : error;
 }
@@ -26,7 +26,7 @@ static long lock_cancel(u64 file, u64 owner, u32 type, u64 start, u64 end)
 {
 	struct fs_lock request = { .kind = FS_LOCK_POSIX, .command = FS_LOCK_SET_WAIT, .type = type, .owner = owner, .start = start, .end = end };
 
-	return fs_op_lock_cancel(&fake_rq, file, &request);
+	return file_lock_cancel(file, &request);
 }
 
 static bool model_conflict(u32 owner, u32 type, u32 start, u32 end)
@@ -77,11 +77,11 @@ static void deadlocks(void)
 	CHECK_EQUAL(lock(file, 1, FS_LOCK_SET, FS_LOCK_WRITE, 1, 1), 0);
 	CHECK_EQUAL(lock(file, 2, FS_LOCK_SET, FS_LOCK_WRITE, 2, 2), 0);
 	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET, FS_LOCK_WRITE, 3, 3), 0);
-	CHECK_EQUAL(lock(file, 1, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 2, 2), -EAGAIN);
-	CHECK_EQUAL(lock(file, 2, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 3, 3), -EAGAIN);
+	CHECK_EQUAL(lock(file, 1, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 2, 2), FS_LOCK_WAITS);
+	CHECK_EQUAL(lock(file, 2, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 3, 3), FS_LOCK_WAITS);
 	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 1, 1), -EDEADLK);
 	CHECK_EQUAL(lock_cancel(file, 2, FS_LOCK_WRITE, 3, 3), 0);
-	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 1, 1), -EAGAIN);
+	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 1, 1), FS_LOCK_WAITS);
 	CHECK_EQUAL(lock(file, 2, FS_LOCK_SET, FS_LOCK_NONE, 2, 2), 0);
 	CHECK_EQUAL(lock(file, 1, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 2, 2), 0);
 	file_close(file);
@@ -95,10 +95,10 @@ static void waiters_follow_locks(void)
 
 	CHECK_EQUAL(lock(file, 1, FS_LOCK_SET, FS_LOCK_WRITE, 0, 0), 0);
 	CHECK_EQUAL(lock(file, 2, FS_LOCK_SET, FS_LOCK_WRITE, 1, 1), 0);
-	CHECK_EQUAL(lock(file, 1, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 1, 1), -EAGAIN);
+	CHECK_EQUAL(lock(file, 1, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 1, 1), FS_LOCK_WAITS);
 	/* 2 lets go, and 1 has not run again: 2 may wait for 1. */
 	CHECK_EQUAL(lock(file, 2, FS_LOCK_SET, FS_LOCK_NONE, 1, 1), 0);
-	CHECK_EQUAL(lock(file, 2, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 0, 0), -EAGAIN);
+	CHECK_EQUAL(lock(file, 2, FS_LOCK_SET_WAIT, FS_LOCK_WRITE, 0, 0), FS_LOCK_WAITS);
 	/* 3 takes what 2 left: now 1 waits for 3, so 3 may not wait for 1, nor for 2, who waits for 1. */
 	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET, FS_LOCK_WRITE, 1, 1), 0);
 	CHECK_EQUAL(lock(file, 2, FS_LOCK_SET, FS_LOCK_WRITE, 2, 2), 0);
@@ -112,7 +112,7 @@ static void waiters_follow_locks(void)
 	CHECK_EQUAL(lock_cancel(file, 1, FS_LOCK_WRITE, 30, 30), 0);
 	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET_WAIT, FS_LOCK_READ, 0, 0), -EDEADLK);
 	CHECK_EQUAL(lock_cancel(file, 1, FS_LOCK_WRITE, 1, 1), 0);
-	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET_WAIT, FS_LOCK_READ, 0, 0), -EAGAIN);
+	CHECK_EQUAL(lock(file, 3, FS_LOCK_SET_WAIT, FS_LOCK_READ, 0, 0), FS_LOCK_WAITS);
 	CHECK_EQUAL(lock_cancel(file, 3, FS_LOCK_READ, 0, 0), 0);
 	CHECK_EQUAL(lock_cancel(file, 2, FS_LOCK_WRITE, 0, 0), 0);
 	for (u64 owner = 1; owner <= 3; owner++)
@@ -125,20 +125,21 @@ static long whole(u64 file, u32 type)
 {
 	struct fs_lock request = { .kind = FS_LOCK_FLOCK, .command = FS_LOCK_SET, .type = type }, result;
 
-	return fs_op_lock(&fake_rq, file, &request, &result);
+	return file_lock(file, &request, &result);
 }
 
 static void whole_files(void)
 {
-	u64 a = file_open("/locked", FS_O_RDONLY | FS_O_CREAT, 0600), b = file_open("/locked", FS_O_RDONLY, 0), word, before;
+	u64 a = file_open("/locked", FS_O_RDONLY | FS_O_CREAT, 0600), b = file_open("/locked", FS_O_RDONLY, 0), word, sequence, none;
+	struct fs_lock waiting = { .kind = FS_LOCK_FLOCK, .command = FS_LOCK_SET_WAIT, .type = FS_LOCK_WRITE };
 
 	CHECK_EQUAL(whole(a, FS_LOCK_READ), 0);
 	CHECK_EQUAL(whole(b, FS_LOCK_READ), 0);
 	CHECK_EQUAL(whole(a, FS_LOCK_WRITE), -EAGAIN);
-	CHECK_EQUAL(fs_op_lock_word(&fake_rq, a, &word), 0);
-	before = ((struct tk_pollword *)(uintptr_t)word)->sequence;
+	CHECK_EQUAL(fs_op_lock(&fake_rq, a, fs_lock_pack(&waiting), 0, 0, 0, &word, &sequence, &none), FS_LOCK_WAITS);
+	CHECK_EQUAL(((struct tk_pollword *)(uintptr_t)word)->sequence, sequence);
 	file_close(b);
-	CHECK(((struct tk_pollword *)(uintptr_t)word)->sequence > before);
+	CHECK(((struct tk_pollword *)(uintptr_t)word)->sequence > sequence);
 	CHECK_EQUAL(whole(a, FS_LOCK_WRITE), 0);
 	/* Record locks do not see it. */
 	CHECK_EQUAL(lock(a, 1, FS_LOCK_SET, FS_LOCK_READ, 0, 10), 0);

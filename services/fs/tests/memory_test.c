@@ -15,7 +15,7 @@ static void scenario(void)
 	(void)!make_link("of", "/short/link");
 	if (fs_op_open(&fake_rq, &request, "/short/link", 12, &file, &info, &word) == 0) {
 		(void)!fs_op_write_bytes(&fake_rq, file, "text", 4, 5000, 0, &end);
-		(void)!fs_op_lock(&fake_rq, file, &lock, &found);
+		(void)!file_lock(file, &lock, &found);
 		(void)!fs_op_path_of(&fake_rq, client, file, path, sizeof(path));
 		file_close(file);
 	}

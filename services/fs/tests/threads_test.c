@@ -65,8 +65,8 @@ static void lock_step(struct worker *w, const char *path, size_t size)
 	wanted.end = wanted.start + random_below(w, 100);
 	if (fs_op_open(&fake_rq, &request, path, size, &file, &info, &word))
 		return;
-	(void)!fs_op_lock(&fake_rq, file, &wanted, &result);
-	(void)!fs_op_lock_cancel(&fake_rq, file, &wanted);
+	(void)!file_lock(file, &wanted, &result);
+	(void)!file_lock_cancel(file, &wanted);
 	CHECK_EQUAL(fs_op_lock_drop(&fake_rq, file, wanted.owner), 0);
 	CHECK_EQUAL(fs_op_close(&fake_rq, file), 0);
 }
