@@ -3,7 +3,7 @@ PROFILE ?= general
 BUILD ?= build
 JOBS ?= 2
 
-.PHONY: all build run test test-long test-unit test-linux test-boot test-mutation coverage core-example bench bench-ipc iso setup setup-iso reference clean help
+.PHONY: all build run test test-long test-unit test-linux test-boot test-mutation coverage contention core-example bench bench-ipc iso setup setup-iso reference clean help
 
 all: build
 
@@ -43,6 +43,10 @@ test-mutation: setup
 ## branch coverage of the core by the tests that CI runs (build/coverage/report.txt)
 coverage: setup-iso
 	@tests/coverage/run.py
+
+## how much four processors in independent loops wait for the core's locks, and for which
+contention: build
+	@tests/contention/run.py --profile $(PROFILE)
 
 ## the generic core against the example port: is the architecture contract complete
 core-example: setup
