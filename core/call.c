@@ -19,6 +19,15 @@
 
 typedef long (*call_handler)(struct thread *t, const u64 *a);
 
+/* The handler of a call whose first word points to a request of a type: its copy is `r`. */
+#define REQUEST_CALL(name, type, run) \
+	static long call_##name(struct thread *t, const u64 *a) \
+	{ \
+		type r; \
+		long error = domain_copy_in(t->domain, &r, a[0], sizeof(r)); \
+		return error ? error : run; \
+	}
+
 /* ---- Waiting -------------------------------------------------------------------------------------------------------------------------- */
 
 static long call_wait(struct thread *t, const u64 *a)
@@ -27,12 +36,7 @@ static long call_wait(struct thread *t, const u64 *a)
 	return wait_begin(t, &r);
 }
 static long call_wake(struct thread *t, const u64 *a) { return wait_wake(t, a[0], (u32)a[1], (u32)a[2], (u32)a[3]); }
-static long call_requeue(struct thread *t, const u64 *a)
-{
-	struct tk_requeue r;
-	long error = domain_copy_in(t->domain, &r, a[0], sizeof(r));
-	return error ? error : wait_requeue(t, &r);
-}
+REQUEST_CALL(requeue, struct tk_requeue, wait_requeue(t, &r))
 static long call_watch(struct thread *t, const u64 *a) { return watch_set(t, a[0], (u32)a[1], a[2], a[3]); }
 static long call_unwatch(struct thread *t, const u64 *a) { return watch_clear(t, a[0], (u32)a[1]); }
 
@@ -41,30 +45,18 @@ static long call_unwatch(struct thread *t, const u64 *a) { return watch_clear(t,
 static long call_copy_in(struct thread *t, const u64 *a) { return copy_client_in(t, a[0], a[1], a[2]); }
 static long call_copy_out(struct thread *t, const u64 *a) { return copy_client_out(t, a[0], a[1], a[2]); }
 
-static void client_replace(struct thread *t, struct vspace *space)
-{
-	struct vspace *old = t->vspace;
-
-	t->vspace = space;
-	arch_client_load(t);
-	if (old)
-		__atomic_fetch_sub(&old->references, 1, __ATOMIC_RELEASE);
-}
-
 static long call_client_set(struct thread *t, const u64 *a)
 {
-	struct vspace *space = NULL;
+	struct vspace *space = NULL, *old = t->vspace;
 
 	if (!(t->domain->rights & TK_RIGHT_CLIENTS) || t->origin)
 		return -EPERM;
-	if (a[0]) {
-		space = token_pin(t->domain, a[0], TK_OBJECT_VSPACE);
-		if (space == NULL)
-			return -EINVAL;
-		__atomic_fetch_add(&space->references, 1, __ATOMIC_RELAXED); /* pinned meanwhile */
-		token_unpin(t->domain, a[0]);
-	}
-	client_replace(t, space);
+	if (a[0] && (space = vspace_reference(t->domain, a[0])) == NULL)
+		return -EINVAL;
+	/* Commit. */
+	t->vspace = space;
+	arch_client_load(t);
+	vspace_unreference(old);
 	return 0;
 }
 
@@ -78,12 +70,7 @@ static long call_client_get(struct thread *t, const u64 *a)
 
 /* ---- Objects and memory ------------------------------------------------------------------------------------------------------------------------ */
 
-static long call_object_create(struct thread *t, const u64 *a)
-{
-	struct tk_object_create r;
-	long error = domain_copy_in(t->domain, &r, a[0], sizeof(r));
-	return error ? error : object_create(t->domain->id, &r);
-}
+REQUEST_CALL(object_create, struct tk_object_create, object_create(t->domain->id, &r))
 static long call_object_destroy(struct thread *t, const u64 *a) { return object_destroy(t->domain->id, a[0]); }
 #define FIELDS_MAX 8
 static long call_object_write(struct thread *t, const u64 *a)
@@ -101,12 +88,7 @@ static long call_reserve_fill(struct thread *t, const u64 *a) { return reserve_f
 static long call_memory_online(struct thread *t, const u64 *a) { return memory_online(t->domain->id, (u32)a[0]); }
 static long call_heap_map(struct thread *t, const u64 *a) { return heap_map(t->domain->id, (u32)a[0], a[1], a[2], (u32)a[3]); }
 
-static long call_map(struct thread *t, const u64 *a)
-{
-	struct tk_map r;
-	long error = domain_copy_in(t->domain, &r, a[0], sizeof(r));
-	return error ? error : vspace_map(t->domain->id, &r);
-}
+REQUEST_CALL(map, struct tk_map, vspace_map(t->domain->id, &r))
 static long call_unmap(struct thread *t, const u64 *a)
 {
 	struct tk_unmap r;
@@ -118,41 +100,33 @@ static long call_unmap(struct thread *t, const u64 *a)
 	return copied ? copied : error;
 }
 static long call_protect(struct thread *t, const u64 *a) { return vspace_protect(t->domain->id, a[0], a[1], a[2], (u32)a[3]); }
-static long call_share(struct thread *t, const u64 *a)
-{
-	struct tk_share r;
-	long error = domain_copy_in(t->domain, &r, a[0], sizeof(r));
-	return error ? error : vspace_share(t->domain->id, &r);
-}
-static long call_move(struct thread *t, const u64 *a)
-{
-	struct tk_move r;
-	long error = domain_copy_in(t->domain, &r, a[0], sizeof(r));
-	return error ? error : vspace_move(t->domain->id, &r);
-}
+REQUEST_CALL(share, struct tk_share, vspace_share(t->domain->id, &r))
+REQUEST_CALL(move, struct tk_move, vspace_move(t->domain->id, &r))
 static long call_query(struct thread *t, const u64 *a) { return vspace_query(t->domain->id, a[0], a[1]); }
 
 /* ---- Threads ---------------------------------------------------------------------------------------------------------------------------------------- */
 
-/* Pins the thread of a token and runs an operation on it. */
-static long with_thread(struct thread *t, u64 token, u32 right, long (*run)(struct thread *, struct thread *, const u64 *), const u64 *a)
+typedef long (*thread_call)(struct thread *t, struct thread *target, const u64 *a);
+
+/* Runs an operation on the thread of a token, pinned. */
+static long with_thread(struct thread *t, u32 right, thread_call run, const u64 *a)
 {
 	if (!(t->domain->rights & right))
 		return -EPERM;
-	struct thread *target = token_pin(t->domain, token, TK_OBJECT_THREAD);
+	struct thread *target = token_pin(t->domain, a[0], TK_OBJECT_THREAD);
 	if (target == NULL)
 		return -EINVAL;
 	long result = run(t, target, a);
-	token_unpin(t->domain, token);
+	token_unpin(t->domain, a[0]);
 	return result;
 }
 
 static long run_start(struct thread *t, struct thread *target, const u64 *a) { (void)t; (void)a; return thread_start(target); }
 static long run_interrupt(struct thread *t, struct thread *target, const u64 *a) { (void)t; return thread_interrupt(target, (u32)a[1]); }
-static long call_thread_start(struct thread *t, const u64 *a) { return with_thread(t, a[0], TK_RIGHT_THREADS, run_start, a); }
+static long call_thread_start(struct thread *t, const u64 *a) { return with_thread(t, TK_RIGHT_THREADS, run_start, a); }
 static long call_thread_interrupt(struct thread *t, const u64 *a)
 {
-	return with_thread(t, a[0], TK_RIGHT_THREADS | TK_RIGHT_CLIENTS, run_interrupt, a);
+	return with_thread(t, TK_RIGHT_THREADS | TK_RIGHT_CLIENTS, run_interrupt, a);
 }
 
 static long call_thread_exit(struct thread *t, const u64 *a)
@@ -196,32 +170,30 @@ static long run_vector_set(struct thread *t, struct thread *target, const u64 *a
 {
 	return arch_vector_set(target, t->domain, a[1], a[2]);
 }
-static long (*const register_calls[])(struct thread *, struct thread *, const u64 *) = { run_regs_get, run_regs_set, run_vector_get,
-	run_vector_set };
-/* Registers are stable while the thread is not in user mode: in its shim (the caller), not started, or waiting, and kept waiting. */
-static long run_registers(struct thread *t, struct thread *target, const u64 *a)
+/* Registers are stable while the thread is not in user mode: in its shim (the caller), not started, or waiting, and kept waiting.
+ * Token 0 is the calling thread itself. */
+static long with_registers(struct thread *t, thread_call run, const u64 *a)
 {
-	if (target == t || target->state == THREAD_NEW)
-		return register_calls[a[TK_ARGS_MAX]](t, target, a);
-	struct wait_bucket *held = wait_hold(target);
-	if (held == NULL)
-		return -EBUSY;
-	long result = register_calls[a[TK_ARGS_MAX]](t, target, a);
-	wait_hold_end(held);
+	struct wait_bucket *held = NULL;
+	long result = -EBUSY;
+
+	if (!(t->domain->rights & TK_RIGHT_CLIENTS))
+		return -EPERM;
+	struct thread *target = a[0] ? token_pin(t->domain, a[0], TK_OBJECT_THREAD) : t;
+	if (target == NULL)
+		return -EINVAL;
+	if (target == t || target->state == THREAD_NEW || (held = wait_hold(target)) != NULL)
+		result = run(t, target, a);
+	if (held)
+		wait_hold_end(held);
+	if (a[0])
+		token_unpin(t->domain, a[0]);
 	return result;
 }
-/* Token 0 is the calling thread itself. */
-static long with_registers(struct thread *t, u64 which, const u64 *a)
-{
-	const u64 words[TK_ARGS_MAX + 1] = { a[0], a[1], a[2], [TK_ARGS_MAX] = which };
-	if (a[0] == 0)
-		return t->domain->rights & TK_RIGHT_CLIENTS ? run_registers(t, t, words) : -EPERM;
-	return with_thread(t, a[0], TK_RIGHT_CLIENTS, run_registers, words);
-}
-static long call_regs_get(struct thread *t, const u64 *a) { return with_registers(t, 0, a); }
-static long call_regs_set(struct thread *t, const u64 *a) { return with_registers(t, 1, a); }
-static long call_vector_get(struct thread *t, const u64 *a) { return with_registers(t, 2, a); }
-static long call_vector_set(struct thread *t, const u64 *a) { return with_registers(t, 3, a); }
+static long call_regs_get(struct thread *t, const u64 *a) { return with_registers(t, run_regs_get, a); }
+static long call_regs_set(struct thread *t, const u64 *a) { return with_registers(t, run_regs_set, a); }
+static long call_vector_get(struct thread *t, const u64 *a) { return with_registers(t, run_vector_get, a); }
+static long call_vector_set(struct thread *t, const u64 *a) { return with_registers(t, run_vector_set, a); }
 static long call_yield(struct thread *t, const u64 *a)
 {
 	(void)t, (void)a;
@@ -300,8 +272,7 @@ void core_call_finish(struct thread *t, long result)
 	if (t->state != THREAD_RUNNABLE)
 		return;
 	t->result = (u64)result;
-	for (u32 i = 0; i < TK_OUTS_MAX; i++)
-		t->outs[i] = 0;
+	__builtin_memset(t->outs, 0, sizeof(t->outs));
 }
 
 /* ---- On the way out ---------------------------------------------------------------------------------------------------------------------------------- */

@@ -68,9 +68,10 @@ long frames_give(u32 caller, frame_t first, u32 count, u32 domain)
 		return -EINVAL;
 	for (u32 i = 0; i < count; i++)
 		frames[i] = first + i;
-	if (!frames_claim(frames, count, caller))
-		return -EPERM;
-	if (window_prepare(&domains[caller], frames, count) || window_prepare(&domains[domain], frames, count)) {
+	long error = window_claim(&domains[caller], frames, count);
+	if (error)
+		return error;
+	if (window_prepare(&domains[domain], frames, count)) {
 		frames_unclaim(frames, count);
 		return -ENOMEM;
 	}
@@ -99,7 +100,7 @@ static bool heap_prepare(struct domain *d, vaddr_t address, u32 count)
 
 static void heap_commit(struct domain *d, vaddr_t address, const frame_t *frames, u32 count)
 {
-	u32 flags = ARCH_PAGE_WRITE | (d->class == 2 ? ARCH_PAGE_USER : ARCH_PAGE_KEY(d->arch.key) | ARCH_PAGE_GLOBAL);
+	u32 flags = domain_page_flags(d, ARCH_PAGE_WRITE);
 
 	spin_lock(&d->lock);
 	for (u32 i = 0; i < count; i++) {
@@ -128,9 +129,10 @@ long heap_map(u32 caller, u32 domain, u64 page, vaddr_t from, u32 count)
 	vaddr_t address = domains[target].private + ARCH_UNIT_HEAP + page * PAGE_SIZE;
 	if (page > domains[target].heap_pages) /* a heap has no holes: a restart clears it up to its end */
 		return -EINVAL;
-	if (!frames_claim(frames, count, caller))
-		return -EPERM;
-	if (window_prepare(&domains[caller], frames, count) || !heap_prepare(&domains[target], address, count)) {
+	long error = window_claim(&domains[caller], frames, count);
+	if (error)
+		return error;
+	if (!heap_prepare(&domains[target], address, count)) {
 		frames_unclaim(frames, count);
 		return -ENOMEM;
 	}

@@ -10,32 +10,17 @@
 #include "assert.h"
 #include <arch/page.h>
 
-static long watches_create(u32 caller, const struct tk_object_create *request)
-{
-	return watch_table_create(frame_address(request->frames[1]), caller, request->frames[0]);
-}
-
-static long watches_destroy(void *object, u32 caller)
-{
-	(void)caller;
-	watch_table_destroy(object);
-	return 0;
-}
-static long thread_end(void *object, u32 caller) { return thread_destroy(object, caller); }
-static long vspace_end(void *object, u32 caller) { return vspace_destroy(object, caller); }
-static long pool_end(void *object, u32 caller) { return pool_destroy(object, caller); }
-
 /* What a domain can make of frames, and the right for it. */
 static const struct object_class {
 	long (*create)(u32 caller, const struct tk_object_create *request);
-	long (*destroy)(void *object, u32 caller);
+	long (*destroy)(void *object);
 	u32 right;
 	u32 frames_min, frames_max;
 } classes[TK_OBJECT_TYPES] = {
-	[TK_OBJECT_VSPACE] = { vspace_create, vspace_end, TK_RIGHT_MEMORY, 3, 3 },
-	[TK_OBJECT_THREAD] = { thread_create, thread_end, TK_RIGHT_THREADS, 2, TK_OBJECT_FRAMES_MAX },
-	[TK_OBJECT_POOL] = { pool_create, pool_end, TK_RIGHT_MEMORY, 2, 2 },
-	[TK_OBJECT_WATCHES] = { watches_create, watches_destroy, 0, 2, 2 },
+	[TK_OBJECT_VSPACE] = { vspace_create, vspace_destroy, TK_RIGHT_MEMORY, 3, 3 },
+	[TK_OBJECT_THREAD] = { thread_create, thread_destroy, TK_RIGHT_THREADS, 2, TK_OBJECT_FRAMES_MAX },
+	[TK_OBJECT_POOL] = { pool_create, pool_destroy, TK_RIGHT_MEMORY, 2, 2 },
+	[TK_OBJECT_WATCHES] = { watch_table_create, watch_table_destroy, 0, 2, 2 },
 };
 
 /* Private frames become the core's: out of the owner's window, cleared, linked. The exported page is cleared too. */
@@ -86,15 +71,12 @@ long object_create(u32 caller, const struct tk_object_create *request)
 		return -EPERM;
 	if (count < class->frames_min || count > class->frames_max)
 		return -EINVAL;
-	if (!frames_claim(request->frames, count, caller))
-		return -EPERM;
-	if (window_prepare(&domains[caller], request->frames, count)) {
-		frames_unclaim(request->frames, count);
-		return -ENOMEM;
-	}
+	long result = window_claim(&domains[caller], request->frames, count);
+	if (result)
+		return result;
 	frame_t exported = request->frames[0];
 	frames_convert(caller, request->frames, count);
-	long result = class->create(caller, request);
+	result = class->create(caller, request);
 	if (result < 0) {
 		frames_return(caller, exported);
 		frame_unclaim(exported);
@@ -135,7 +117,7 @@ long object_destroy(u32 caller, vaddr_t token)
 	long type = object_claim(caller, exported);
 	if (type <= 0)
 		return type ? type : -EPERM;
-	long error = classes[type].destroy(token_private(frame_record(exported)), caller);
+	long error = classes[type].destroy(token_private(frame_record(exported)));
 	if (error) {
 		frame_record(exported)->object_type = (u8)type;
 		frame_unclaim(exported);
@@ -148,48 +130,38 @@ long object_destroy(u32 caller, vaddr_t token)
 	return 0;
 }
 
-static long field_write(u32 caller, frame_t frame, const struct tk_field_write *write)
-{
-	struct frame_record *record = frame_record(frame);
-	void *object = token_private(record);
+/* The type of the objects that have a field. */
+static const u8 field_owners[TK_FIELD_COUNT] = {
+	[TK_FIELD_THREAD_POLICY] = TK_OBJECT_THREAD, [TK_FIELD_THREAD_AFFINITY] = TK_OBJECT_THREAD,
+	[TK_FIELD_VSPACE_POOL] = TK_OBJECT_VSPACE, [TK_FIELD_VSPACE_TABLE] = TK_OBJECT_VSPACE, [TK_FIELD_VSPACE_FAULTS] = TK_OBJECT_VSPACE,
+};
 
-	switch (write->field) {
-	case TK_FIELD_THREAD_POLICY:
-	case TK_FIELD_THREAD_AFFINITY:
-		if (record->object_type != TK_OBJECT_THREAD)
-			return -EINVAL;
-		if (!(domains[caller].rights & TK_RIGHT_THREADS) && record->owner != caller)
-			return -EPERM;
-		return write->field == TK_FIELD_THREAD_POLICY ? sched_set_policy(object, write->value) : sched_set_affinity(object, write->value);
-	case TK_FIELD_VSPACE_POOL:
-	case TK_FIELD_VSPACE_TABLE:
-	case TK_FIELD_VSPACE_FAULTS:
-		if (record->object_type != TK_OBJECT_VSPACE)
-			return -EINVAL;
-		return record->owner == caller ? vspace_write_field(object, caller, write) : -EPERM;
-	default:
+static long field_write(u32 caller, vaddr_t token, const struct tk_field_write *write)
+{
+	const struct domain *d = &domains[caller];
+	u32 type = write->field < TK_FIELD_COUNT ? field_owners[write->field] : TK_OBJECT_NONE;
+	long result = -EPERM;
+
+	if (type == TK_OBJECT_NONE)
 		return -ENOSYS;
-	}
+	void *object = token_pin(d, token, type);
+	if (object == NULL)
+		return -EINVAL;
+	bool own = frame_record(token_frame(d, token))->owner == caller;
+	if (type == TK_OBJECT_VSPACE && own)
+		result = vspace_write_field(object, caller, write);
+	else if (type == TK_OBJECT_THREAD && (own || d->rights & TK_RIGHT_THREADS))
+		result = write->field == TK_FIELD_THREAD_POLICY ? sched_set_policy(object, write->value) : sched_set_affinity(object, write->value);
+	token_unpin(d, token);
+	return result;
 }
 
 long object_write(u32 caller, vaddr_t token, const struct tk_field_write *writes, u32 count)
 {
-	frame_t frame = token_held(&domains[caller], token);
-	long result = 0;
+	long result = token_held(&domains[caller], token) == FRAME_NONE ? -EINVAL : 0;
 
-	if (frame == FRAME_NONE)
-		return -EINVAL;
-	struct frame_record *record = frame_record(frame);
-	spin_lock(frame_lock(frame));
-	bool good = record->type == FRAME_OBJECT && !(record->flags & FRAME_CLAIMED);
-	if (good)
-		frame_pin(frame);
-	spin_unlock(frame_lock(frame));
-	if (!good)
-		return -EINVAL;
 	for (u32 i = 0; i < count && result == 0; i++)
-		result = field_write(caller, frame, &writes[i]);
-	frame_unpin(frame);
+		result = field_write(caller, token, &writes[i]);
 	return result;
 }
 

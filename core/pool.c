@@ -18,11 +18,12 @@ long pool_create(u32 caller, const struct tk_object_create *request)
 	return 0;
 }
 
-long pool_destroy(struct pool *pool, u32 caller)
+long pool_destroy(void *pool)
 {
-	(void)caller;
+	const struct pool *p = pool;
+
 	/* Acquire: what the last space did with it is over. */
-	return __atomic_load_n(&pool->references, __ATOMIC_ACQUIRE) || pool->stash != FRAME_NONE ? -EBUSY : 0;
+	return __atomic_load_n(&p->references, __ATOMIC_ACQUIRE) || p->stash != FRAME_NONE ? -EBUSY : 0;
 }
 
 /* Counts the first mapping of a frame that is the owner's, mapped nowhere and held by nobody else. */

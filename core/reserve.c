@@ -71,17 +71,13 @@ long reserve_fill(u32 caller, vaddr_t from, u32 fill)
 		return -EFAULT;
 	if (!frames_claim(frames, fill, caller))
 		return -EPERM;
-	if (window_prepare(d, frames, fill) == 0) {
-		frames_take(d, frames, fill);
-		return (long)reserve_count();
-	}
-	/* One by one: each takes at most one table, to split its large page, and gives one. */
-	for (u32 i = 0; i < fill; i++) {
-		if (window_prepare(d, frames + i, 1)) {
-			frames_unclaim(frames + i, fill - i);
+	/* All at once, else one by one: each takes at most one table, to split its large page, and gives one. */
+	for (u32 done = 0, step = window_prepare(d, frames, fill) == 0 ? fill : 1; done < fill; done += step) {
+		if (step == 1 && window_prepare(d, frames + done, 1)) {
+			frames_unclaim(frames + done, fill - done);
 			return -ENOMEM;
 		}
-		frames_take(d, frames + i, 1);
+		frames_take(d, frames + done, step);
 	}
 	return (long)reserve_count();
 }

@@ -22,18 +22,9 @@ static u32 effective_priority(const struct thread *t)
 
 /* ---- One queue, locked ------------------------------------------------------------------------------------------------------------- */
 
-static void fair_insert(struct run_queue *q, struct thread *t)
+static bool fair_before(const struct rb_node *a, const struct rb_node *b)
 {
-	struct rb_node **link = &q->fair.root, *parent = NULL;
-	int side = 0;
-
-	while (*link) {
-		parent = *link;
-		struct thread *other = container_of(parent, struct thread, run_node);
-		side = (i64)(t->virtual_deadline - other->virtual_deadline) >= 0;
-		link = &parent->child[side];
-	}
-	rbtree_insert(&q->fair, &t->run_node, parent, side);
+	return (i64)(container_of(a, struct thread, run_node)->virtual_deadline - container_of(b, struct thread, run_node)->virtual_deadline) < 0;
 }
 
 static void queue_insert(struct run_queue *q, struct thread *t, bool front)
@@ -43,7 +34,7 @@ static void queue_insert(struct run_queue *q, struct thread *t, bool front)
 	t->queued_priority = priority;
 	t->queued = true;
 	if (priority == 0) {
-		fair_insert(q, t);
+		rbtree_insert_ordered(&q->fair, &t->run_node, fair_before);
 		return;
 	}
 	q->priorities[priority / 64] |= 1ull << (priority % 64);
@@ -351,7 +342,8 @@ long sched_set_policy(struct thread *t, u64 value)
 	if (policy == TK_POLICY_FAIR ? parameter == 0 || parameter > WEIGHT_MAX : parameter == 0 || parameter > 99)
 		return -EINVAL;
 	requeue(t, change_policy, value);
-	arch_cpu()->reschedule = true;
+	if (t->state == THREAD_RUNNABLE) /* another may be first now */
+		arch_cpu()->reschedule = true;
 	return 0;
 }
 

@@ -3,21 +3,6 @@
 #include "token.h"
 #include <arch/page.h>
 
-/* Two spaces are locked in order of address. */
-static void spaces_lock(struct vspace *a, struct vspace *b)
-{
-	spin_lock(a < b ? &a->lock : &b->lock);
-	if (a != b)
-		spin_lock(a < b ? &b->lock : &a->lock);
-}
-
-static void spaces_unlock(struct vspace *a, struct vspace *b)
-{
-	spin_unlock(&a->lock);
-	if (a != b)
-		spin_unlock(&b->lock);
-}
-
 /* How far a sharing came. */
 struct sharing {
 	vaddr_t at, end;
@@ -82,7 +67,7 @@ long vspace_share(u32 caller, const struct tk_share *request)
 	if (!to)
 		goto release;
 	/* Commit. */
-	spaces_lock(from, to);
+	spin_lock_two(&from->lock, &to->lock);
 	for (u32 tables = 0; tables < VSPACE_TABLES && s.pages < VSPACE_BATCH && !s.stopped; tables++) {
 		s.at = arch_page_next(from->root, s.at, s.end);
 		if (s.at >= s.end)
@@ -92,7 +77,7 @@ long vspace_share(u32 caller, const struct tk_share *request)
 	vspace_count(to, s.pages);
 	if (s.stale)
 		vspace_flush(from, request->address, (s.at - request->address) / PAGE_SIZE);
-	spaces_unlock(from, to);
+	spin_unlock_two(&from->lock, &to->lock);
 	result = s.stopped && s.at == request->address ? -ENOMEM : (long)((s.at - request->address) / PAGE_SIZE);
 	vspace_release(caller, request->to);
 release:

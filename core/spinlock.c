@@ -3,14 +3,10 @@
 #include <arch/cpu.h>
 #include <arch/page.h>
 
-static u64 contended; /* how often a lock was not free at once */
-
 void spin_wait(struct spinlock *lock)
 {
 	u32 free;
 
-	/* Relaxed: a statistic. */
-	__atomic_add_fetch(&contended, 1, __ATOMIC_RELAXED);
 	do {
 		/* Relaxed: only a look; the exchange below acquires. */
 		while (__atomic_load_n(&lock->word, __ATOMIC_RELAXED)) {

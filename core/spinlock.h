@@ -9,7 +9,8 @@
 
 struct spinlock { u32 word; };
 
-void spin_wait(struct spinlock *lock); /* slow path of spin_lock; counts contention */
+/* Slow path of spin_lock: never inlined, so that it costs callers no registers. */
+void spin_wait(struct spinlock *lock) __attribute__((noinline, cold));
 
 static inline void spin_lock(struct spinlock *lock)
 {
@@ -22,6 +23,19 @@ static inline void spin_unlock(struct spinlock *lock)
 {
 	/* Release: what this holder wrote is seen by the next. */
 	__atomic_store_n(&lock->word, 0, __ATOMIC_RELEASE);
+}
+/* Locks of one kind, which may be the same, in order of address. */
+static inline void spin_lock_two(struct spinlock *a, struct spinlock *b)
+{
+	spin_lock(a < b ? a : b);
+	if (a != b)
+		spin_lock(a < b ? b : a);
+}
+static inline void spin_unlock_two(struct spinlock *a, struct spinlock *b)
+{
+	spin_unlock(a);
+	if (a != b)
+		spin_unlock(b);
 }
 
 #endif

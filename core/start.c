@@ -117,7 +117,6 @@ void start_step(struct thread *t)
 	if (d == NULL && __atomic_exchange_n(&super_failed, 0, __ATOMIC_SEQ_CST)) {
 		d = &domains[boot_manifest.super_domain];
 		unit_reload(d);
-		d->stacks_free = d->stack_count == 64 ? ~0ull : (1ull << d->stack_count) - 1;
 	}
 	if (d) {
 		enter_start(t, d);
@@ -167,8 +166,6 @@ long domain_restart(struct thread *t, struct domain *d)
 	d->page->state = TK_DOMAIN_RESTARTING;
 	d->restarts++;
 	unit_reload(d);
-	__builtin_memset(d->stack_users, 0, sizeof(d->stack_users));
-	d->stacks_free = d->stack_count == 64 ? ~0ull : (1ull << d->stack_count) - 1;
 	enter_start(t, d);
 	arch_cpu()->reschedule = true;
 	return 0;

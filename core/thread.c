@@ -91,15 +91,6 @@ struct thread *thread_create_boot(void)
 
 /* ---- The stack in the shim ---------------------------------------------------------------------------------------------------------- */
 
-static void stack_unmap(u32 id, u32 count)
-{
-	spin_lock(&abi_domain->lock);
-	for (u32 i = 0; i < count; i++)
-		arch_page_unmap(abi_domain->root, stack_bottom(id) + i * PAGE_SIZE);
-	spin_unlock(&abi_domain->lock);
-	arch_tlb_flush(ARCH_TLB_EVERYONE, stack_bottom(id), count);
-}
-
 /* The stack, and the thread's page in the shim's window, with one flush. */
 static void shim_side_unmap(struct thread *t)
 {
@@ -118,18 +109,17 @@ static void shim_side_unmap(struct thread *t)
 	arch_tlb_flush_list(ARCH_TLB_EVERYONE, pages, count);
 }
 
-static long stack_map(u32 id, const frame_t *frames)
+static long stack_map(struct thread *t, const frame_t *frames)
 {
-	u32 flags = ARCH_PAGE_WRITE | (abi_domain->class == 2 ? ARCH_PAGE_USER : ARCH_PAGE_KEY(abi_domain->arch.key) | ARCH_PAGE_GLOBAL);
-	u32 done = 0;
+	struct domain *d = abi_domain;
 	long error = 0;
 
-	spin_lock(&abi_domain->lock);
-	for (; done < STACK_FRAMES && error == 0; done++)
-		error = arch_page_map(abi_domain->root, stack_bottom(id) + done * PAGE_SIZE, frames[done], flags);
-	spin_unlock(&abi_domain->lock);
+	spin_lock(&d->lock);
+	for (u32 i = 0; i < STACK_FRAMES && error == 0; i++)
+		error = arch_page_map(d->root, stack_bottom(t->id) + i * PAGE_SIZE, frames[i], domain_page_flags(d, ARCH_PAGE_WRITE));
+	spin_unlock(&d->lock);
 	if (error)
-		stack_unmap(id, done - 1);
+		shim_side_unmap(t);
 	return error;
 }
 
@@ -139,20 +129,20 @@ static u32 vector_frames(void) { return (u32)((arch_vector_size + PAGE_SIZE - 1)
 
 static long application_init(struct thread *t, u32 caller, const struct tk_object_create *r)
 {
-	struct vspace *space = token_pin(&domains[caller], r->vspace, TK_OBJECT_VSPACE);
+	struct vspace *space = vspace_reference(&domains[caller], r->vspace);
 	if (space == NULL)
 		return -EINVAL;
-	long error = stack_map(t->id, &r->frames[2 + vector_frames()]);
-	if (error == 0) {
-		t->vspace = space;
-		t->client_root = space->root;
-		t->stack_top = stack_top(t->id);
-		t->application = true;
-		activation_base_reset(t);
-		__atomic_fetch_add(&space->references, 1, __ATOMIC_RELAXED); /* pinned meanwhile */
+	long error = stack_map(t, &r->frames[2 + vector_frames()]);
+	if (error) {
+		vspace_unreference(space);
+		return error;
 	}
-	token_unpin(&domains[caller], r->vspace);
-	return error;
+	t->vspace = space;
+	t->client_root = space->root;
+	t->stack_top = stack_top(t->id);
+	t->application = true;
+	activation_base_reset(t);
+	return 0;
 }
 
 long thread_create(u32 caller, const struct tk_object_create *r)
@@ -183,9 +173,10 @@ long thread_create(u32 caller, const struct tk_object_create *r)
 	return 0;
 }
 
-long thread_destroy(struct thread *t, u32 caller)
+long thread_destroy(void *thread)
 {
-	(void)caller;
+	struct thread *t = thread;
+
 	/* Acquire: what its processors wrote before they left it is seen. */
 	if (__atomic_load_n(&t->lives, __ATOMIC_ACQUIRE))
 		return -EBUSY;
@@ -194,8 +185,7 @@ long thread_destroy(struct thread *t, u32 caller)
 		arch_tlb_serve();
 	if (t->application) {
 		shim_side_unmap(t);
-		if (t->vspace)
-			__atomic_fetch_sub(&t->vspace->references, 1, __ATOMIC_RELEASE);
+		vspace_unreference(t->vspace);
 	}
 	id_return(t->id);
 	return 0;

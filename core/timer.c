@@ -8,6 +8,10 @@
 #include <tessera/errno.h>
 
 static struct timer *timer_of(struct rb_node *node) { return container_of(node, struct timer, node); }
+static bool timer_before(const struct rb_node *a, const struct rb_node *b)
+{
+	return container_of(a, struct timer, node)->deadline < container_of(b, struct timer, node)->deadline;
+}
 static struct thread *thread_of(struct timer *timer)
 {
 	return timer->look ? container_of(timer, struct thread, look) : container_of(timer, struct thread, wait.timer);
@@ -22,20 +26,12 @@ void timer_arm(struct timer *timer, nanos_t deadline)
 {
 	struct cpu *cpu = arch_cpu();
 	struct timer_queue *q = &cpu->timers;
-	struct rb_node *parent = NULL;
-	int side = 0;
 
 	spin_lock(&q->lock);
-	struct rb_node **link = &q->timers.root;
-	while (*link) {
-		parent = *link;
-		side = deadline >= timer_of(parent)->deadline;
-		link = &parent->child[side];
-	}
 	timer->deadline = deadline;
 	timer->cpu = cpu->id;
 	timer->armed = true;
-	rbtree_insert(&q->timers, &timer->node, parent, side);
+	rbtree_insert_ordered(&q->timers, &timer->node, timer_before);
 	spin_unlock(&q->lock);
 }
 
@@ -43,9 +39,6 @@ void timer_disarm(struct timer *timer)
 {
 	struct timer_queue *q = &cpus[timer->cpu]->timers;
 
-	/* Acquire: see expire_one. */
-	if (!__atomic_load_n(&timer->armed, __ATOMIC_ACQUIRE))
-		return;
 	spin_lock(&q->lock);
 	if (timer->armed) {
 		rbtree_remove(&q->timers, &timer->node);
@@ -84,7 +77,7 @@ static bool expire_one(struct timer_queue *q, nanos_t now)
 	rbtree_remove(&q->timers, first);
 	/* Relaxed: published by the next store. Whoever ends the wait otherwise sees `armed` cleared, so this set, before it goes on. */
 	__atomic_fetch_add(&t->expiring, 1, __ATOMIC_RELAXED);
-	/* Release: see above; timer_disarm may look at it without the lock. */
+	/* Release: see above; wait_leave looks at it without the lock. */
 	__atomic_store_n(&timer->armed, false, __ATOMIC_RELEASE);
 	spin_unlock(&q->lock);
 	if (timer->look)

@@ -28,6 +28,16 @@ void *token_pin(const struct domain *domain, vaddr_t token, u32 type)
 	return object;
 }
 
+void *token_pin_own(const struct domain *domain, vaddr_t token, u32 type)
+{
+	void *object = token_pin(domain, token, type);
+
+	if (object == NULL || frame_record(token_frame(domain, token))->owner == domain->id)
+		return object;
+	token_unpin(domain, token);
+	return NULL;
+}
+
 void token_unpin(const struct domain *domain, vaddr_t token)
 {
 	frame_unpin(token_frame(domain, token));

@@ -29,6 +29,8 @@ static inline void *token_resolve(const struct domain *domain, vaddr_t token, u3
 }
 /* Pins the object's exported frame: NULL if it is gone or not held. token_unpin releases it. */
 void *token_pin(const struct domain *domain, vaddr_t token, u32 type);
+/* Only if the domain owns it, too. */
+void *token_pin_own(const struct domain *domain, vaddr_t token, u32 type);
 void token_unpin(const struct domain *domain, vaddr_t token);
 static inline frame_t token_frame(const struct domain *domain, vaddr_t token) { return (frame_t)((token - domain->window) >> PAGE_SHIFT); }
 
@@ -65,6 +67,8 @@ void window_unmap_all(frame_t frame, u32 owner);
 bool window_writable(struct domain *domain, frame_t frame);
 /* Makes the tables for frames of a window, so that removing or mapping them can't fail: 0 or -ENOMEM. */
 long window_prepare(struct domain *domain, const frame_t *frames, u32 count);
+/* Claims frames of their owner and prepares its window: 0, -EPERM or -ENOMEM. */
+long window_claim(struct domain *owner, const frame_t *frames, u32 count) must_check;
 /* Takes claimed frames out of their owner's window, leaving nothing mapped; all processors have flushed on return. */
 void window_remove(struct domain *domain, const frame_t *frames, u32 count);
 /* Boot and new sections: large pages where aligned; tables come from the reserve, its floor included. */

@@ -24,12 +24,6 @@ struct elf_relocation { u64 offset, info, addend; };
 enum { ELF_LOAD = 1, ELF_DYNAMIC = 2, ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_TAG_RELA = 7, ELF_TAG_RELA_SIZE = 8 };
 #define IMAGE_RANDOM_PAGES 0x40000ul /* 1 GiB of places */
 
-u32 domain_page_flags(const struct domain *d, bool write, bool execute)
-{
-	u32 flags = (write ? ARCH_PAGE_WRITE : 0) | (execute ? ARCH_PAGE_EXECUTE : 0);
-	return flags | (d->class == 2 ? ARCH_PAGE_USER : ARCH_PAGE_KEY(d->arch.key) | ARCH_PAGE_GLOBAL);
-}
-
 static void map_pages(struct domain *d, vaddr_t start, frame_t frame, u64 pages, u32 flags)
 {
 	for (u64 i = 0; i < pages; i++)
@@ -118,12 +112,19 @@ void unit_load(struct domain *d)
 		s->start = round_down(base + p[i].address, PAGE_SIZE);
 		s->pages = (u32)((round_up(base + p[i].address + p[i].memory_size, PAGE_SIZE) - s->start) / PAGE_SIZE);
 		s->frame = (frame_t)(frame_boot_alloc(s->pages) >> PAGE_SHIFT);
-		bool write = p[i].flags & ELF_WRITE, execute = p[i].flags & ELF_EXECUTE;
-		core_assert(!(write && execute));
-		map_pages(d, s->start, s->frame, s->pages, domain_page_flags(d, write, execute));
+		u32 access = (p[i].flags & ELF_WRITE ? ARCH_PAGE_WRITE : 0) | (p[i].flags & ELF_EXECUTE ? ARCH_PAGE_EXECUTE : 0);
+		core_assert(access != (ARCH_PAGE_WRITE | ARCH_PAGE_EXECUTE));
+		map_pages(d, s->start, s->frame, s->pages, domain_page_flags(d, access));
 	}
 	d->entry = base + ((const struct elf_header *)d->unit->image)->entry;
 	image_fill(d, base);
+}
+
+/* All stacks of the pool are free: nothing runs in the unit. */
+static void stacks_return(struct domain *d)
+{
+	__builtin_memset(d->stack_users, 0, sizeof(d->stack_users));
+	d->stacks_free = d->stack_count == 64 ? ~0ull : (1ull << d->stack_count) - 1;
 }
 
 void unit_map_memory(struct domain *d)
@@ -133,12 +134,12 @@ void unit_map_memory(struct domain *d)
 	d->stack_tops = d->private + ARCH_UNIT_STACKS + TK_STACK_STRIDE;
 	for (u32 i = 0; i < d->unit->stacks; i++)
 		map_pages(d, d->stack_tops + i * TK_STACK_STRIDE - TK_STACK_SIZE, (frame_t)(frame_boot_alloc(stack_pages) >> PAGE_SHIFT),
-			stack_pages, domain_page_flags(d, true, false));
+			stack_pages, domain_page_flags(d, ARCH_PAGE_WRITE));
 	d->stack_count = d->unit->stacks;
-	d->stacks_free = d->stack_count == 64 ? ~0ull : (1ull << d->stack_count) - 1;
+	stacks_return(d);
 	if (d->unit->heap_pages)
 		map_pages(d, d->private + ARCH_UNIT_HEAP, (frame_t)(frame_boot_alloc(d->unit->heap_pages) >> PAGE_SHIFT),
-			d->unit->heap_pages, domain_page_flags(d, true, false));
+			d->unit->heap_pages, domain_page_flags(d, ARCH_PAGE_WRITE));
 	d->heap_pages = d->unit->heap_pages;
 }
 
@@ -157,6 +158,7 @@ void unit_reload(struct domain *d)
 {
 	u64 stack_pages = TK_STACK_SIZE / PAGE_SIZE;
 
+	stacks_return(d);
 	image_fill(d, image_base(d));
 	for (u32 i = 0; i < d->stack_count; i++)
 		area_clear(d, d->stack_tops + i * TK_STACK_STRIDE - TK_STACK_SIZE, stack_pages);

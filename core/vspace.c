@@ -8,18 +8,24 @@
 
 struct vspace *vspace_hold(u32 caller, vaddr_t token)
 {
-	struct vspace *space = token_pin(&domains[caller], token, TK_OBJECT_VSPACE);
-
-	if (space && space->owner != caller) {
-		token_unpin(&domains[caller], token);
-		return NULL;
-	}
-	return space;
+	return token_pin_own(&domains[caller], token, TK_OBJECT_VSPACE);
 }
 
 void vspace_release(u32 caller, vaddr_t token)
 {
 	token_unpin(&domains[caller], token);
+}
+
+struct vspace *vspace_reference(const struct domain *d, vaddr_t token)
+{
+	struct vspace *space = token_pin(d, token, TK_OBJECT_VSPACE);
+
+	if (space) {
+		/* Relaxed: the pin keeps the space until the reference counts. */
+		__atomic_fetch_add(&space->references, 1, __ATOMIC_RELAXED);
+		token_unpin(d, token);
+	}
+	return space;
 }
 
 bool vspace_range_valid(vaddr_t address, u64 pages)
@@ -62,9 +68,9 @@ static void table_release(frame_t first, u32 count)
 		frame_unclaim(first + i);
 }
 
-long vspace_destroy(struct vspace *space, u32 caller)
+long vspace_destroy(void *vspace)
 {
-	(void)caller;
+	struct vspace *space = vspace;
 	const struct frame_record *root = frame_record((frame_t)(space->root >> PAGE_SHIFT));
 	frame_t chain = FRAME_NONE;
 
@@ -88,14 +94,10 @@ long vspace_destroy(struct vspace *space, u32 caller)
 
 static long pool_set(struct vspace *space, u32 caller, vaddr_t token)
 {
-	struct pool *pool = token_pin(&domains[caller], token, TK_OBJECT_POOL);
+	struct pool *pool = token_pin_own(&domains[caller], token, TK_OBJECT_POOL);
 
 	if (!pool)
 		return -EINVAL;
-	if (pool->owner != caller) {
-		token_unpin(&domains[caller], token);
-		return -EPERM;
-	}
 	/* Relaxed: the pin keeps the pool until the reference counts. */
 	__atomic_add_fetch(&pool->references, 1, __ATOMIC_RELAXED);
 	spin_lock(&space->lock);

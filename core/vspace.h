@@ -10,6 +10,8 @@
 #include <tessera/object.h>
 #include "spinlock.h"
 
+struct domain;
+
 struct pool {                       /* private page of a pool object */
 	struct spinlock lock;
 	u32 id;                         /* = frame number of the exported page */
@@ -40,7 +42,7 @@ struct vspace {
 };
 
 long vspace_create(u32 caller, const struct tk_object_create *request) must_check;
-long vspace_destroy(struct vspace *space, u32 caller);
+long vspace_destroy(void *vspace) must_check;
 long vspace_write_field(struct vspace *space, u32 caller, const struct tk_field_write *write);
 long vspace_map(u32 caller, const struct tk_map *request);
 long vspace_unmap(u32 caller, struct tk_unmap *request);
@@ -48,6 +50,14 @@ long vspace_protect(u32 caller, vaddr_t token, vaddr_t address, u64 pages, u32 p
 long vspace_share(u32 caller, const struct tk_share *request);
 long vspace_move(u32 caller, const struct tk_move *request);
 long vspace_query(u32 caller, vaddr_t token, vaddr_t address);
+/* The space of a token, which can't be destroyed until vspace_unreference; NULL: no such token. */
+struct vspace *vspace_reference(const struct domain *d, vaddr_t token);
+static inline void vspace_unreference(struct vspace *space) /* or NULL */
+{
+	if (space)
+		/* Release: this user is done with it. */
+		__atomic_fetch_sub(&space->references, 1, __ATOMIC_RELEASE);
+}
 /* The region that holds address, copied and checked: false if none or mem is editing. */
 bool vspace_region(struct vspace *space, vaddr_t address, struct tk_region *out, u32 *generation);
 
@@ -60,7 +70,7 @@ void *vspace_pin(struct vspace *space, vaddr_t address, u32 access, frame_t *fra
 void vspace_unpin(frame_t frame);
 
 long pool_create(u32 caller, const struct tk_object_create *request) must_check;
-long pool_destroy(struct pool *pool, u32 caller) must_check;
+long pool_destroy(void *pool) must_check;
 /* A zeroed, checked frame out of the ring with its first mapping counted; FRAME_NONE. A log record is promised: pool_log must follow. */
 frame_t pool_take(struct pool *pool);
 /* Writes the promised record. address: page | 1 for a copy. */

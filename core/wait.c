@@ -243,7 +243,8 @@ static void wait_leave(struct thread *t, long result)
 {
 	list_remove(&t->wait.link);
 	__atomic_fetch_sub(&t->wait.bucket->occupied, 1, __ATOMIC_RELAXED); /* under the lock */
-	timer_disarm(&t->wait.timer);
+	if (__atomic_load_n(&t->wait.timer.armed, __ATOMIC_ACQUIRE)) /* see expire_one */
+		timer_disarm(&t->wait.timer);
 	t->result = (u64)result;
 	__builtin_memset(t->outs, 0, sizeof(t->outs));
 	/* Release: whoever sees NULL sees the wait ended. */
@@ -308,23 +309,6 @@ long wait_wake(struct thread *t, vaddr_t word, u32 count, u32 flags, u32 bitset)
 	return wait_wake_key(key, count, bitset);
 }
 
-static void lock_two(struct wait_bucket *a, struct wait_bucket *b)
-{
-	if (a == b) {
-		spin_lock(&a->lock);
-	} else {
-		spin_lock(a < b ? &a->lock : &b->lock);
-		spin_lock(a < b ? &b->lock : &a->lock);
-	}
-}
-
-static void unlock_two(struct wait_bucket *a, struct wait_bucket *b)
-{
-	spin_unlock(&a->lock);
-	if (a != b)
-		spin_unlock(&b->lock);
-}
-
 /* Moves at most `move` waiters of one key to another. */
 static long move_locked(struct wait_bucket *from, struct wait_key key, struct wait_bucket *to, struct wait_key target, u32 move)
 {
@@ -364,19 +348,19 @@ long wait_requeue(struct thread *t, const struct tk_requeue *r)
 	if (error)
 		return error;
 	struct wait_bucket *from = bucket_of(key), *to = bucket_of(target);
-	lock_two(from, to);
+	spin_lock_two(&from->lock, &to->lock);
 	if (r->flags & TK_REQUEUE_COMPARE) {
 		error = word_load(t, (vaddr_t)r->word, flags, &value);
 		if (error == 0 && value != r->expected)
 			error = -EAGAIN;
 		if (error) {
-			unlock_two(from, to);
+			spin_unlock_two(&from->lock, &to->lock);
 			return error;
 		}
 	}
 	long woken = wake_locked(from, key, r->wake, ~0u);
 	long moved = move_locked(from, key, to, target, r->move);
-	unlock_two(from, to);
+	spin_unlock_two(&from->lock, &to->lock);
 	return woken + moved;
 }
 

@@ -62,8 +62,8 @@ nanos_t timer_next(void);
 long watch_set(struct thread *t, vaddr_t table, u32 index, vaddr_t sequence, u64 cookie);
 long watch_clear(struct thread *t, vaddr_t table, u32 index);
 void watch_wake(struct wait_key key, u32 depth); /* puts the cookies of a word's watches into their queues; no lock held */
-long watch_table_create(void *object, u32 caller, frame_t exported) must_check;
-void watch_table_destroy(void *object);
+long watch_table_create(u32 caller, const struct tk_object_create *request) must_check;
+long watch_table_destroy(void *object) must_check;
 long wait_wake_waiters(struct wait_key key, u32 count, u32 bitset);
 struct wait_bucket *wait_bucket_lock(struct wait_key key);
 

@@ -28,13 +28,13 @@ struct watch_table {            /* private part */
 };
 _Static_assert(sizeof(struct watch_table) <= PAGE_SIZE, "one frame");
 
-long watch_table_create(void *object, u32 caller, frame_t exported)
+long watch_table_create(u32 caller, const struct tk_object_create *request)
 {
-	struct watch_table *table = object;
+	struct watch_table *table = frame_address(request->frames[1]);
 
 	(void)caller;
-	table->page = frame_address(exported);
-	table->frame = exported;
+	table->page = frame_address(request->frames[0]);
+	table->frame = request->frames[0];
 	for (u32 i = 0; i < TK_WATCHES_IN_TABLE; i++) {
 		table->watches[i].index = i;
 		table->watches[i].table = table;
@@ -137,10 +137,11 @@ long watch_clear(struct thread *t, vaddr_t token, u32 index)
 	return 0;
 }
 
-void watch_table_destroy(void *object)
+long watch_table_destroy(void *object)
 {
 	struct watch_table *table = object;
 
 	for (u32 i = 0; i < TK_WATCHES_IN_TABLE; i++)
 		disarm(&table->watches[i]);
+	return 0;
 }

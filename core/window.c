@@ -10,11 +10,9 @@
 
 static vaddr_t window_address(const struct domain *d, frame_t frame) { return d->window + (u64)frame * PAGE_SIZE; }
 
-static u32 window_flags(const struct domain *d, bool writable)
+u32 domain_page_flags(const struct domain *d, u32 access)
 {
-	u32 flags = writable ? ARCH_PAGE_WRITE : 0;
-
-	return flags | (d->class == 2 ? ARCH_PAGE_USER : ARCH_PAGE_KEY(d->arch.key) | ARCH_PAGE_GLOBAL);
+	return access | (d->class == 2 ? ARCH_PAGE_USER : ARCH_PAGE_KEY(d->arch.key) | ARCH_PAGE_GLOBAL);
 }
 
 static void holder_set(frame_t frame, u32 domain)
@@ -43,7 +41,7 @@ long window_map(struct domain *d, frame_t frame, bool writable)
 {
 	spin_lock(&d->lock);
 	arch_entry_t *entry = arch_page_walk(d->root, window_address(d, frame), true, NULL);
-	bool stale = entry && entry_replace(entry, arch_page_entry(frame, window_flags(d, writable)));
+	bool stale = entry && entry_replace(entry, arch_page_entry(frame, domain_page_flags(d, writable ? ARCH_PAGE_WRITE : 0)));
 	if (entry)
 		holder_set(frame, d->id);
 	spin_unlock(&d->lock);
@@ -74,7 +72,7 @@ bool window_replace_dead(struct domain *d, frame_t frame)
 	spin_lock(&d->lock);
 	arch_entry_t *entry = arch_page_walk(d->root, window_address(d, frame), false, NULL);
 	if (entry && *entry && frame_held_by(frame_record(frame), d->id)) {
-		stale = entry_replace(entry, arch_page_entry(frame_dead, window_flags(d, false)));
+		stale = entry_replace(entry, arch_page_entry(frame_dead, domain_page_flags(d, 0)));
 		holder_clear(frame, d->id);
 	}
 	spin_unlock(&d->lock);
@@ -121,6 +119,16 @@ long window_prepare(struct domain *d, const frame_t *frames, u32 count)
 	return good ? 0 : -ENOMEM;
 }
 
+long window_claim(struct domain *d, const frame_t *frames, u32 count)
+{
+	if (!frames_claim(frames, count, d->id))
+		return -EPERM;
+	long error = window_prepare(d, frames, count);
+	if (error)
+		frames_unclaim(frames, count);
+	return error;
+}
+
 void window_remove(struct domain *d, const frame_t *frames, u32 count)
 {
 	struct stale stale;
@@ -142,7 +150,7 @@ void window_remove(struct domain *d, const frame_t *frames, u32 count)
 
 void window_map_range(struct domain *d, frame_t first, u64 count)
 {
-	u32 flags = window_flags(d, true);
+	u32 flags = domain_page_flags(d, ARCH_PAGE_WRITE);
 
 	spin_lock(&d->lock);
 	for (u64 done = 0; done < count;) {

@@ -1,6 +1,6 @@
 /*
- * Intrusive red-black tree (Cormen and others, chapter 13). The caller guards it, compares keys, and finds the place of a new node:
- * walk from root by child[less ? 0 : 1] to an empty link, then rbtree_insert(tree, node, parent, side).
+ * Intrusive red-black tree (Cormen and others, chapter 13). The caller guards it and compares keys: rbtree_insert_ordered finds the place
+ * of a new node by a function, behind its equals.
  */
 #ifndef LIB_RBTREE_H
 #define LIB_RBTREE_H
@@ -20,6 +20,20 @@ struct rb_tree {
 /* Puts a node at parent->child[side], which is empty (at the root when parent is NULL), and balances. */
 void rbtree_insert(struct rb_tree *tree, struct rb_node *node, struct rb_node *parent, int side);
 void rbtree_remove(struct rb_tree *tree, struct rb_node *node);
+/* before(a, b): a stands before b. Inlined with it. */
+static inline __attribute__((always_inline)) void rbtree_insert_ordered(struct rb_tree *tree, struct rb_node *node,
+	bool (*before)(const struct rb_node *a, const struct rb_node *b))
+{
+	struct rb_node **link = &tree->root, *parent = NULL;
+	int side = 0;
+
+	while (*link) {
+		parent = *link;
+		side = !before(node, parent);
+		link = &parent->child[side];
+	}
+	rbtree_insert(tree, node, parent, side);
+}
 /* The outermost node of a side: 0 the first, 1 the last; NULL when empty. */
 struct rb_node *rbtree_end(const struct rb_tree *tree, int side);
 /* The neighbour in order: side 0 the one before, 1 the one behind; NULL at the end. */

@@ -45,19 +45,16 @@ static void timer_disarm(struct timer *timer)
 	timer->armed = false;
 }
 
+static bool timer_before(const struct rb_node *a, const struct rb_node *b)
+{
+	return container_of(a, struct timer, node)->deadline < container_of(b, struct timer, node)->deadline;
+}
+
 /* Arms for timer->time. */
 static void timer_arm(struct timer *timer)
 {
-	struct rb_node *parent = NULL, *next = tree.root;
-	int side = 0;
-
 	timer->deadline = timer->wall ? clock_deadline(timer->clock, timer->time) : timer->time;
-	while (next) {
-		parent = next;
-		side = container_of(next, struct timer, node)->deadline <= timer->deadline;
-		next = next->child[side];
-	}
-	rbtree_insert(&tree, &timer->node, parent, side);
+	rbtree_insert_ordered(&tree, &timer->node, timer_before);
 	timer->armed = true;
 	if (rbtree_first(&tree) == &timer->node) {
 		__atomic_fetch_add(&earlier, 1, __ATOMIC_RELEASE); /* after the tree, which the thread reads under the lock anyway */

@@ -6,6 +6,7 @@
 #include "../../cpu.h"
 #include "../../thread.h"
 #include "../../domain.h"
+#include "processor.h"
 #include "trap.h"
 #include "../../vspace.h"
 
@@ -23,10 +24,7 @@ void arch_context_init_cpu(struct cpu *cpu)
 
 	entry->return_frame[1] = ARCH_SELECTOR_UNIT_CODE;
 	entry->return_frame[4] = ARCH_SELECTOR_UNIT_DATA;
-	u64 cr0;
-	__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
-	__asm__ volatile("mov %0, %%cr0" : : "r"(cr0 | 8));
-	cpu->arch.vector_off = 1;
+	vector_close(cpu);
 	cpu->vector_owner = NULL;
 }
 
@@ -40,11 +38,8 @@ void arch_thread_init(struct thread *t, u8 *vector)
 	t->arch.user.ss = ARCH_SELECTOR_USER_DATA;
 	t->arch.user.rflags = FLAGS_FIXED;
 	t->attention = ATTENTION_BASES;
-	if (vector) { /* the initial state: control words set, every component in its initial configuration */
-		__builtin_memset(vector, 0, arch_vector_size);
-		*(u16 *)vector = 0x37f;
-		*(u32 *)(vector + 24) = 0x1f80;
-	}
+	if (vector)
+		vector_reset(vector);
 }
 
 void arch_thread_continue(struct thread *to, const struct thread *from) { to->arch.service = from->arch.service; }
@@ -109,7 +104,7 @@ static void client_load(struct cpu *cpu, struct vspace *new)
 		__atomic_fetch_or(&new->cpus, 1ull << cpu->id, __ATOMIC_SEQ_CST);
 	cpu->vspace = new;
 	cpu->arch.root = new ? new->root : arch_kernel_root;
-	__asm__ volatile("mov %0, %%cr3" : : "r"(cpu->arch.root) : "memory");
+	cr3_write(cpu->arch.root);
 	if (old)
 		__atomic_fetch_and(&old->cpus, ~(1ull << cpu->id), __ATOMIC_SEQ_CST);
 }
@@ -122,12 +117,8 @@ void arch_thread_switch(struct thread *from, struct thread *to)
 	bases_save(from);
 	selectors_clear();
 	arch_vector_save(from);
-	if (!cpu->arch.vector_off) {
-		u64 cr0;
-		__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
-		__asm__ volatile("mov %0, %%cr0" : : "r"(cr0 | 8));
-		cpu->arch.vector_off = 1;
-	}
+	if (!cpu->arch.vector_off)
+		vector_close(cpu);
 	if (cpu->vector_owner == to && to->arch.vector_cpu != cpu->id)
 		cpu->vector_owner = NULL; /* it ran elsewhere since */
 	if (new != old)

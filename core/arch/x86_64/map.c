@@ -8,15 +8,6 @@
 #include "processor.h"
 #include "startup.h"
 
-#define ENTRY_PRESENT 0x1ull
-#define ENTRY_WRITE 0x2ull
-#define ENTRY_UNCACHED 0x18ull  /* PWT PCD */
-#define ENTRY_LARGE 0x80ull
-#define ENTRY_GLOBAL 0x100ull
-#define ENTRY_KEY_SHIFT 59
-#define ENTRY_NX (1ull << 63)
-#define ENTRY_ADDRESS 0x000ffffffffff000ull
-
 paddr_t arch_kernel_root;
 
 static u64 physmap_base;   /* 0 on the identity map */
@@ -60,10 +51,10 @@ static bool huge_pages(void) { return cpuid_read(0x80000001, 0).edx >> 26 & 1; }
 /* The table that the entry names, made if it is missing. */
 static u64 *table_below(u64 *entry)
 {
-	if (!(*entry & ENTRY_PRESENT))
-		*entry = map_page_take() | ENTRY_PRESENT | ENTRY_WRITE;
-	core_assert(!(*entry & ENTRY_LARGE));
-	return table_at(*entry & ENTRY_ADDRESS);
+	if (!(*entry & X86_PRESENT))
+		*entry = map_page_take() | X86_PRESENT | X86_WRITE;
+	core_assert(!(*entry & X86_LARGE));
+	return table_at(*entry & X86_FRAME);
 }
 
 static u64 *entry_of(vaddr_t address, u32 level)
@@ -75,20 +66,7 @@ static u64 *entry_of(vaddr_t address, u32 level)
 	return &table[address >> (12 + 9 * level) & 511];
 }
 
-static u64 leaf_of(paddr_t physical, u32 bits, bool large)
-{
-	u64 e = physical | ENTRY_PRESENT | ENTRY_GLOBAL | (u64)(bits >> MAP_KEY_SHIFT & 15) << ENTRY_KEY_SHIFT;
-
-	if (bits & MAP_WRITE)
-		e |= ENTRY_WRITE;
-	if (!(bits & MAP_EXECUTE))
-		e |= ENTRY_NX;
-	if (bits & MAP_UNCACHED)
-		e |= ENTRY_UNCACHED;
-	return large ? e | ENTRY_LARGE : e;
-}
-
-void map_range(vaddr_t address, paddr_t physical, u64 size, u32 bits)
+void map_range(vaddr_t address, paddr_t physical, u64 size, u32 flags)
 {
 	const u64 both = address | physical;
 
@@ -99,7 +77,8 @@ void map_range(vaddr_t address, paddr_t physical, u64 size, u32 bits)
 			level = 2;
 		else if (!(aligned & (LARGE_SIZE - 1)) && left >= LARGE_SIZE)
 			level = 1;
-		*entry_of(address + done, level) = leaf_of(physical + done, bits, level > 0);
+		*entry_of(address + done, level) = arch_page_entry((frame_t)((physical + done) >> PAGE_SHIFT),
+			flags | ARCH_PAGE_GLOBAL | (level > 0 ? ARCH_PAGE_LARGE : 0));
 		done += PAGE_SIZE << (9 * level);
 	}
 }
@@ -115,11 +94,11 @@ bool map_present(vaddr_t address)
 
 	for (u32 l = 3; ; l--) {
 		u64 e = table[address >> (12 + 9 * l) & 511];
-		if (!(e & ENTRY_PRESENT))
+		if (!(e & X86_PRESENT))
 			return false;
-		if (l == 0 || e & ENTRY_LARGE)
+		if (l == 0 || e & X86_LARGE)
 			return true;
-		table = table_at(e & ENTRY_ADDRESS);
+		table = table_at(e & X86_FRAME);
 	}
 }
 
@@ -142,6 +121,6 @@ volatile void *map_device(paddr_t physical, u64 size)
 	if (physical + size > DEVICES_SIZE || physical + size < physical)
 		return NULL;
 	if (!map_present(ARCH_DEVICES + first))
-		map_range(ARCH_DEVICES + first, first, round_up(physical + size, PAGE_SIZE) - first, MAP_WRITE | MAP_UNCACHED);
+		map_range(ARCH_DEVICES + first, first, round_up(physical + size, PAGE_SIZE) - first, ARCH_PAGE_WRITE | ARCH_PAGE_UNCACHED);
 	return (volatile void *)(ARCH_DEVICES + physical);
 }

@@ -18,14 +18,18 @@ static void entry_count(const arch_entry_t *entry, int change)
 		arch_table_count(entry, change);
 }
 
+/* The entry that names a table. */
+static arch_entry_t table_entry(frame_t frame, vaddr_t address)
+{
+	return (u64)frame << PAGE_SHIFT | TABLE_BITS | (address & KERNEL_HALF ? 0 : X86_USER);
+}
+
 /* An entry for a new, empty table; 0 when none can be had. */
 static arch_entry_t table_create(vaddr_t address, bool last)
 {
 	frame_t frame = reserve_take(last);
 
-	if (frame == FRAME_NONE)
-		return 0;
-	return (u64)frame << PAGE_SHIFT | TABLE_BITS | (address & KERNEL_HALF ? 0 : X86_USER);
+	return frame == FRAME_NONE ? 0 : table_entry(frame, address);
 }
 
 /* Replaces a 2 MiB entry by a table of the same pages: the translations stay what they are, so nothing is flushed. */
@@ -46,13 +50,15 @@ static bool entry_split(arch_entry_t *entry, vaddr_t address)
 	return true;
 }
 
-/* The walk from a table of `level` on, when something on the way is missing or large. */
-static __attribute__((noinline)) arch_entry_t *walk_slow(arch_entry_t *table, u32 level, vaddr_t address, bool create, bool *large_out)
+/* The entry of a level for address, as arch_page_walk for level 0, where things on the way may be missing or large. */
+static __attribute__((noinline)) arch_entry_t *walk_to(paddr_t root, u32 target, vaddr_t address, bool create, bool *large_out)
 {
-	for (; level > 0; level--) {
+	arch_entry_t *table = table_at(root);
+
+	for (u32 level = TOP_LEVEL; level > target; level--) {
 		arch_entry_t *entry = &table[index_at(address, level)];
 		if (!(*entry & X86_PRESENT)) {
-			arch_entry_t made = create ? table_create(address, false) : 0;
+			arch_entry_t made = create ? table_create(address, target > 0) : 0;
 			if (!made)
 				return NULL;
 			*entry = made;
@@ -67,7 +73,7 @@ static __attribute__((noinline)) arch_entry_t *walk_slow(arch_entry_t *table, u3
 		}
 		table = table_at(*entry);
 	}
-	return &table[index_at(address, 0)];
+	return &table[index_at(address, target)];
 }
 
 arch_entry_t *arch_page_walk(paddr_t root, vaddr_t address, bool create, bool *large_out)
@@ -78,7 +84,7 @@ arch_entry_t *arch_page_walk(paddr_t root, vaddr_t address, bool create, bool *l
 	for (u32 level = TOP_LEVEL; level > 0; level--) {
 		arch_entry_t e = table[index_at(address, level)];
 		if (unlikely((e & (X86_PRESENT | X86_LARGE)) != X86_PRESENT))
-			return walk_slow(table, level, address, create, large_out);
+			return walk_to(root, 0, address, create, large_out);
 		table = table_at(e);
 	}
 	return &table[index_at(address, 0)];
@@ -105,7 +111,7 @@ arch_entry_t arch_page_entry(frame_t frame, u32 flags)
 		e |= X86_LARGE;
 	if (flags & ARCH_PAGE_UNCACHED)
 		e |= X86_UNCACHED;
-	if (flags & ARCH_PAGE_GLOBAL && arch_has_keys)
+	if (flags & ARCH_PAGE_GLOBAL)
 		e |= X86_GLOBAL;
 	return e;
 }
@@ -146,10 +152,8 @@ arch_entry_t arch_entry_protected(arch_entry_t e, u32 prot, bool cow)
 	return e;
 }
 
-long arch_page_map(paddr_t root, vaddr_t address, frame_t frame, u32 flags)
+static long entry_fill(arch_entry_t *entry, frame_t frame, u32 flags)
 {
-	arch_entry_t *entry = arch_page_walk(root, address, true, NULL);
-
 	if (!entry)
 		return -ENOMEM;
 	if (*entry)
@@ -159,56 +163,32 @@ long arch_page_map(paddr_t root, vaddr_t address, frame_t frame, u32 flags)
 	return 0;
 }
 
-/* The entry of level 1 for address; NULL when a level above is missing and no table can be had or `create` is false. */
-static arch_entry_t *large_walk(paddr_t root, vaddr_t address, bool create)
+long arch_page_map(paddr_t root, vaddr_t address, frame_t frame, u32 flags)
 {
-	arch_entry_t *table = table_at(root);
-
-	for (u32 level = TOP_LEVEL; level > 1; level--) {
-		arch_entry_t *entry = &table[index_at(address, level)];
-		if (*entry & X86_LARGE)
-			return NULL;
-		if (!*entry) {
-			arch_entry_t made = create ? table_create(address, true) : 0;
-			if (!made)
-				return NULL;
-			*entry = made;
-			entry_count(entry, 1);
-		}
-		table = table_at(*entry);
-	}
-	return &table[index_at(address, 1)];
+	return entry_fill(arch_page_walk(root, address, true, NULL), frame, flags);
 }
 
 long arch_page_map_large(paddr_t root, vaddr_t address, frame_t frame, u32 flags)
 {
-	arch_entry_t *entry = large_walk(root, address, true);
-
-	if (!entry)
-		return -ENOMEM;
-	if (*entry)
-		return -EEXIST;
-	*entry = arch_page_entry(frame, flags | ARCH_PAGE_LARGE);
-	entry_count(entry, 1);
-	return 0;
+	return entry_fill(walk_to(root, 1, address, true, NULL), frame, flags | ARCH_PAGE_LARGE);
 }
 
 frame_t arch_page_table_get(paddr_t root, vaddr_t address)
 {
-	const arch_entry_t *entry = large_walk(root, address, false);
+	const arch_entry_t *entry = walk_to(root, 1, address, false, NULL);
 
 	return entry && *entry & X86_PRESENT && !(*entry & X86_LARGE) ? arch_entry_frame(*entry) : FRAME_NONE;
 }
 
 long arch_page_table_set(paddr_t root, vaddr_t address, frame_t table)
 {
-	arch_entry_t *entry = large_walk(root, address, true);
+	arch_entry_t *entry = walk_to(root, 1, address, true, NULL);
 
 	if (!entry)
 		return -ENOMEM;
 	if (!*entry)
 		entry_count(entry, 1);
-	*entry = (u64)table << PAGE_SHIFT | TABLE_BITS | (address & KERNEL_HALF ? 0 : X86_USER);
+	*entry = table_entry(table, address);
 	return 0;
 }
 

@@ -24,7 +24,7 @@ static vaddr_t area_of(u32 id) { return ARCH_ENTRY + (u64)id * ARCH_ENTRY_STRIDE
 static void area_map(vaddr_t start, vaddr_t end, u32 key)
 {
 	for (; start < end; start += PAGE_SIZE)
-		map_range(start, map_page_take(), PAGE_SIZE, MAP_WRITE | MAP_KEY(key));
+		map_range(start, map_page_take(), PAGE_SIZE, ARCH_PAGE_WRITE | ARCH_PAGE_KEY(key));
 }
 
 /* Accessed bits are set already, so that the processor never writes to the table. */

@@ -43,18 +43,18 @@ static void slots_prepare(void)
 	kernel_slots_copy((const u64 *)(ARCH_PHYSMAP + arch_kernel_root));
 }
 
-static void image_part_map(const char *start, const char *end, u64 slide, u32 bits)
+static void image_part_map(const char *start, const char *end, u64 slide, u32 flags)
 {
-	map_range(ARCH_IMAGE + slide + (u64)(start - image_start), (paddr_t)start, (u64)(end - start), bits);
+	map_range(ARCH_IMAGE + slide + (u64)(start - image_start), (paddr_t)start, (u64)(end - start), flags);
 }
 
 static void image_map(u64 slide)
 {
-	image_part_map(text_start, rodata_start, slide, MAP_EXECUTE | MAP_KEY(ARCH_KEY_CORE));
-	image_part_map(rodata_start, data_start, slide, MAP_KEY(ARCH_KEY_CORE));
-	image_part_map(data_start, core_ro_start, slide, MAP_WRITE | MAP_KEY(ARCH_KEY_CORE));
-	image_part_map(core_ro_start, core_ro_end, slide, MAP_WRITE | MAP_KEY(ARCH_KEY_CORE_RO));
-	image_part_map(core_ro_end, image_end, slide, MAP_WRITE | MAP_KEY(ARCH_KEY_CORE));
+	image_part_map(text_start, rodata_start, slide, ARCH_PAGE_EXECUTE | ARCH_PAGE_KEY(ARCH_KEY_CORE));
+	image_part_map(rodata_start, data_start, slide, ARCH_PAGE_KEY(ARCH_KEY_CORE));
+	image_part_map(data_start, core_ro_start, slide, ARCH_PAGE_WRITE | ARCH_PAGE_KEY(ARCH_KEY_CORE));
+	image_part_map(core_ro_start, core_ro_end, slide, ARCH_PAGE_WRITE | ARCH_PAGE_KEY(ARCH_KEY_CORE_RO));
+	image_part_map(core_ro_end, image_end, slide, ARCH_PAGE_WRITE | ARCH_PAGE_KEY(ARCH_KEY_CORE));
 }
 
 /* In the map of all memory, too, what is not data can't be written. The image's 2 MiB pages are split for that. */
@@ -62,8 +62,8 @@ static void physmap_image_map(void)
 {
 	paddr_t start = (paddr_t)image_start, data = (paddr_t)data_start, end = round_up((paddr_t)image_end, LARGE_SIZE);
 
-	map_range(ARCH_PHYSMAP + start, start, data - start, MAP_KEY(ARCH_KEY_CORE));
-	map_range(ARCH_PHYSMAP + data, data, end - data, MAP_WRITE | MAP_KEY(ARCH_KEY_CORE));
+	map_range(ARCH_PHYSMAP + start, start, data - start, ARCH_PAGE_KEY(ARCH_KEY_CORE));
+	map_range(ARCH_PHYSMAP + data, data, end - data, ARCH_PAGE_WRITE | ARCH_PAGE_KEY(ARCH_KEY_CORE));
 }
 
 /* All RAM, rounded out to 2 MiB: firmware tables often lie beside it. */
@@ -81,7 +81,7 @@ static void physmap_map(void)
 			bool present = map_present(ARCH_PHYSMAP + at);
 			u64 size = !present && at % HUGE_SIZE == 0 && end - at >= HUGE_SIZE ? HUGE_SIZE : LARGE_SIZE;
 			if (!present)
-				map_range(ARCH_PHYSMAP + at, at, size, MAP_WRITE | MAP_KEY(ARCH_KEY_CORE));
+				map_range(ARCH_PHYSMAP + at, at, size, ARCH_PAGE_WRITE | ARCH_PAGE_KEY(ARCH_KEY_CORE));
 			at += size;
 		}
 	}

@@ -14,6 +14,7 @@
 #include "../../thread.h"
 #include "../../vspace.h"
 #include "../../wait.h"
+#include "processor.h"
 #include "trap.h"
 
 enum { VECTOR_DIVIDE = 0, VECTOR_DEBUG = 1, VECTOR_NMI = 2, VECTOR_BREAKPOINT = 3, VECTOR_OVERFLOW = 4, VECTOR_BOUND = 5,
@@ -24,13 +25,6 @@ enum { PAGE_ERROR_PRESENT = 1, PAGE_ERROR_WRITE = 2, PAGE_ERROR_EXECUTE = 16 };
 extern char arch_copy_start[], arch_copy_bytes[], arch_copy_end[], arch_copy_fault[], arch_copy_fault_bytes[];
 extern char ic0_copy_start[], ic0_copy_end[], ic0_copy_fault[];
 extern char arch_load_start[], arch_load_end[], arch_load_fault[];
-
-static u64 fault_address(void)
-{
-	u64 address;
-	__asm__ volatile("mov %%cr2, %0" : "=r"(address));
-	return address;
-}
 
 /* ---- The application ---------------------------------------------------------------------------------------------------------------- */
 
@@ -74,7 +68,7 @@ void trap_raise_fault(struct thread *t, vaddr_t address, u32 access, long error)
 
 static void application_page_fault(struct thread *t, const struct arch_frame *f)
 {
-	u64 address = fault_address();
+	u64 address = cr2_read();
 	u32 access = f->error & PAGE_ERROR_EXECUTE ? TK_ACCESS_EXECUTE : f->error & PAGE_ERROR_WRITE ? TK_ACCESS_WRITE : TK_ACCESS_READ;
 
 	if (t->vspace == NULL || address >= ARCH_USER_LIMIT) {
@@ -183,7 +177,7 @@ void trap_from_outside(struct thread *t, struct arch_frame *f, u32 vector)
 		f->rip = (u64)ic0_copy_fault;
 		return;
 	}
-	domain_fail(d, vector, (u32)f->error, vector == VECTOR_PAGE ? fault_address() : 0, f->rip);
+	domain_fail(d, vector, (u32)f->error, vector == VECTOR_PAGE ? cr2_read() : 0, f->rip);
 }
 
 /* An application's system call while the shim is being restarted: the instruction runs again. */
@@ -223,6 +217,6 @@ void trap_from_core(struct arch_frame *f, u32 vector)
 
 void trap_fatal(const struct arch_frame *f, u32 vector)
 {
-	core_log("core: vector %u error 0x%lx at 0x%lx stack 0x%lx address 0x%lx", vector, f->error, f->rip, f->rsp, fault_address());
+	core_log("core: vector %u error 0x%lx at 0x%lx stack 0x%lx address 0x%lx", vector, f->error, f->rip, f->rsp, cr2_read());
 	core_panic("exception %u in the core", vector);
 }

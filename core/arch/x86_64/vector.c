@@ -7,6 +7,7 @@
 #include "../../cpu.h"
 #include "../../thread.h"
 #include "../../domain.h"
+#include "processor.h"
 #include "trap.h"
 
 u32 arch_vector_size;
@@ -14,7 +15,9 @@ u64 arch_vector_features;
 
 #define HEADER 512          /* XSAVE header (SDM volume 1, 13.4.2) */
 #define MXCSR_OFFSET 24
-#define MXCSR_MASK_OFFSET 28
+#define MXCSR_INITIAL 0x1f80u
+#define CONTROL_INITIAL 0x37fu
+#define CR0_TASK_SWITCHED 8ull
 
 static void vector_store(u8 *area)
 {
@@ -28,6 +31,26 @@ static void vector_load(const u8 *area)
 	__asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(low), "d"(high) : "memory");
 }
 
+static void vector_open(struct cpu *cpu)
+{
+	__asm__ volatile("clts");
+	cpu->arch.vector_off = 0;
+}
+
+void vector_close(struct cpu *cpu)
+{
+	cr0_write(cr0_read() | CR0_TASK_SWITCHED);
+	cpu->arch.vector_off = 1;
+}
+
+/* The initial state: control words set, every component in its initial configuration. */
+void vector_reset(u8 *area)
+{
+	__builtin_memset(area, 0, arch_vector_size);
+	*(u16 *)area = CONTROL_INITIAL;
+	*(u32 *)(area + MXCSR_OFFSET) = MXCSR_INITIAL;
+}
+
 void arch_vector_save(struct thread *t)
 {
 	struct cpu *cpu = arch_cpu();
@@ -35,16 +58,11 @@ void arch_vector_save(struct thread *t)
 
 	if (cpu->vector_owner != t || !t->arch.vector_live)
 		return;
-	__asm__ volatile("clts");
+	vector_open(cpu);
 	vector_store(t->arch.vector);
-	t->arch.vector_live = 0;
-	if (off) {
-		u64 cr0;
-		__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
-		__asm__ volatile("mov %0, %%cr0" : : "r"(cr0 | 8));
-	} else {
-		t->arch.vector_live = 1;
-	}
+	t->arch.vector_live = !off;
+	if (off)
+		vector_close(cpu);
 }
 
 /* #NM of an application: its state comes into the registers. False: it has none. */
@@ -54,8 +72,7 @@ bool vector_first_use(struct thread *t)
 
 	if (t->arch.vector == NULL)
 		return false;
-	__asm__ volatile("clts");
-	cpu->arch.vector_off = 0;
+	vector_open(cpu);
 	if (cpu->vector_owner != t || t->arch.vector_cpu != cpu->id)
 		vector_load(t->arch.vector);
 	cpu->vector_owner = t;
@@ -74,12 +91,8 @@ static void vector_forget(struct thread *t)
 	t->arch.vector_live = 0;
 	if (cpu->vector_owner == t) {
 		cpu->vector_owner = NULL;
-		if (!cpu->arch.vector_off) {
-			u64 cr0;
-			__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
-			__asm__ volatile("mov %0, %%cr0" : : "r"(cr0 | 8));
-			cpu->arch.vector_off = 1;
-		}
+		if (!cpu->arch.vector_off)
+			vector_close(cpu);
 	}
 }
 
@@ -104,9 +117,7 @@ long arch_vector_set(struct thread *t, const struct domain *caller, vaddr_t from
 		return -EINVAL;
 	if (size == 0) {
 		vector_forget(t);
-		__builtin_memset(area, 0, arch_vector_size);
-		*(u16 *)area = 0x37f;
-		*(u32 *)(area + MXCSR_OFFSET) = 0x1f80;
+		vector_reset(area);
 		return 0;
 	}
 	if (size < HEADER + sizeof(header) || size > arch_vector_size)
@@ -124,6 +135,6 @@ long arch_vector_set(struct thread *t, const struct domain *caller, vaddr_t from
 	error = domain_copy_in(caller, area, from, size);
 	__builtin_memset(area + HEADER, 0, sizeof(header));
 	*(u64 *)(area + HEADER) = error ? 0 : header[0];
-	*(u32 *)(area + MXCSR_OFFSET) = error ? 0x1f80 : mxcsr;
+	*(u32 *)(area + MXCSR_OFFSET) = error ? MXCSR_INITIAL : mxcsr;
 	return error ? error : (long)size;
 }

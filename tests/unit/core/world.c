@@ -80,20 +80,24 @@ long wait_wake_key(struct wait_key key, u32 count, u32 bitset)
 	__atomic_add_fetch(&world_wakes, 1, __ATOMIC_RELAXED);
 	return 0;
 }
-long watch_table_create(void *object, u32 caller, frame_t exported)
+long watch_table_create(u32 caller, const struct tk_object_create *request)
 {
-	(void)object, (void)caller, (void)exported;
+	(void)caller, (void)request;
 	return 0;
 }
-void watch_table_destroy(void *object) { (void)object; }
+long watch_table_destroy(void *object)
+{
+	(void)object;
+	return 0;
+}
 long thread_create(u32 caller, const struct tk_object_create *request)
 {
 	(void)caller;
 	return request->argument; /* a test's failure */
 }
-long thread_destroy(struct thread *t, u32 caller)
+long thread_destroy(void *thread)
 {
-	(void)t, (void)caller;
+	(void)thread;
 	return 0;
 }
 long sched_set_policy(struct thread *t, u64 value) { (void)t; return value > 100 ? -EINVAL : 0; }

@@ -102,17 +102,14 @@ static int tree_black_height(const struct rb_node *node)
 	return left < 0 || left != right ? -1 : left + !node->red;
 }
 
+static bool item_before(const struct rb_node *a, const struct rb_node *b)
+{
+	return of(a, struct item, node)->key < of(b, struct item, node)->key;
+}
+
 static void tree_insert(struct rb_tree *tree, struct item *item)
 {
-	struct rb_node *parent = NULL, *at = tree->root;
-	int side = 0;
-
-	while (at) {
-		parent = at;
-		side = item->key >= of(at, struct item, node)->key;
-		at = at->child[side];
-	}
-	rbtree_insert(tree, &item->node, parent, side);
+	rbtree_insert_ordered(tree, &item->node, item_before);
 }
 
 static void rbtree_stays_balanced_and_sorted(void)

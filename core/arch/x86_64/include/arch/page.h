@@ -16,7 +16,7 @@ enum arch_page_flags {
 	ARCH_PAGE_EXECUTE = 1 << 1,
 	ARCH_PAGE_USER = 1 << 2,
 	ARCH_PAGE_COW = 1 << 3,      /* software bit: a write copies, or takes the frame over; kept while not writable by protection */
-	ARCH_PAGE_GLOBAL = 1 << 4,   /* dropped without protection keys: IC1 units then have roots of their own */
+	ARCH_PAGE_GLOBAL = 1 << 4,   /* without effect where there are no protection keys: IC1 units then have roots of their own */
 	ARCH_PAGE_DIRTY = 1 << 5,    /* reported by arch_entry_flags */
 	ARCH_PAGE_ACCESSED = 1 << 6,
 	ARCH_PAGE_LARGE = 1 << 7,    /* 2 MiB entry */
