@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the tests of the host: tools (unittest), lib/ and runtime, the core's memory, and each service's own; one closing line for all.
+"""Runs the tests of the host: tools (unittest), lib/ and runtime, the core's memory and protocols, and each service's own; one closing line for all.
 
 A service's tests are what `make -s -C services/<name>/tests` prints as TAP; it may print that of several programs.
 """
@@ -99,6 +99,14 @@ def core_test(tally):
     tally.add("core", "architecture contract, by the example port", not status)
 
 
+def explore_test(tally):
+    """The core's own C in every interleaving, and the broken variants that must be found."""
+    text, status = command_run(["make", "-s", "-j2", "-C", "tests/unit/core/interleave"], 600, cwd=TOP)
+    tap_read(tally, "explore", text, status)
+    text, status = command_run([sys.executable, "tests/unit/core/interleave/mutants.py"], 600, cwd=TOP)
+    tap_read(tally, "explore", text, status)
+
+
 def services_test(tally, wanted):
     for makefile in sorted(glob.glob(os.path.join(TOP, "services", "*", "tests", "Makefile"))):
         folder = os.path.dirname(makefile)
@@ -110,7 +118,7 @@ def services_test(tally, wanted):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help="tools, unit, core, or a service (default: all)")
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help="tools, unit, core, explore, or a service (default: all)")
     suites = parser.parse_args().suites
     tally = Tally()
     if not suites or "tools" in suites:
@@ -119,6 +127,8 @@ def main():
         programs_test(tally)
     if not suites or "core" in suites:
         core_test(tally)
+    if not suites or "explore" in suites:
+        explore_test(tally)
     services_test(tally, suites)
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 0 if tally.passed and not tally.failed else 1

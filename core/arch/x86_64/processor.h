@@ -45,6 +45,7 @@ static inline void cr0_write(u64 v) { __asm__ volatile("mov %0, %%cr0" : : "r"(v
 static inline u64 cr2_read(void) { u64 v; __asm__ volatile("mov %%cr2, %0" : "=r"(v)); return v; }
 static inline u64 cr3_read(void) { u64 v; __asm__ volatile("mov %%cr3, %0" : "=r"(v)); return v; }
 static inline void cr3_write(u64 v) { __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory"); }
+static inline void invlpg(vaddr_t address) { __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory"); }
 static inline u64 cr4_read(void) { u64 v; __asm__ volatile("mov %%cr4, %0" : "=r"(v)); return v; }
 static inline void cr4_write(u64 v) { __asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory"); }
 

@@ -24,11 +24,6 @@ static void flush_all(bool kernel)
 	}
 }
 
-static void flush_page(vaddr_t address)
-{
-	__asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
-}
-
 static void slot_flush(const struct tlb_slot *slot)
 {
 	if (slot->pages > ARCH_TLB_LIST_MAX) {
@@ -36,7 +31,7 @@ static void slot_flush(const struct tlb_slot *slot)
 		return;
 	}
 	for (u64 i = 0; i < slot->pages; i++)
-		flush_page(slot->list ? slot->list[i] : slot->address + i * PAGE_SIZE);
+		invlpg(slot->list ? slot->list[i] : slot->address + i * PAGE_SIZE);
 }
 
 void arch_tlb_flush_local(vaddr_t address, u64 pages)

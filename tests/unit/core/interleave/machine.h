@@ -1,0 +1,32 @@
+/* The machine of the explorations: processors with translation buffers, frames with their records, domains with windows. */
+#ifndef TEST_MACHINE_H
+#define TEST_MACHINE_H
+
+#include <tessera/object.h>
+#include <tessera/arch.h>
+#include <arch/page.h>
+#include "cpu.h"
+#include "domain.h"
+#include "frame.h"
+#include "thread.h"
+#include "token.h"
+#include "interleave.h"
+
+#define MACHINE_FRAMES 256u
+#define OWNER 1u               /* domain in the kernel's tables that owns the frames */
+#define HOLDER 2u              /* domain in the kernel's tables */
+#define GUEST 3u               /* domain with tables of its own (IC2) */
+#define MACHINE_DOMAINS 4u
+#define FRAME_FIRST 200u       /* of the owner, in its window: FRAMES_OWNED of them */
+#define FRAMES_OWNED 4u
+
+void machine_create(u32 count);
+static inline vaddr_t machine_token(u32 domain, frame_t frame) { return domains[domain].window + (u64)frame * PAGE_SIZE; }
+/* A unit's access through its window on this processor, which may be interrupted before: the frame that it reached, FRAME_NONE: a fault. */
+frame_t machine_access(u32 domain, frame_t frame, bool write);
+/* No processor holds a translation that it must not have. */
+void machine_translations_check(void);
+/* Windows and records agree, nothing is pinned or claimed. */
+void machine_rest_check(void);
+
+#endif
