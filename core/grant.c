@@ -47,9 +47,10 @@ long token_revoke(u32 caller, vaddr_t token, u32 domain)
 		return -EPERM;
 	/* Commit. */
 	if (domain == TK_EVERYONE)
-		token_revoke_all(frame, caller);
+		window_unmap_all(frame, caller);
 	else
 		window_unmap(&domains[domain], frame);
+	wait_cancel_object(frame, domain);
 	frame_unpin(frame);
 	return 0;
 }
@@ -57,7 +58,7 @@ long token_revoke(u32 caller, vaddr_t token, u32 domain)
 void token_revoke_all(frame_t frame, u32 owner)
 {
 	window_unmap_all(frame, owner);
-	wait_cancel_object(frame);
+	wait_cancel_object(frame, TK_EVERYONE);
 }
 
 long frames_give(u32 caller, frame_t first, u32 count, u32 domain)

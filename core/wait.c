@@ -33,14 +33,15 @@ static struct wait_bucket *bucket_of(struct wait_key key)
 	return &buckets[hash >> 56];
 }
 
-/* Bucket locked. */
-static void bucket_use(const struct wait_bucket *b)
+/* Bucket locked: a waiter comes. Sequentially consistent, against wait_wake_key and wait_cancel_object: counted first, then the word and
+ * the holder bit are read; there the word or the bit is written, then the count or `used` is read. One of the two sees the other. */
+static void bucket_enter(struct wait_bucket *b)
 {
 	u64 at = (u64)(b - buckets), bit = 1ull << (at % 64);
 
-	/* Relaxed: the bucket's lock orders it. */
 	if (!(__atomic_load_n(&used[at / 64], __ATOMIC_RELAXED) & bit))
-		__atomic_fetch_or(&used[at / 64], bit, __ATOMIC_RELAXED);
+		__atomic_fetch_or(&used[at / 64], bit, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&b->occupied, 1, __ATOMIC_SEQ_CST);
 }
 
 struct wait_bucket *wait_bucket_lock(struct wait_key key)
@@ -98,6 +99,12 @@ long wait_key(struct thread *t, vaddr_t word, u32 flags, struct wait_key *key)
 		return -EFAULT;
 	*key = (struct wait_key){ SPACE_DOMAIN | d->id, word };
 	return 0;
+}
+
+/* With its bucket entered: the thread's domain no longer holds the word's page. */
+static bool key_lost(const struct thread *t, struct wait_key key)
+{
+	return key.space & SPACE_OBJECT && !frame_held_by(frame_record((frame_t)key.space), t->domain->id);
 }
 
 /* The word's value; a missing page of the client is served and tried again by the caller of a bucket's lock. */
@@ -183,7 +190,6 @@ static void wait_stand(struct thread *t, struct wait_bucket *b, struct wait_key 
 	t->parked = true;
 	t->state = THREAD_WAITING;
 	t->page->state = THREAD_WAITING;
-	bucket_use(b);
 	list_push_back(&b->waiters, &t->wait.link);
 	arch_cpu()->reschedule = true;
 }
@@ -200,10 +206,8 @@ long wait_begin(struct thread *t, const struct wait_request *r)
 	if (error)
 		return error;
 	struct wait_bucket *b = wait_bucket_lock(key);
-	/* Sequentially consistent, against wait_wake_key: counted first, then the word is read; there the word is written, then the count
-	 * is read. One of the two sees the other. */
-	__atomic_fetch_add(&b->occupied, 1, __ATOMIC_SEQ_CST);
-	error = wait_enter(t, b, r);
+	bucket_enter(b);
+	error = key_lost(t, key) ? -ECANCELED : wait_enter(t, b, r);
 	if (error) {
 		__atomic_fetch_sub(&b->occupied, 1, __ATOMIC_RELAXED);
 		spin_unlock(&b->lock);
@@ -222,7 +226,7 @@ bool wait_park(struct thread *t, struct wait_key key, const volatile u32 *word, 
 {
 	struct wait_bucket *b = wait_bucket_lock(key);
 
-	__atomic_fetch_add(&b->occupied, 1, __ATOMIC_SEQ_CST); /* as in wait_begin */
+	bucket_enter(b);
 	bool parks = __atomic_load_n(word, __ATOMIC_SEQ_CST) == expected;
 	if (parks) {
 		__atomic_store_n(&t->wait.bucket, b, __ATOMIC_SEQ_CST);
@@ -288,7 +292,7 @@ long wait_wake_key(struct wait_key key, u32 count, u32 bitset)
 	struct wait_bucket *b = bucket_of(key);
 	long woken = 0;
 
-	/* Sequentially consistent: the caller wrote the word before; see wait_begin. */
+	/* Sequentially consistent: the caller wrote the word before; see bucket_enter. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&b->occupied, __ATOMIC_SEQ_CST))
 		woken = wake_in(b, key, count, bitset);
@@ -323,14 +327,15 @@ static long move_locked(struct wait_bucket *from, struct wait_key key, struct wa
 		t->wait.space = target.space;
 		t->wait.address = target.address;
 		moved++;
-		if (to == from)
-			continue;
-		list_remove(&t->wait.link);
-		bucket_use(to);
-		list_push_back(&to->waiters, &t->wait.link);
-		__atomic_fetch_sub(&from->occupied, 1, __ATOMIC_RELAXED); /* under both locks */
-		__atomic_fetch_add(&to->occupied, 1, __ATOMIC_RELAXED);
-		__atomic_store_n(&t->wait.bucket, to, __ATOMIC_RELEASE);
+		if (to != from) {
+			bucket_enter(to);
+			list_remove(&t->wait.link);
+			list_push_back(&to->waiters, &t->wait.link);
+			__atomic_fetch_sub(&from->occupied, 1, __ATOMIC_RELAXED); /* under both locks */
+			__atomic_store_n(&t->wait.bucket, to, __ATOMIC_RELEASE);
+		}
+		if (key_lost(t, target))
+			wait_leave(t, -ECANCELED);
 	}
 	return moved;
 }
@@ -407,14 +412,14 @@ bool wait_cancel(struct thread *t, u32 serial, long result)
 	return ended;
 }
 
-static void cancel_in(u32 at, u64 space)
+static void cancel_in(u32 at, u64 space, u32 domain)
 {
 	struct wait_bucket *b = &buckets[at];
 
 	spin_lock(&b->lock);
 	list_each_safe(node, &b->waiters) {
 		struct thread *t = container_of(node, struct thread, wait.link);
-		if (t->wait.space == space)
+		if (t->wait.space == space && (domain == TK_EVERYONE || t->domain->id == domain))
 			wait_leave(t, -ECANCELED);
 	}
 	if (list_empty(&b->waiters))
@@ -422,9 +427,11 @@ static void cancel_in(u32 at, u64 space)
 	spin_unlock(&b->lock);
 }
 
-void wait_cancel_object(frame_t frame)
+void wait_cancel_object(frame_t frame, u32 domain)
 {
+	/* Sequentially consistent: the holder bits were cleared before; see bucket_enter. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (u32 word = 0; word < countof(used); word++)
 		for (u64 bits = __atomic_load_n(&used[word], __ATOMIC_RELAXED); bits; bits &= bits - 1)
-			cancel_in(word * 64 + (u32)__builtin_ctzll(bits), SPACE_OBJECT | frame);
+			cancel_in(word * 64 + (u32)__builtin_ctzll(bits), SPACE_OBJECT | frame, domain);
 }

@@ -49,8 +49,9 @@ bool wait_cancel(struct thread *t, u32 serial, long result);
 /* Keeps a thread that waits in its wait, and off every processor, until wait_hold_end; NULL: it does not wait. Takes a bucket's lock. */
 struct wait_bucket *wait_hold(struct thread *t);
 void wait_hold_end(struct wait_bucket *held);
-/* Everything that waits in an object's page wakes with -ECANCELED. A private word of a client is its address alone, mapped or not. */
-void wait_cancel_object(frame_t frame);
+/* What a domain, or TK_EVERYONE, waits for in a page that it no longer holds wakes with -ECANCELED. A private word of a client is its
+ * address alone, mapped or not. */
+void wait_cancel_object(frame_t frame, u32 domain);
 /* timer.c: deadlines of threads, a queue for each processor */
 struct cpu;
 void timer_init_cpu(struct cpu *cpu);

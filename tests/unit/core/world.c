@@ -73,7 +73,7 @@ long domain_copy_out(const struct domain *d, vaddr_t to, const void *from, size_
 	memcpy((void *)to, from, size);
 	return 0;
 }
-void wait_cancel_object(frame_t frame) { (void)frame; }
+void wait_cancel_object(frame_t frame, u32 domain) { (void)frame, (void)domain; }
 long wait_wake_key(struct wait_key key, u32 count, u32 bitset)
 {
 	(void)key, (void)count, (void)bitset;

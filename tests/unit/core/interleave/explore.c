@@ -132,7 +132,7 @@ static bool step(u32 choice)
 	return true;
 }
 
-static u32 choices(void) { return test->processors * (test->delayed ? 2 : 1); }
+static u32 choices(void) { return test->processors * (delayed_stores ? 2 : 1); }
 
 static bool all_ended(void)
 {
@@ -335,7 +335,7 @@ static void begin_again(const struct node *first)
 	broken = NULL;
 }
 
-bool interleave_explore(const struct interleave *wanted)
+bool interleave_explore(const struct interleave *wanted, bool delayed)
 {
 	if (!arena) {
 		arena = memory_map(0, SNAPSHOT_BYTES);
@@ -344,7 +344,7 @@ bool interleave_explore(const struct interleave *wanted)
 		good = memory_map(0, STATES_MAX);
 	}
 	test = wanted;
-	delayed_stores = test->delayed;
+	delayed_stores = delayed;
 	kept_count = depth = 0;
 	memory_forget();
 	test->start();
@@ -373,8 +373,18 @@ bool interleave_explore(const struct interleave *wanted)
 	begin_again(&first); /* locks that are held would stop the next test */
 	arena = base;
 	printf("# %s: %lu states, %lu ends, %u steps, %u words%s\n", test->name, (unsigned long)interleave_states,
-		(unsigned long)interleave_ends, edge_count, memory_cells(), test->delayed ? ", stores delayed" : "");
+		(unsigned long)interleave_ends, edge_count, memory_cells(), delayed_stores ? ", stores delayed" : "");
 	if (hopeless)
 		printf("# %s: from %u states the scripts can't end\n", test->name, hopeless);
 	return !found && !hopeless;
+}
+
+bool interleave_explore_all(const struct interleave *tests, size_t count, bool delayed)
+{
+	bool all_good = true;
+
+	for (size_t i = 0; i < count; i++)
+		if (!delayed || !tests[i].large || getenv("EXPLORE_LONG"))
+			all_good &= interleave_explore(&tests[i], delayed) && interleave_ends;
+	return all_good;
 }

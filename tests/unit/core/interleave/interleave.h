@@ -13,15 +13,16 @@
 struct interleave {
 	const char *name;
 	u32 processors;
-	bool delayed;                            /* stores may be delayed */
+	bool large;                              /* with delayed stores only in the long mode: EXPLORE_LONG in the environment */
 	void (*start)(void);                     /* makes the world; nothing is explored in it */
 	void (*script[PROCESSORS_MAX])(void);    /* what each processor does; then it serves shoot-downs only */
 	void (*always)(void);                    /* looked at after each step, or NULL */
 	void (*finally)(void);                   /* looked at when all scripts have ended, or NULL */
 };
 
-/* Explores all states; returns true if no expectation was broken, and from each state all scripts can end. */
-bool interleave_explore(const struct interleave *test);
+/* Explores all states, with stores that may be delayed or without; returns true if no expectation was broken, and from each state all scripts can end. */
+bool interleave_explore(const struct interleave *test, bool delayed);
+bool interleave_explore_all(const struct interleave *tests, size_t count, bool delayed);
 extern u64 interleave_states, interleave_ends;
 
 u32 interleave_self(void);                       /* the processor that runs */

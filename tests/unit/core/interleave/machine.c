@@ -7,6 +7,7 @@
 #include "assert.h"
 #include "engine.h"
 #include "soft_processor.h"
+#include <arch/time.h>
 
 struct domain domains[TK_DOMAINS_MAX];
 u32 domain_count = MACHINE_DOMAINS;
@@ -21,7 +22,13 @@ struct translation { u32 domain; frame_t frame; arch_entry_t entry; };
 #define TRANSLATIONS 4u
 static struct translation translations[PROCESSORS_MAX][TRANSLATIONS];
 
-struct cpu *interleave_cpu(void) { return &storage[running < 0 ? 0 : running]; }
+static u32 acts_as[PROCESSORS_MAX];
+static nanos_t time;
+
+struct cpu *interleave_cpu(void) { return &storage[running < 0 ? 0 : acts_as[running]]; }
+nanos_t interleave_now(void) { return time; }
+void machine_time_set(nanos_t now) { time = now; }
+void machine_act_as(u32 cpu) { acts_as[interleave_self()] = cpu; }
 void arch_ipi_send(u32 cpu, u32 reason) { (void)cpu, (void)reason; }
 
 void core_panic(const char *format, ...)
@@ -85,10 +92,8 @@ static struct translation *translation_find(u32 domain, frame_t frame)
 	return free;
 }
 
-frame_t machine_access(u32 domain, frame_t frame, bool write)
+frame_t machine_translate(u32 domain, frame_t frame, bool write)
 {
-	arch_tlb_serve();
-	interleave_relax();
 	struct translation *t = translation_find(domain, frame);
 	if (!t->entry || (write && !arch_entry_writable(t->entry))) {
 		bool large = false;
@@ -99,6 +104,13 @@ frame_t machine_access(u32 domain, frame_t frame, bool write)
 			*t = (struct translation){ domain, frame, seen };
 	}
 	return t->entry && (!write || arch_entry_writable(t->entry)) ? arch_entry_frame(t->entry) : FRAME_NONE;
+}
+
+frame_t machine_access(u32 domain, frame_t frame, bool write)
+{
+	arch_tlb_serve();
+	interleave_relax();
+	return machine_translate(domain, frame, write);
 }
 
 void machine_translations_check(void)
@@ -188,11 +200,13 @@ void machine_create(u32 count)
 	memset(translations, 0, sizeof(translations));
 	frame_count = MACHINE_FRAMES;
 	cpu_count = count;
+	time = 1000;
 	for (u32 i = 0; i < count; i++) {
 		memset(&storage[i], 0, sizeof(storage[i]));
 		storage[i].id = i;
 		storage[i].online = true;
 		cpus[i] = &storage[i];
+		acts_as[i] = i;
 	}
 	frame_dead = 1;
 	frame_retype(frame_dead, FRAME_SHARED, 0, 0);

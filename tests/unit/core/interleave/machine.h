@@ -22,8 +22,13 @@
 
 void machine_create(u32 count);
 static inline vaddr_t machine_token(u32 domain, frame_t frame) { return domains[domain].window + (u64)frame * PAGE_SIZE; }
+/* A thread moved: what runs here is that processor now. Only where no translations count. */
+void machine_act_as(u32 cpu);
+void machine_time_set(nanos_t now);
 /* A unit's access through its window on this processor, which may be interrupted before: the frame that it reached, FRAME_NONE: a fault. */
 frame_t machine_access(u32 domain, frame_t frame, bool write);
+/* The same with interrupts off. */
+frame_t machine_translate(u32 domain, frame_t frame, bool write);
 /* No processor holds a translation that it must not have. */
 void machine_translations_check(void);
 /* Windows and records agree, nothing is pinned or claimed. */

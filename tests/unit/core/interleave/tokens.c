@@ -5,7 +5,6 @@
  */
 #include <tessera/errno.h>
 #include "machine.h"
-#include "vspace.h"
 #include "../../harness.h"
 
 #define A (FRAME_FIRST)        /* a user frame, or the exported page of an object */
@@ -24,13 +23,7 @@ long watch_table_create(void *object, u32 caller, frame_t exported)
 	return 0;
 }
 void watch_table_destroy(void *object) { interleave_store(object, 0); }
-long thread_create(u32 caller, const struct tk_object_create *request) { (void)caller, (void)request; return -ENOSYS; }
-long thread_destroy(struct thread *t, u32 caller) { (void)t, (void)caller; return -ENOSYS; }
-long vspace_create(u32 caller, const struct tk_object_create *request) { (void)caller, (void)request; return -ENOSYS; }
-long vspace_destroy(struct vspace *space, u32 caller) { (void)space, (void)caller; return -ENOSYS; }
-long pool_create(u32 caller, const struct tk_object_create *request) { (void)caller, (void)request; return -ENOSYS; }
-long pool_destroy(struct pool *pool, u32 caller) { (void)pool, (void)caller; return -ENOSYS; }
-void wait_cancel_object(frame_t frame) { (void)frame; }
+void wait_cancel_object(frame_t frame, u32 domain) { (void)frame, (void)domain; }
 
 /* ---- Worlds ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -173,19 +166,7 @@ static const struct interleave tests[] = {
 	{ "page table against give", 3, false, plain_world, { fill_reserve, give_b, owner_uses_b }, machine_translations_check, one_won },
 };
 
-static bool all(bool delayed)
-{
-	bool good = true;
-
-	for (u32 i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-		struct interleave test = tests[i];
-		test.delayed = delayed;
-		good &= interleave_explore(&test) && interleave_ends;
-	}
-	return good;
-}
-
-static void tokens_in_every_order(void) { CHECK(all(false)); }
-static void tokens_with_delayed_stores(void) { CHECK(all(true)); }
+static void tokens_in_every_order(void) { CHECK(interleave_explore_all(tests, countof(tests), false)); }
+static void tokens_with_delayed_stores(void) { CHECK(interleave_explore_all(tests, countof(tests), true)); }
 
 TEST_MAIN(TEST(tokens_in_every_order), TEST(tokens_with_delayed_stores))
