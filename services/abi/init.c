@@ -146,7 +146,9 @@ bool shim_init_enter(struct shim_thread *t)
 		(void)!proc_session_create();
 	if ((!request->shell || console_open(t, "/dev/ttyS0") < 0) && console_open(t, "/dev/console") < 0)
 		log_line("abi: no console for the first process");
-	error = shim_exec_first(t, request->path, request->arguments, environment);
+	error = proc_fs_client_set(t->process->fs_client); /* others get it by proc_task_create */
+	if (error >= 0)
+		error = shim_exec_first(t, request->path, request->arguments, environment);
 	if (error < 0)
 		init_fail(t, request->path, error);
 	heap_free(request);

@@ -53,14 +53,15 @@ static long capability_needed(u32 capability)
 static long name_set(const u64 *a, u32 which)
 {
 	char name[NAME_SIZE];
+	u32 length = (u32)a[1]; /* an int of Linux: what stands above it in the register does not count */
 	long result = capability_needed(PROC_CAP_SYS_ADMIN);
 
 	if (result < 0)
 		return result;
-	if ((i32)a[1] < 0 || (i32)a[1] > NAME_SIZE - 1)
+	if (length > NAME_SIZE - 1)
 		return -EINVAL;
-	result = user_copy_in(name, a[0], (size_t)a[1]);
-	return result < 0 ? result : fs_node_name_set(which, name, (size_t)a[1]);
+	result = user_copy_in(name, a[0], length);
+	return result < 0 ? result : fs_node_name_set(which, name, length);
 }
 
 long sys_sethostname(struct shim_thread *t, const u64 *a)

@@ -270,6 +270,10 @@ static void mounts_and_file_systems(void)
 	CHECK(strncmp(text, "Linux version ", 14) == 0);
 	read_text("/proc/sys/kernel/ostype");
 	CHECK(strcmp(text, "Linux\n") == 0);
+	/* The first process, which no other made, has its places, too. */
+	read_text("/proc/1/mounts");
+	CHECK(strstr(text, "proc") != NULL);
+	CHECK(readlink("/proc/1/root", text, sizeof(text)) == 1);
 }
 
 static void threads_are_listed(void)

@@ -31,6 +31,9 @@ static void host_name(void)
 	CHECK_ERR(syscall(SYS_sethostname, "x", -1), EINVAL);
 	CHECK_ERR(syscall(SYS_sethostname, "x", 65), EINVAL);
 	CHECK_ERR(syscall(SYS_sethostname, bad_pointers[2], 5), EFAULT);
+	/* The length is an int: the register's upper half does not count. */
+	CHECK_OK(syscall(SYS_sethostname, "tests", 0x100000005));
+	CHECK_OK(syscall(SYS_setdomainname, "tests", 0x7fffffff00000005));
 }
 
 static void sysinfo_fields(void)
