@@ -3,7 +3,7 @@ PROFILE ?= general
 BUILD ?= build
 JOBS ?= 2
 
-.PHONY: all build run test test-long test-unit test-linux test-boot test-mutation coverage contention core-example bench bench-ipc iso setup setup-iso reference clean help
+.PHONY: all build run test test-long test-unit test-linux test-boot test-mutation fuzz coverage contention core-example bench bench-ipc iso setup setup-iso reference clean help
 
 all: build
 
@@ -47,6 +47,10 @@ coverage: setup-iso
 ## how much four processors in independent loops wait for the core's locks, and for which
 contention: build
 	@tests/contention/run.py --profile $(PROFILE)
+
+## system calls and operations of services at random for SECONDS (default 3600)
+fuzz: setup
+	@tests/fuzz/run.py --seconds $(or $(SECONDS),3600)
 
 ## the generic core against the example port: is the architecture contract complete
 core-example: setup

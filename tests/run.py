@@ -21,6 +21,7 @@ sys.path[:0] = [os.path.join(TOP, "tools"), HERE]
 import tap  # noqa: E402
 from boot import run as boot_cases  # noqa: E402
 from composition import run as composition_cases  # noqa: E402
+from fuzz import run as call_fuzzer  # noqa: E402
 from isolation import run as raid  # noqa: E402
 from kill import run as kill_cases  # noqa: E402
 from launcher import cases as launcher_cases  # noqa: E402
@@ -61,7 +62,7 @@ class Tier:
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
 IDLE = 45
-SUITES = ("unit", "composition", "isolation", "fuzz", "raid", "kill", "tables", "abi", "shell", "launcher", "boot")
+SUITES = ("unit", "composition", "isolation", "fuzz", "calls", "raid", "kill", "tables", "abi", "shell", "launcher", "boot")
 COMPOSED = (Configuration("general", 2), Configuration("tee", 2))
 CLASSES = ("isolation-ic0", "isolation-ic1", "isolation-ic2")
 TIERS = {
@@ -292,7 +293,7 @@ def main():
     def wanted(configurations):
         return [c for c in configurations if options.profile in (None, c.profile) and options.smp in (None, c.smp)]
 
-    chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite not in ("raid", "kill", "tables")}
+    chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite not in ("calls", "raid", "kill", "tables")}
     built = build(tally, {c.profile for configurations in chosen.values() for c in configurations})
     runnable = {suite: [c for c in configurations if c.profile in built] for suite, configurations in chosen.items()}
     if any(runnable.values()):
@@ -300,6 +301,9 @@ def main():
     composition_suites(tally, runnable.get("composition", []))
     isolation_suites(tally, runnable.get("isolation", []), 60)
     fuzz_suites(tally, runnable.get("fuzz", []), tier.seeds, tier.calls)
+    if "calls" in options.suite:
+        configurations, rounds = call_fuzzer.TIERS[options.tier]
+        call_fuzzer.suite(tally.add, wanted(configurations), {**call_fuzzer.CALLS, "rounds": rounds})
     if "raid" in options.suite:
         raid.suite(tally.add, wanted(raid.TIERS[options.tier]), tier.limit, options.tier == "long")
     if "kill" in options.suite:
