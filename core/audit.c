@@ -89,12 +89,30 @@ static void window_walk(struct audit *a, const struct domain *d)
 	}
 }
 
-static void spaces_walk(struct audit *a)
+/* What an object has claimed for as long as it likes: the region table of a space, the frames that a pool has stashed. */
+static void claim_take(struct audit *a, frame_t frame)
+{
+	if (frame_record(frame)->pins != 1)
+		report(a, frame, "claimed by an object, but not pinned once");
+	frame_record(frame)->pins = 0;
+}
+
+static void objects_walk(struct audit *a)
 {
 	for (frame_t frame = 1; frame < frame_count; frame++) {
 		const struct frame_record *r = frame_record(frame);
-		if (r->type == FRAME_OBJECT && r->object_type == TK_OBJECT_VSPACE)
-			mappings_walk(a, ((struct vspace *)frame_address(r->link))->root, 0, ARCH_USER_LIMIT);
+		if (r->type != FRAME_OBJECT)
+			continue;
+		if (r->object_type == TK_OBJECT_VSPACE) {
+			const struct vspace *space = frame_address(r->link);
+			mappings_walk(a, space->root, 0, ARCH_USER_LIMIT);
+			for (u32 i = 0; i < space->table_frames; i++)
+				claim_take(a, space->table_first + i);
+		} else if (r->object_type == TK_OBJECT_POOL) {
+			const struct pool *pool = frame_address(r->link);
+			for (frame_t stashed = pool->stash; stashed != FRAME_NONE; stashed = frame_record(stashed)->link)
+				claim_take(a, stashed);
+		}
 	}
 }
 
@@ -141,7 +159,7 @@ bool audit_run(void)
 	static struct audit a;
 
 	processors_stop();
-	spaces_walk(&a);
+	objects_walk(&a);
 	for (u32 i = 1; i < domain_count; i++) {
 		const struct domain *d = &domains[i];
 		mappings_walk(&a, d->root, d->private + ARCH_UNIT_HEAP, d->private + ARCH_UNIT_HEAP + d->heap_pages * PAGE_SIZE);
