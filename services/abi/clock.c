@@ -252,12 +252,15 @@ long sys_adjtimex(struct shim_thread *t, const u64 *a)
 
 long sys_clock_adjtime(struct shim_thread *t, const u64 *a)
 {
+	struct linux_timex timex;
 	i64 nanos;
 
 	(void)t;
-	if ((i32)a[0] != CLOCK_REALTIME)
-		return clock_read((i32)a[0], &nanos) < 0 ? -EINVAL : -EOPNOTSUPP;
-	return timex_read(a[1]);
+	if ((i32)a[0] == CLOCK_REALTIME)
+		return timex_read(a[1]);
+	if (user_copy_in(&timex, a[1], sizeof(timex)) < 0)
+		return -EFAULT;
+	return clock_read((i32)a[0], &nanos) < 0 ? -EINVAL : -EOPNOTSUPP;
 }
 
 void clock_boot(void)

@@ -117,6 +117,8 @@ long sys_setgroups(struct shim_thread *t, const u64 *a)
 	if (!groups)
 		return -ENOMEM;
 	error = user_copy_in(groups, a[1], size);
+	for (u32 i = 0; i < (u32)a[0] && error >= 0; i++)
+		error = groups[i] == ~0u ? -EINVAL : 0; /* the id that stands for none */
 	if (error >= 0)
 		error = proc_groups_set(groups, size);
 	heap_free(groups);

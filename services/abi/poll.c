@@ -267,12 +267,16 @@ static long poll_restart(struct shim_thread *t, const u64 *a)
 long sys_poll(struct shim_thread *t, const u64 *a)
 {
 	i32 timeout = (i32)a[2];
+	nanos_t deadline = timeout < 0 ? NANOS_NEVER : deadline_after((nanos_t)timeout * NANOS_IN_MILLI);
+	long result = poll_descriptors(t, a[0], (u32)a[1], deadline);
 
-	t->restart.deadline = timeout < 0 ? NANOS_NEVER : deadline_after((nanos_t)timeout * NANOS_IN_MILLI);
+	if (likely(result != -ERESTARTSYS))
+		return result;
+	t->restart.deadline = deadline;
 	t->restart.args[0] = a[0];
 	t->restart.args[1] = a[1];
 	t->restart.call = poll_restart;
-	return poll_restart(t, t->restart.args);
+	return -ERESTART_RESTARTBLOCK;
 }
 
 long sys_ppoll(struct shim_thread *t, const u64 *a)

@@ -51,7 +51,7 @@ long sys_rt_tgsigqueueinfo(struct shim_thread *t, const u64 *a)
 	long error = siginfo_get(a[3], a[2], &info);
 
 	(void)t;
-	if ((i32)a[0] <= 0 || (i32)a[1] <= 0)
-		return -EINVAL;
+	if (error >= 0 && ((i32)a[0] <= 0 || (i32)a[1] <= 0))
+		error = -EINVAL;
 	return error < 0 ? error : proc_signal_send(PROC_TARGET_THREAD | PROC_TARGET_QUEUED, (i32)a[1], (i32)a[0], &info);
 }

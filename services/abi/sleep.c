@@ -36,8 +36,9 @@ static long sleep_relative(struct shim_thread *t, const struct linux_timespec *t
 
 	t->restart.deadline = length > NANOS_NEVER - now ? NANOS_NEVER : now + length;
 	t->restart.args[0] = remaining;
-	t->restart.call = sleep_until;
-	return sleep_until(t, t->restart.args);
+	long result = sleep_until(t, t->restart.args);
+	t->restart.call = result == -ERESTART_RESTARTBLOCK ? sleep_until : NULL;
+	return result;
 }
 
 /* Sleeps to a time of a clock; a wall clock that is set is looked at again. */

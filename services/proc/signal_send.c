@@ -109,15 +109,13 @@ long proc_op_signal_send(const struct rt_request *rq, u32 target, i32 id, i32 gr
 		return -EINVAL;
 	if (target & PROC_TARGET_THREAD && (id <= 0 || group == 0 || group < -1))
 		return -EINVAL;
-	if (target == PROC_TARGET_QUEUED && id <= 0)
-		return -ESRCH;
 	if (!proc_caller_is_shim(rq))
 		return -EPERM;
 	lock_acquire(&proc_lock);
 	from = proc_task_calling(rq);
 	if (from && target & PROC_TARGET_QUEUED && (info.code >= 0 || info.code == PROC_SI_TKILL) && id != from->id->number) {
 		result = -EPERM; /* only the kernel may say so */
-	} else if (from) {
+	} else if (from && (target != PROC_TARGET_QUEUED || id > 0)) {
 		if (!(target & PROC_TARGET_QUEUED)) {
 			info.sender.pid = from->process->leader->id->number;
 			info.sender.uid = from->identity->is.uid;
