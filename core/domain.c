@@ -123,6 +123,7 @@ static void boot_page_fill(struct domain *d)
 	for (u32 i = 0; i < boot_facts.ram_count; i++)
 		info->memory_frames += boot_facts.ram[i].size / PAGE_SIZE;
 	info->user_limit = ARCH_USER_LIMIT;
+	info->client_mapped = d->class == 1 && d->arch.root == 0;
 	for (u32 i = 0; i < sizeof(info->seed); i += 8) {
 		u64 random = arch_entropy();
 		__builtin_memcpy(info->seed + i, &random, 8);

@@ -13,3 +13,14 @@ long tk_call(u32 gate, u32 op, struct tk_message *message)
 {
 	return arch_gate_call_direct(message, (u64)TK_CALL | (u64)gate << 8 | (u64)op << 16);
 }
+
+/* The core's function does up to a page itself. */
+bool client_get(void *to, vaddr_t from, size_t length)
+{
+	return length <= PAGE_SIZE && tk_copy_in(to, from, length) == (long)length;
+}
+
+bool client_put(vaddr_t to, const void *from, size_t length)
+{
+	return length <= PAGE_SIZE && tk_copy_out(to, from, length) == (long)length;
+}

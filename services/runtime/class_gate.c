@@ -20,6 +20,28 @@ void __stack_chk_fail(void)
 	unit_fail("stack", 0, "a function wrote behind its stack frame");
 }
 
+int arch_client_copy(u64 to, u64 from, size_t length);
+
+/* Whether a range lies in the client's half, where class IC1 may reach it as long as keys, not roots, keep units apart. */
+static bool client_reachable(vaddr_t client, size_t length)
+{
+	return rt_boot->client_mapped && length <= rt_boot->user_limit && client <= rt_boot->user_limit - length;
+}
+
+bool client_get(void *to, vaddr_t from, size_t length)
+{
+	if (likely(client_reachable(from, length)))
+		return arch_client_copy((u64)to, from, length) == 0;
+	return length <= PAGE_SIZE && tk_copy_in(to, from, length) == (long)length;
+}
+
+bool client_put(vaddr_t to, const void *from, size_t length)
+{
+	if (likely(client_reachable(to, length)))
+		return arch_client_copy(to, (u64)from, length) == 0;
+	return length <= PAGE_SIZE && tk_copy_out(to, from, length) == (long)length;
+}
+
 long tk_call(u32 gate, u32 op, struct tk_message *message)
 {
 	return arch_gate_call(message, (u64)TK_CALL | (u64)gate << 8 | (u64)op << 16);

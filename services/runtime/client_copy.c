@@ -58,21 +58,21 @@ static __attribute__((noinline)) long copy_all(copy_step step, void *service, va
 
 long user_copy_in(void *to, vaddr_t from, size_t length)
 {
-	if (length <= PAGE_SIZE && tk_copy_in(to, from, length) == (long)length)
+	if (likely(client_get(to, from, length)))
 		return 0;
 	return copy_all(step_in, to, from, length, TK_ACCESS_READ);
 }
 
 long user_copy_out(vaddr_t to, const void *from, size_t length)
 {
-	if (length <= PAGE_SIZE && tk_copy_out(to, from, length) == (long)length)
+	if (likely(client_put(to, from, length)))
 		return 0;
 	return copy_all(step_out, (void *)(uintptr_t)from, to, length, TK_ACCESS_WRITE);
 }
 
 long user_fill_zero(vaddr_t to, size_t length)
 {
-	if (length <= sizeof(zeroes) && tk_copy_out(to, zeroes, length) == (long)length)
+	if (length <= sizeof(zeroes) && client_put(to, zeroes, length))
 		return 0;
 	return copy_all(step_zero, NULL, to, length, TK_ACCESS_WRITE);
 }

@@ -35,6 +35,9 @@ typedef noreturn_fn void unit_enter(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 		arch_reply(result, outs); \
 	}
 extern unit_enter *const unit_entries[];
+/* A copy between the unit and its client by whatever is quickest in its class; false: it is to be done by tk_copy_*, step by step. */
+bool client_get(void *to, vaddr_t from, size_t length);
+bool client_put(vaddr_t to, const void *from, size_t length);
 void unit_dispatch(struct tk_request *request);       /* generated: runs a request of the core; in class IC0 any */
 void runtime_start(const struct tk_boot_info *boot);  /* before the services' own init functions */
 void runtime_guard_set(const struct tk_boot_info *boot);

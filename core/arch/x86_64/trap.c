@@ -20,7 +20,7 @@
 enum { VECTOR_DIVIDE = 0, VECTOR_DEBUG = 1, VECTOR_NMI = 2, VECTOR_BREAKPOINT = 3, VECTOR_OVERFLOW = 4, VECTOR_BOUND = 5,
 	VECTOR_ILLEGAL = 6, VECTOR_NO_VECTOR_UNIT = 7, VECTOR_DOUBLE_FAULT = 8, VECTOR_SEGMENT = 11, VECTOR_STACK = 12,
 	VECTOR_GENERAL = 13, VECTOR_PAGE = 14, VECTOR_X87 = 16, VECTOR_ALIGNMENT = 17, VECTOR_SIMD = 19 };
-enum { PAGE_ERROR_PRESENT = 1, PAGE_ERROR_WRITE = 2, PAGE_ERROR_EXECUTE = 16 };
+enum { PAGE_ERROR_PRESENT = 1, PAGE_ERROR_WRITE = 2, PAGE_ERROR_EXECUTE = 16, PAGE_ERROR_KEY = 32 };
 
 extern char arch_copy_start[], arch_copy_bytes[], arch_copy_end[], arch_copy_fault[], arch_copy_fault_bytes[];
 extern char ic0_copy_start[], ic0_copy_end[], ic0_copy_fault[];
@@ -147,6 +147,21 @@ static void interrupt(u32 vector)
 	}
 }
 
+/* IC0 and IC1 units copy user memory themselves: a page that can be served is, what else they can't reach the core's own copy refuses. */
+static bool copy_fault_served(struct thread *t, struct arch_frame *f, u32 vector)
+{
+	const struct domain *d = t->domain;
+	u64 start = d->class ? d->entry - ARCH_UNIT_COPY : (u64)ic0_copy_start, address = cr2_read();
+	u64 fault = d->class ? d->entry - ARCH_UNIT_COPY_FAULT : (u64)ic0_copy_fault;
+
+	if (d->class > 1 || f->rip < start || f->rip >= (d->class ? fault : (u64)ic0_copy_end))
+		return false;
+	if (vector != VECTOR_PAGE || f->error & PAGE_ERROR_KEY || t->vspace == NULL || address >= ARCH_USER_LIMIT ||
+	    vspace_fault(t->vspace, address, f->error & PAGE_ERROR_WRITE ? TK_ACCESS_WRITE : TK_ACCESS_READ) != FAULT_SERVED)
+		f->rip = fault;
+	return true;
+}
+
 void trap_from_outside(struct thread *t, struct arch_frame *f, u32 vector)
 {
 	struct domain *d = t->domain;
@@ -171,12 +186,8 @@ void trap_from_outside(struct thread *t, struct arch_frame *f, u32 vector)
 		interrupt(vector);
 		return;
 	}
-	/* An IC0 unit copies user memory itself: what it can't reach is the core's to serve or to refuse. */
-	if (d->class == 0 && (vector == VECTOR_PAGE || vector == VECTOR_GENERAL) && (char *)f->rip >= ic0_copy_start &&
-	    (char *)f->rip < ic0_copy_end) {
-		f->rip = (u64)ic0_copy_fault;
+	if ((vector == VECTOR_PAGE || vector == VECTOR_GENERAL) && copy_fault_served(t, f, vector))
 		return;
-	}
 	domain_fail(d, vector, (u32)f->error, vector == VECTOR_PAGE ? cr2_read() : 0, f->rip);
 }
 

@@ -80,6 +80,7 @@ struct tk_boot_info {
 	u64 vector_features;      /* XCR0 */
 	u64 memory_frames;        /* frames of RAM in the machine */
 	u64 user_limit;           /* first address above an application's address space */
+	u64 client_mapped;        /* IC1: not 0 when its client's memory is mapped while it runs */
 	u8 seed[64];              /* random bytes, different for each unit */
 	struct tk_boot_range initial;       /* fs: the initial file system archive, contiguous, owned by fs */
 	u64 initial_size;                   /* bytes */

@@ -9,7 +9,43 @@
 	.equ INTERFACE_CORE, 0xffff
 	.equ TK_REPLY, 0
 
+	.equ UNIT_COPY, 64           /* ARCH_UNIT_COPY and ARCH_UNIT_COPY_FAULT */
+	.equ UNIT_COPY_FAULT, 16
+	.equ FLAG_ACCESS, 0x40000    /* EFLAGS.AC: user pages can be reached (SMAP), which any privilege level may set */
+
 	.section .text.unit_entry, "ax", @progbits
+
+	.macro ACCESS operation, mask
+	pushfq
+	\operation $\mask, (%rsp)
+	popfq
+	.endm
+
+	/* int arch_client_copy(to, from, size): 0 when done; else nothing is known of what was copied. */
+	.balign 128
+	.globl arch_client_copy
+	.type arch_client_copy, @function
+arch_client_copy:
+	movl %edx, %eax
+	movq %rdx, %rcx
+	shrq $3, %rcx
+	andl $7, %eax
+	ACCESS orl, FLAG_ACCESS
+	jmp 1f
+	.org arch_client_copy + 128 - UNIT_COPY
+1:	rep movsq
+	movl %eax, %ecx
+	rep movsb
+	ACCESS andl, ~FLAG_ACCESS
+	xorl %eax, %eax
+	ret
+	.org arch_client_copy + 128 - UNIT_COPY_FAULT
+	ACCESS andl, ~FLAG_ACCESS    /* the core goes on here: <tessera/arch.h> */
+	orl $-1, %eax
+	ret
+	.org arch_client_copy + 128
+	.size arch_client_copy, . - arch_client_copy
+
 	.globl unit_entry
 	.type unit_entry, @function
 unit_entry:

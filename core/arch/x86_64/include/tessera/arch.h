@@ -29,7 +29,12 @@ _Static_assert(sizeof(struct tk_regs) == 21 * 8, "ABI");
  * The first entry ever of a unit is its start, once, before any gate opens: rdi = address of struct tk_boot_info,
  * rax = ~0; it ends with TK_REPLY.
  * IC0 units: the same values in a struct tk_request on the callee's stack, by a plain call.
+ *
+ * IC1: instructions from ARCH_UNIT_COPY to ARCH_UNIT_COPY_FAULT bytes before a unit's entry may touch its client's memory. A fault in
+ * them that the core can't serve goes on ARCH_UNIT_COPY_FAULT bytes before the entry.
  */
+#define ARCH_UNIT_COPY 64ul
+#define ARCH_UNIT_COPY_FAULT 16ul
 #define ARCH_IC2_IMAGE_BASE 0x0000550000000000ul
 #define ARCH_IC2_WINDOW 0x0000400000000000ul
 #define ARCH_IC2_PRIVATE 0x0000600000000000ul
