@@ -106,10 +106,18 @@ const struct shim_file_ops file_data_ops = {
 
 /* ---- Pipes and FIFOs --------------------------------------------------------------------------------------------------------- */
 
+/* The level says that a read would wait: fs need not be asked. */
+static bool stream_is_empty(const struct shim_file *file)
+{
+	return file->pollword && !(file->pollword->level & (POLLIN | POLLHUP | POLLERR | FS_LEVEL_ENDED));
+}
+
 static long stream_read_attempt(void *context)
 {
 	struct stream_call *call = context;
 
+	if (stream_is_empty(call->file) && call->size)
+		return -EAGAIN;
 	return fs_read(call->file->handle, call->at, call->size, 0);
 }
 

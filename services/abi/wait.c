@@ -32,9 +32,10 @@ const volatile u32 *file_event_word(struct shim_file *file)
 	return file->pollword ? &file->pollword->sequence : NULL;
 }
 
-/* Levels name data as POLLIN and POLLOUT; programs may ask by the other names of the same. */
+/* Levels name data as POLLIN and POLLOUT; programs may ask by the other names of the same. What is above is between shim and service. */
 static u32 level_names(u32 level)
 {
+	level &= 0xffff;
 	_Static_assert(POLLRDNORM == POLLIN << 6 && POLLWRNORM == POLLOUT << 6, "one shift for both");
 	return level | (level & (POLLIN | POLLOUT)) << 6;
 }

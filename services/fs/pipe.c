@@ -1,7 +1,7 @@
 /*
- * The data of pipes and FIFOs: a ring of pages. One reader and one writer at a time each hold a gate over their copies, and do not
- * wait for each other: the writer fills pages behind `tail`, the reader empties those before it. A write of up to PIPE_BUF bytes is
- * one piece.
+ * The data of pipes and FIFOs: a ring of bytes that grows with what it has to hold, up to the pipe's capacity. One reader and one writer at a
+ * time each hold a gate over their copies, and do not wait for each other: the writer fills behind `tail`, the reader empties up to
+ * it. Who changes the ring itself holds both gates. A write of up to PIPE_BUF bytes is one piece.
  */
 #include "pipe.h"
 #include <fs_server.h>
@@ -9,20 +9,15 @@
 #define PIPE_PAGES 16u
 #define PIPE_PAGES_MAX 256u          /* pipe-max-size, 1 MiB */
 #define PIPE_ATOMIC 4096u            /* PIPE_BUF */
+#define RING_GROWTH 4u
 
 void fs_pipe_free(struct fs_pipe_state *pipe)
 {
-	u32 i;
-
-	for (i = 0; pipe->pages && i < pipe->page_count; i++)
-		heap_free(pipe->pages[i]);
-	for (i = 0; i < pipe->spare_count; i++)
-		heap_free(pipe->spare[i]);
 	if (pipe->read_word)
 		pollword_free(pipe->read_word);
 	if (pipe->write_word)
 		pollword_free(pipe->write_word);
-	heap_free(pipe->pages);
+	heap_free(pipe->ring);
 	heap_free(pipe);
 }
 
@@ -32,29 +27,27 @@ struct fs_pipe_state *fs_pipe_make(void)
 
 	if (!pipe)
 		return NULL;
-	pipe->page_count = PIPE_PAGES;
-	pipe->pages = heap_alloc(PIPE_PAGES * sizeof(*pipe->pages));
+	pipe->capacity = PIPE_PAGES * PAGE_SIZE;
 	pipe->read_word = pollword_alloc();
 	pipe->write_word = pollword_alloc();
-	if (pipe->pages && pipe->read_word && pipe->write_word)
+	if (pipe->read_word && pipe->write_word)
 		return pipe;
 	fs_pipe_free(pipe);
 	return NULL;
 }
 
-/* A page is filled only when the reader has left it as a whole; an empty pipe starts on a new page. */
-static u64 pipe_room(const struct fs_pipe_state *pipe)
+/* Bytes from the start of the reader's page on: a page is filled again only when the reader has left it as a whole. */
+static u64 pipe_held(const struct fs_pipe_state *pipe)
 {
-	if (pipe->tail == pipe->head)
-		return (u64)pipe->page_count * PAGE_SIZE;
-	return round_down(pipe->head, PAGE_SIZE) + (u64)pipe->page_count * PAGE_SIZE - pipe->tail;
+	return pipe->tail == pipe->head ? 0 : pipe->tail - round_down(pipe->head, PAGE_SIZE);
 }
 
 /* Tells both ends how it stands; lock is held. */
 void fs_pipe_levels(struct fs_pipe_state *pipe)
 {
-	u32 read = (pipe->tail != pipe->head ? PIPE_READABLE : 0) | (!pipe->writers && pipe->writer_opens ? PIPE_HANGUP : 0);
-	u32 write = (pipe_room(pipe) >= PIPE_ATOMIC ? PIPE_WRITABLE : 0) | (pipe->readers ? 0 : PIPE_ERROR);
+	u32 read = (pipe->tail != pipe->head ? PIPE_READABLE : 0) |
+		(pipe->writers ? 0 : FS_LEVEL_ENDED | (pipe->writer_opens ? PIPE_HANGUP : 0));
+	u32 write = (pipe->capacity - pipe_held(pipe) >= PIPE_ATOMIC ? PIPE_WRITABLE : 0) | (pipe->readers ? 0 : PIPE_ERROR);
 
 	/* No one looks at the word of an end that nobody has open. */
 	if (pipe->readers && pipe->read_word->level != read)
@@ -63,151 +56,147 @@ void fs_pipe_levels(struct fs_pipe_state *pipe)
 		pollword_set(pipe->write_word, write);
 }
 
-static u8 **page_slot(struct fs_pipe_state *pipe, u64 position)
+/* The place of a position in the ring, and how many bytes of a piece lie there in one run. */
+static u8 *ring_run(const struct fs_pipe_state *pipe, u64 position, u64 limit, u64 *run)
 {
-	return &pipe->pages[position / PAGE_SIZE % pipe->page_count];
-}
+	u64 offset = position & (pipe->ring_size - 1);
 
-/* The page at a position is read to its end: it becomes spare, or surplus for the caller to free; lock is held. */
-static u8 *page_retire(struct fs_pipe_state *pipe, u64 position)
-{
-	u8 **slot = page_slot(pipe, position), *page = *slot;
-
-	*slot = NULL;
-	if (!page)
-		return NULL;
-	if (pipe->spare_count == PIPE_SPARE_PAGES)
-		return page;
-	pipe->spare[pipe->spare_count++] = page;
-	return NULL;
+	*run = pipe->ring_size - offset < limit ? pipe->ring_size - offset : limit;
+	return pipe->ring + offset;
 }
 
 static long pipe_read(struct fs_file *file, struct fs_transfer *transfer)
 {
 	struct fs_pipe_state *pipe = file->inode->pipe;
-	u64 done = 0, there, part = 0, moved = 0;
+	u64 done = 0, at, want, run = 0, moved = 0;
 	bool ended;
 
 	if (!transfer->size)
 		return 0;
 	fs_gate_exclusive(&pipe->reading);
-	for (;;) {
-		u64 at;
-		u8 *page, *surplus;
+	lock_acquire(&pipe->lock);
+	at = pipe->head;
+	want = pipe->tail - at < transfer->size ? pipe->tail - at : transfer->size;
+	ended = !pipe->writers;
+	lock_release(&pipe->lock);
+	while (done < want && moved == run) {
+		const u8 *from = ring_run(pipe, at + done, want - done, &run);
 
-		lock_acquire(&pipe->lock);
-		at = pipe->head;
-		there = pipe->tail - at;
-		ended = !pipe->writers;
-		page = *page_slot(pipe, at);
-		lock_release(&pipe->lock);
-		if (!there || done == transfer->size)
-			break;
-		part = PAGE_SIZE - (at & PAGE_MASK);
-		part = part < there ? part : there;
-		part = part < transfer->size - done ? part : transfer->size - done;
-		moved = fs_transfer_put(transfer, done, page + (at & PAGE_MASK), part);
+		moved = fs_transfer_put(transfer, done, from, run);
 		done += moved;
+	}
+	if (done) {
 		lock_acquire(&pipe->lock);
-		pipe->head += moved;
-		surplus = moved && !(pipe->head & PAGE_MASK) ? page_retire(pipe, at) : NULL;
+		pipe->head += done;
 		fs_pipe_levels(pipe);
 		lock_release(&pipe->lock);
-		heap_free(surplus);
-		if (moved < part)
-			break;
 	}
 	fs_gate_release(&pipe->reading);
 	if (done)
 		return (long)done;
-	if (moved < part)
+	if (want)
 		return -EFAULT;
 	/* A FIFO without a writer yet is at its end, too. */
 	return ended ? 0 : -EAGAIN;
 }
 
-/* A page for the writer at `tail`; only the writer adds pages. lock is not held. */
-static u8 *page_for_write(struct fs_pipe_state *pipe, u64 tail)
+/* Gives the pipe a ring of another size, in which what it holds has room; both gates are held. */
+static long ring_resize(struct fs_pipe_state *pipe, u32 size)
 {
-	u8 **slot, *page;
+	u8 *ring = heap_alloc(size), *old = pipe->ring;
+	u64 at = round_down(pipe->head, PAGE_SIZE), run;
 
-	lock_acquire(&pipe->lock);
-	slot = page_slot(pipe, tail);
-	page = *slot;
-	if (!page && pipe->spare_count)
-		page = *slot = pipe->spare[--pipe->spare_count];
-	lock_release(&pipe->lock);
-	if (page)
-		return page;
-	page = heap_alloc(PAGE_SIZE);
-	lock_acquire(&pipe->lock);
-	*slot = page;
-	lock_release(&pipe->lock);
-	return page;
+	if (!ring)
+		return -ENOMEM;
+	for (; pipe->tail != pipe->head && at < pipe->tail; at += PAGE_SIZE)
+		memcpy(ring + (at & (size - 1)), ring_run(pipe, at, PAGE_SIZE, &run), PAGE_SIZE);
+	pipe->ring = ring;
+	pipe->ring_size = size;
+	heap_free(old);
+	return 0;
 }
 
-/* Copies one piece behind `tail`, without showing it yet. */
-static long piece_write(struct fs_pipe_state *pipe, const struct fs_transfer *transfer, u64 done, u64 tail, u64 limit)
+/* Makes the ring large enough; no gate is held. Others may have come first, or have filled it again. */
+static long ring_grow(struct fs_pipe_state *pipe, u64 needed)
 {
-	u64 part = PAGE_SIZE - (tail & PAGE_MASK), moved;
-	u8 *page = page_for_write(pipe, tail);
+	u32 size = PAGE_SIZE;
+	long result = 0;
 
-	if (!page)
-		return -ENOMEM;
-	part = part < limit ? part : limit;
-	moved = fs_transfer_get(transfer, done, page + (tail & PAGE_MASK), part);
-	return moved == part ? (long)part : -EFAULT;
+	fs_gate_exclusive(&pipe->reading);
+	fs_gate_exclusive(&pipe->writing);
+	while (size < pipe->capacity && (size < needed || size < pipe->ring_size * RING_GROWTH))
+		size *= 2;
+	if (pipe->ring_size < needed && needed <= size)
+		result = ring_resize(pipe, size);
+	fs_gate_release(&pipe->writing);
+	fs_gate_release(&pipe->reading);
+	return result;
+}
+
+/* Takes the writers' gate. want: bytes that may be written behind *tail now, for which the ring has room. */
+static long write_begin(struct fs_pipe_state *pipe, u64 size, u64 *tail, u64 *want)
+{
+	u64 held;
+
+	for (;;) {
+		long result = 0;
+
+		fs_gate_exclusive(&pipe->writing);
+		lock_acquire(&pipe->lock);
+		if (pipe->tail == pipe->head)   /* no reader is copying: nothing is there */
+			pipe->head = pipe->tail = 0;
+		held = pipe_held(pipe);
+		*tail = pipe->tail;
+		if (!pipe->readers)
+			result = -EPIPE;
+		lock_release(&pipe->lock);
+		*want = size < pipe->capacity - held ? size : pipe->capacity - held;
+		if (!result && (*want == 0 || (*want < size && size <= PIPE_ATOMIC)))
+			result = -EAGAIN;
+		if (result || likely(held + *want <= pipe->ring_size))
+			return result;
+		fs_gate_release(&pipe->writing);
+		result = ring_grow(pipe, held + *want);
+		if (result) {
+			fs_gate_exclusive(&pipe->writing);
+			return result;
+		}
+	}
+}
+
+/* Shows what was written; watchers of edges are told of every write. */
+static void write_end(struct fs_pipe_state *pipe, u64 done)
+{
+	bool announced;
+
+	lock_acquire(&pipe->lock);
+	announced = pipe->read_word->level & PIPE_READABLE;
+	pipe->tail += done;
+	fs_pipe_levels(pipe);
+	if (announced)
+		pollword_event(pipe->read_word, pipe->read_word->level);
+	lock_release(&pipe->lock);
 }
 
 static long pipe_write(struct fs_file *file, struct fs_transfer *transfer)
 {
 	struct fs_pipe_state *pipe = file->inode->pipe;
-	u64 done = 0, tail, room, want;
-	u8 *surplus = NULL;
-	long result = 0;
-	u32 announce;
+	u64 done = 0, tail, want = 0, run = 0, moved = 0;
+	long result = write_begin(pipe, transfer->size, &tail, &want);
 
-	fs_gate_exclusive(&pipe->writing);
-	lock_acquire(&pipe->lock);
-	if (pipe->tail == pipe->head && (pipe->tail & PAGE_MASK)) {   /* no reader is copying: nothing is there */
-		surplus = page_retire(pipe, pipe->tail);
-		pipe->head = pipe->tail = round_up(pipe->tail, PAGE_SIZE);
-	}
-	room = pipe_room(pipe);
-	tail = pipe->tail;
-	if (!pipe->readers)
-		result = -EPIPE;
-	lock_release(&pipe->lock);
-	heap_free(surplus);
-	want = transfer->size < room ? transfer->size : room;
-	if (!result && (want == 0 || (want < transfer->size && transfer->size <= PIPE_ATOMIC)))
-		result = -EAGAIN;
-	while (!result && done < want) {
-		long moved = piece_write(pipe, transfer, done, tail, want - done);
+	while (!result && done < want && moved == run) {
+		u8 *to = ring_run(pipe, tail + done, want - done, &run);
 
-		if (moved < 0) {
-			result = moved;
-			break;
-		}
-		done += (u64)moved;
-		tail += (u64)moved;
-		/* Small writes become visible at once as a whole, large ones page by page. */
-		if (done == want || transfer->size > PIPE_ATOMIC) {
-			lock_acquire(&pipe->lock);
-			announce = pipe->read_word->level & PIPE_READABLE;
-			pipe->tail = tail;
-			fs_pipe_levels(pipe);
-			/* Watchers of edges are told of every write. */
-			if (announce && done == want)
-				pollword_event(pipe->read_word, pipe->read_word->level);
-			lock_release(&pipe->lock);
-		}
+		moved = fs_transfer_get(transfer, done, to, run);
+		done += moved;
 	}
-	fs_gate_release(&pipe->writing);
 	/* A small write that failed half way leaves nothing. */
-	if (result && transfer->size <= PIPE_ATOMIC)
+	if (moved < run && transfer->size <= PIPE_ATOMIC)
 		done = 0;
-	return done ? (long)done : result;
+	if (done)
+		write_end(pipe, done);
+	fs_gate_release(&pipe->writing);
+	return done ? (long)done : moved < run ? -EFAULT : result;
 }
 
 static void pipe_close(struct fs_file *file)
@@ -253,10 +242,9 @@ long fs_op_pipe_peek(const struct rt_request *rq, u64 handle, void *data, size_t
 	lock_acquire(&pipe->lock);
 	there = pipe->tail - pipe->head < data_capacity ? pipe->tail - pipe->head : data_capacity;
 	for (; done < there; done += part) {
-		u64 at = pipe->head + done;
+		const u8 *from = ring_run(pipe, pipe->head + done, there - done, &part);
 
-		part = PAGE_SIZE - (at & PAGE_MASK) < there - done ? PAGE_SIZE - (at & PAGE_MASK) : there - done;
-		memcpy((u8 *)data + done, *page_slot(pipe, at) + (at & PAGE_MASK), part);
+		memcpy((u8 *)data + done, from, part);
 	}
 	result = there ? (long)there : pipe->writers ? -EAGAIN : 0;
 	lock_release(&pipe->lock);
@@ -265,36 +253,20 @@ long fs_op_pipe_peek(const struct rt_request *rq, u64 handle, void *data, size_t
 	return result;
 }
 
-/* Moves the ring to one of another size; both gates are held, so no page is in use. */
-static long pipe_resize(struct fs_pipe_state *pipe, u32 count)
+/* Sets how much the pipe may hold; both gates are held. */
+static long capacity_set(struct fs_pipe_state *pipe, u32 capacity)
 {
-	u8 **pages = heap_alloc(count * sizeof(*pages)), **old;
-	u32 i, old_count;
-	u64 first, last;
+	long result;
 
-	if (!pages)
-		return -ENOMEM;
-	lock_acquire(&pipe->lock);
-	first = pipe->head / PAGE_SIZE;
-	last = (pipe->tail + PAGE_SIZE - 1) / PAGE_SIZE;
-	if (last - first > count) {
-		lock_release(&pipe->lock);
-		heap_free(pages);
+	if (round_up(pipe_held(pipe), PAGE_SIZE) > capacity)
 		return -EBUSY;
-	}
-	for (; first < last; first++) {
-		pages[first % count] = pipe->pages[first % pipe->page_count];
-		pipe->pages[first % pipe->page_count] = NULL;
-	}
-	old = pipe->pages;
-	old_count = pipe->page_count;
-	pipe->pages = pages;
-	pipe->page_count = count;
+	result = pipe->ring_size > capacity ? ring_resize(pipe, capacity) : 0;
+	if (result)
+		return result;
+	lock_acquire(&pipe->lock);
+	pipe->capacity = capacity;
 	fs_pipe_levels(pipe);
 	lock_release(&pipe->lock);
-	for (i = 0; i < old_count; i++)
-		heap_free(old[i]);
-	heap_free(old);
 	return 0;
 }
 
@@ -321,12 +293,12 @@ long fs_op_pipe_size(const struct rt_request *rq, u64 handle, u32 size)
 	if (!result && size) {
 		fs_gate_exclusive(&pipe->reading);
 		fs_gate_exclusive(&pipe->writing);
-		result = count == pipe->page_count ? 0 : pipe_resize(pipe, count);
+		result = capacity_set(pipe, count * (u32)PAGE_SIZE);
 		fs_gate_release(&pipe->writing);
 		fs_gate_release(&pipe->reading);
 	}
 	if (!result)
-		result = (long)(pipe->page_count * PAGE_SIZE);
+		result = (long)pipe->capacity;
 	fs_file_put(file);
 	return result;
 }

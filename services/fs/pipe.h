@@ -8,16 +8,14 @@
 #define PIPE_WRITABLE 0x104u         /* POLLOUT | POLLWRNORM */
 #define PIPE_ERROR 0x008u
 #define PIPE_HANGUP 0x010u
-#define PIPE_SPARE_PAGES 2u
 
 struct fs_pipe_state {
 	struct fs_gate reading, writing; /* order: reading, writing, lock */
-	struct rt_lock lock;             /* guards all below; pages[] at or behind head are the reader's and writer's in turn */
-	u64 head, tail;                  /* bytes read and written since the start */
-	u32 page_count;
-	u8 **pages;
-	u8 *spare[PIPE_SPARE_PAGES];
-	u32 spare_count;
+	u8 *ring;                        /* these two are changed with both gates held; NULL and 0 until the first write */
+	u32 ring_size;                   /* a power of two pages, at most `capacity` */
+	struct rt_lock lock;             /* guards all below */
+	u64 head, tail;                  /* bytes read and written since the pipe was empty */
+	u32 capacity;                    /* bytes, a power of two pages; written with both gates held, too */
 	u32 readers, writers;
 	u64 reader_opens, writer_opens;
 	struct tk_pollword *read_word, *write_word;

@@ -1,45 +1,53 @@
 /* Moves data between file pages and the application or the caller's own memory. No lock of the runtime may be held. */
 #include "fs.h"
 
-/* A piece that failed as a whole may succeed up to the next page of the application's memory. */
-static size_t first_part(vaddr_t user, size_t size)
+/* A piece that failed as a whole goes on page by page of the application's memory, up to the one that is missing. */
+static size_t page_part(vaddr_t user, size_t left)
 {
 	size_t part = PAGE_SIZE - (user & PAGE_MASK);
 
-	return part < size ? part : 0;
+	return part < left ? part : left;
 }
 
 size_t fs_transfer_put(const struct fs_transfer *transfer, u64 done, const void *from, size_t size)
 {
-	size_t part;
+	size_t moved = 0, part;
 
 	if (transfer->bytes) {
 		memcpy(transfer->bytes + done, from, size);
 		return size;
 	}
-	if (user_copy_out(transfer->user + done, from, size) == 0)
+	if (likely(user_copy_out(transfer->user + done, from, size) == 0))
 		return size;
-	part = first_part(transfer->user + done, size);
-	return part && user_copy_out(transfer->user + done, from, part) == 0 ? part : 0;
+	for (; moved < size; moved += part) {
+		part = page_part(transfer->user + done + moved, size - moved);
+		if (user_copy_out(transfer->user + done + moved, (const u8 *)from + moved, part) < 0)
+			break;
+	}
+	return moved;
 }
 
 size_t fs_transfer_get(const struct fs_transfer *transfer, u64 done, void *to, size_t size)
 {
-	size_t part;
+	size_t moved = 0, part;
 
 	if (transfer->bytes) {
 		memcpy(to, transfer->bytes + done, size);
 		return size;
 	}
-	if (user_copy_in(to, transfer->user + done, size) == 0)
+	if (likely(user_copy_in(to, transfer->user + done, size) == 0))
 		return size;
-	part = first_part(transfer->user + done, size);
-	return part && user_copy_in(to, transfer->user + done, part) == 0 ? part : 0;
+	for (; moved < size; moved += part) {
+		part = page_part(transfer->user + done + moved, size - moved);
+		if (user_copy_in((u8 *)to + moved, transfer->user + done + moved, part) < 0)
+			break;
+	}
+	return moved;
 }
 
 size_t fs_transfer_zero(const struct fs_transfer *transfer, u64 done, size_t size)
 {
-	size_t part;
+	size_t moved = 0, part;
 
 	if (transfer->bytes) {
 		memset(transfer->bytes + done, 0, size);
@@ -47,6 +55,10 @@ size_t fs_transfer_zero(const struct fs_transfer *transfer, u64 done, size_t siz
 	}
 	if (user_fill_zero(transfer->user + done, size) == 0)
 		return size;
-	part = first_part(transfer->user + done, size);
-	return part && user_fill_zero(transfer->user + done, part) == 0 ? part : 0;
+	for (; moved < size; moved += part) {
+		part = page_part(transfer->user + done + moved, size - moved);
+		if (user_fill_zero(transfer->user + done + moved, part) < 0)
+			break;
+	}
+	return moved;
 }

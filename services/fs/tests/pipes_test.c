@@ -36,7 +36,7 @@ static void ends(void)
 	CHECK_EQUAL(level(pipe.read_word), 0);
 	CHECK_EQUAL(file_write(pipe.write_file, "rest", 4, 0), 4);
 	file_close(pipe.write_file);
-	CHECK_EQUAL(level(pipe.read_word), READABLE | HANGUP);
+	CHECK_EQUAL(level(pipe.read_word), READABLE | HANGUP | FS_LEVEL_ENDED);
 	CHECK_EQUAL(file_read(pipe.read_file, buffer, 100, 0), 4);
 	CHECK_EQUAL(file_read(pipe.read_file, buffer, 100, 0), 0);
 	file_close(pipe.read_file);
@@ -125,6 +125,35 @@ static void faults(void)
 	CHECK_EQUAL(fs_op_read(&fake_rq, pipe.read_file, 5, 3, 0), -EFAULT);
 	CHECK_EQUAL(file_read(pipe.read_file, buffer, 10, 0), 3);
 	CHECK(memcmp(buffer, "abc", 3) == 0);
+	/* A large write or read ends where the memory does, by whole pages of it. */
+	CHECK_EQUAL(fs_op_write(&fake_rq, pipe.write_file, USER_BASE + USER_SIZE - 9000, 20000, 0, 0, &end), 9000);
+	CHECK_EQUAL(level(pipe.read_word), READABLE);
+	CHECK_EQUAL(fs_op_read(&fake_rq, pipe.read_file, USER_BASE + USER_SIZE - 5000, 20000, 0), 5000);
+	CHECK_EQUAL(fs_op_read(&fake_rq, pipe.read_file, 5, 3, 0), -EFAULT);
+	CHECK_EQUAL(file_read(pipe.read_file, buffer, 10000, 0), 4000);
+	CHECK_EQUAL(level(pipe.read_word), 0);
+	file_close(pipe.read_file);
+	file_close(pipe.write_file);
+}
+
+/* A pipe holds what it had while its ring grows and shrinks around it, also where the ring has come round. */
+static void ring_moves(void)
+{
+	struct fs_pipe pipe;
+	u32 i;
+
+	for (i = 0; i < sizeof(buffer); i++)
+		buffer[i] = (u8)(i * 7 >> 2);
+	CHECK_EQUAL(fs_op_pipe_create(&fake_rq, client, &pipe), 0);
+	CHECK_EQUAL(file_write(pipe.write_file, buffer, 4096, 0), 4096);
+	CHECK_EQUAL(file_write(pipe.write_file, buffer + 4096, 12288, 0), 12288);
+	CHECK_EQUAL(file_read(pipe.read_file, fake_user, 9000, 0), 9000);
+	CHECK_EQUAL(file_write(pipe.write_file, buffer + 16384, 7000, 0), 7000);   /* round the end of 16 KiB */
+	CHECK_EQUAL(file_write(pipe.write_file, buffer + 23384, 30000, 0), 30000); /* and into a larger ring */
+	CHECK_EQUAL(file_read(pipe.read_file, fake_user + 9000, 40000, 0), 40000);
+	CHECK_EQUAL(fs_op_pipe_size(&fake_rq, pipe.read_file, 16384), 16384);      /* 4,384 bytes move to a smaller one */
+	CHECK_EQUAL(file_read(pipe.read_file, fake_user + 49000, 40000, 0), 4384);
+	CHECK(memcmp(fake_user, buffer, 53384) == 0);
 	file_close(pipe.read_file);
 	file_close(pipe.write_file);
 }
@@ -169,5 +198,6 @@ void test_pipes(void)
 	test_run("capacity of a pipe", capacity);
 	test_run("random pieces through a pipe", random_stream);
 	test_run("bad memory at a pipe", faults);
+	test_run("the ring of a pipe moves", ring_moves);
 	test_run("FIFOs", fifos);
 }
