@@ -50,7 +50,7 @@ bool domain_owns_range(const struct domain *d, vaddr_t address, u64 size)
 	if (address + size < address)
 		return false;
 	if (d->class == 0)
-		return address >= ARCH_PHYSMAP;
+		return address >= ARCH_KERNEL_HALF;
 	if (d->class == 2)
 		return address + size <= ARCH_USER_LIMIT;
 	return address >= d->private && address + size <= d->private + d->private_size;

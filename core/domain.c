@@ -4,6 +4,8 @@
 #include "cpu.h"
 #include "frame.h"
 #include "irq.h"
+#include "log.h"
+#include "option.h"
 #include "thread.h"
 #include "token.h"
 #include <arch/boot.h>
@@ -43,19 +45,20 @@ static void protection_init(struct domain *d, const struct tk_manifest_unit *uni
 {
 	u32 slot = d->class == 1 ? unit->key + 1u : 0;
 
+	core_assert(slot < ARCH_UNITS_MAX - 2);
+	struct arch_area area = arch_area_of(d->class, slot);
+	d->private = area.private;
+	d->window = area.window;
+	d->private_size = area.size;
+	if (option_given("layout"))
+		core_log("layout: unit %s private 0x%lx window 0x%lx", unit->name, d->private, d->window);
 	d->root = arch_kernel_root;
 	if (d->class == 2) {
 		d->root = d->arch.root = root_new();
 		arch_root_init(d->root);
-		d->private = ARCH_IC2_PRIVATE;
-		d->window = ARCH_IC2_WINDOW;
 		return;
 	}
-	core_assert(slot < ARCH_UNITS_MAX - 2);
 	d->arch.slot = slot;
-	d->private = ARCH_KERNEL_UNIT_PRIVATE(slot);
-	d->window = ARCH_KERNEL_UNIT_WINDOW(slot);
-	d->private_size = 2 * (ARCH_KERNEL_UNIT_WINDOW(0) - ARCH_KERNEL_UNIT_PRIVATE(0));
 	if (d->class == 0)
 		return;
 	d->arch.origin = slot;

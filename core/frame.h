@@ -45,11 +45,11 @@ extern u64 frame_count;             /* frames up to the highest RAM address: val
 
 static inline struct frame_record *frame_record(frame_t frame)
 {
-	return (struct frame_record *)ARCH_RECORDS + frame;
+	return (struct frame_record *)ARCH_MOVED(ARCH_RECORDS) + frame;
 }
 static inline void *frame_address(frame_t frame) /* in the core's map of all memory */
 {
-	return (void *)(ARCH_PHYSMAP + (u64)frame * PAGE_SIZE);
+	return (void *)(ARCH_MOVED(ARCH_PHYSMAP) + (u64)frame * PAGE_SIZE);
 }
 static inline bool frame_held_by(const struct frame_record *record, u32 domain)
 {

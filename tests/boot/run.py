@@ -6,6 +6,7 @@ Usage: tests/boot/run.py [--profile NAME] [CASE ...]. GRUB's cases need what `to
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,8 @@ sys.path.insert(0, os.path.join(TOP, "tools"))
 from tesseratools import disc, machine, root  # noqa: E402
 
 LIMIT = 120
+BOOTS = 3                        # the image has 510 places: two boots may have the same
+LAYOUT = os.path.join(TOP, "core/arch/x86_64/include/arch/layout.h")
 OVMF = "/usr/share/ovmf/OVMF.fd"
 PROGRAM = ["sh", "-c", "exit 7"]
 LAZY = ["-machine", "memory-backend=ram", "-object", "memory-backend-ram,id=ram,size=64G,reserve=off"]
@@ -72,6 +75,37 @@ def machine_run(words, report):
     return None if off else "the machine did not turn off"
 
 
+def layout_of(image, archive, append, report):
+    """Where the core's areas lie in one boot, by name: what the option `layout` tells on the report channel."""
+    trouble = machine_run(["-machine", "q35", "-m", "256M", "-cpu", "max", "-kernel", image, "-initrd", archive, "-append", append], report)
+    if trouble:
+        raise ValueError(trouble)
+    places = {}
+    with open(report, encoding="utf-8", errors="replace") as source:
+        for line in re.findall(r"^layout: (.*)$", source.read(), re.M):
+            unit = re.match(r"unit \S+ ", line)
+            prefix = unit.group(0) if unit else ""
+            for name, address in re.findall(r"(\w+) 0x([0-9a-f]+)", line.removeprefix(prefix)):
+                places[prefix + name] = int(address, 16)
+    return places
+
+
+def layout_moves(image, archive, append, folder):
+    """What is wrong with the random layout, or None: each area must move between boots, and stay where it is linked with nokaslr."""
+    try:
+        moved = [layout_of(image, archive, f"layout {append}", os.path.join(folder, f"layout{i}.log")) for i in range(BOOTS)]
+        fixed = layout_of(image, archive, f"nokaslr layout {append}", os.path.join(folder, "layout_fixed.log"))
+    except ValueError as error:
+        return str(error)
+    with open(LAYOUT, encoding="utf-8") as source:
+        linked = dict(re.findall(r"^#define ARCH_(\w+) (0xf[0-9a-f]+)", source.read(), re.M))
+    for name in ("IMAGE", "PHYSMAP", "RECORDS", "ENTRY", "DEVICES"):
+        if fixed.get(name.lower()) != int(linked[name], 16):
+            return f"nokaslr: {name.lower()} lies at {fixed.get(name.lower(), 0):#x}"
+    still = sorted(name for name in fixed if len({places.get(name) for places in moved}) == 1)
+    return f"the same in {BOOTS} boots: {', '.join(still)}" if still else None
+
+
 def run(profile, wanted=()):
     """(name, what went wrong or None, whether it was skipped) of each case."""
     image, archive = os.path.join(TOP, "build", profile, "tessera.elf"), root.default(os.path.join(TOP, "build"))
@@ -91,6 +125,8 @@ def run(profile, wanted=()):
             cpu = [] if "-cpu" in words else ["-cpu", "max"]
             source = ["-cdrom", iso] if loader == "grub" else ["-kernel", image, "-initrd", packed(packer, archive, folder), "-append", append]
             yield name, machine_run(words + cpu + source, os.path.join(folder, f"{name}.log")), False
+        if not wanted or "layout_moves" in wanted:
+            yield "layout_moves", layout_moves(image, archive, append, folder), False
 
 
 def main():

@@ -5,6 +5,7 @@
 #include <arch/boot.h>
 #include <arch/context.h>
 #include <arch/cpu.h>
+#include <arch/domain.h>
 #include <arch/irq.h>
 #include <arch/page.h>
 #include <arch/time.h>
@@ -77,6 +78,7 @@ vaddr_t arch_page_next(paddr_t root, vaddr_t address, vaddr_t end) { NOT_PORTED;
 frame_t arch_page_table_get(paddr_t root, vaddr_t address) { NOT_PORTED; }
 long arch_page_table_set(paddr_t root, vaddr_t address, frame_t table) { NOT_PORTED; }
 void arch_root_init(paddr_t root) { NOT_PORTED; }
+struct arch_area arch_area_of(u32 class, u32 slot) { NOT_PORTED; }
 void arch_root_init_unit(paddr_t root, u32 slot) { NOT_PORTED; }
 void arch_root_trim(paddr_t root, vaddr_t start, vaddr_t end, frame_t *chain) { NOT_PORTED; }
 void arch_tlb_flush(u64 cpu_mask, vaddr_t address, u64 pages) { NOT_PORTED; }

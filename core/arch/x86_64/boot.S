@@ -1,9 +1,8 @@
 /*
  * Entry by PVH (Xen's x86/HVM direct boot ABI) and by Multiboot 2 (GRUB): 32-bit protected mode, paging off, EBX = what the loader says.
- * Builds the early page tables (identity map of the first 4 GiB, the same at ARCH_PHYSMAP) and calls start_early at the image's
+ * Builds the early page tables (identity map of the first 4 GiB) and calls start_early at the image's
  * physical address.
  */
-#include <arch/layout.h>
 
 #define CR0_PROTECTED 0x1
 #define CR0_EARLY 0x80010033     /* PG WP NE ET MP PE */
@@ -87,11 +86,9 @@ pvh_start:
 	addl $8, %edi
 	decl %ecx
 	jnz 3b
-	/* Identity and the core's map of memory. */
 	leal boot_root - pvh_start(%ebp), %edi
 	leal boot_pointers - pvh_start + ENTRY_TABLE(%ebp), %eax
 	movl %eax, (%edi)
-	movl %eax, (ARCH_PHYSMAP >> 39 & 511) * 8(%edi)
 
 	movl %cr4, %eax
 	orl $CR4_PAE, %eax

@@ -63,7 +63,7 @@ ic0_call:
 	movabsq $(1 << 47) - 4096 - COPY_DIRECT_MAX, %rax /* ARCH_USER_LIMIT, less the longest copy */
 	cmpq %rax, \client
 	ja ic0_copy_call
-	movabsq $ARCH_PHYSMAP, %rax
+	movabsq $ARCH_KERNEL_HALF, %rax
 	cmpq %rax, \own
 	jb ic0_copy_call
 	jmp ic0_copy

@@ -17,7 +17,7 @@ static u64 *table_at(paddr_t table) { return (u64 *)(physmap_base + table); }
 
 void map_stage_high(void)
 {
-	physmap_base = ARCH_PHYSMAP;
+	physmap_base = layout.physmap;
 }
 
 void map_stage_frames(void)
@@ -109,9 +109,9 @@ void *map_firmware(paddr_t physical, u64 size)
 	if (end < physical || end > PHYSMAP_LIMIT)
 		return NULL;
 	for (paddr_t page = round_down(physical, PAGE_SIZE); page < end; page += PAGE_SIZE)
-		if (!map_present(ARCH_PHYSMAP + page))
-			map_range(ARCH_PHYSMAP + page, page, PAGE_SIZE, 0);
-	return (void *)(ARCH_PHYSMAP + physical);
+		if (!map_present(layout.physmap + page))
+			map_range(layout.physmap + page, page, PAGE_SIZE, 0);
+	return (void *)(layout.physmap + physical);
 }
 
 volatile void *map_device(paddr_t physical, u64 size)
@@ -120,7 +120,7 @@ volatile void *map_device(paddr_t physical, u64 size)
 
 	if (physical + size > DEVICES_SIZE || physical + size < physical)
 		return NULL;
-	if (!map_present(ARCH_DEVICES + first))
-		map_range(ARCH_DEVICES + first, first, round_up(physical + size, PAGE_SIZE) - first, ARCH_PAGE_WRITE | ARCH_PAGE_UNCACHED);
-	return (volatile void *)(ARCH_DEVICES + physical);
+	if (!map_present(layout.devices + first))
+		map_range(layout.devices + first, first, round_up(physical + size, PAGE_SIZE) - first, ARCH_PAGE_WRITE | ARCH_PAGE_UNCACHED);
+	return (volatile void *)(layout.devices + physical);
 }

@@ -7,7 +7,7 @@
 #define TABLE_BITS (X86_PRESENT | X86_WRITE)
 #define KERNEL_HALF (1ull << 47)
 
-static inline arch_entry_t *table_at(arch_entry_t e) { return (arch_entry_t *)(ARCH_PHYSMAP + (e & X86_FRAME)); }
+static inline arch_entry_t *table_at(arch_entry_t e) { return (arch_entry_t *)(ARCH_MOVED(ARCH_PHYSMAP) + (e & X86_FRAME)); }
 static inline u32 index_at(vaddr_t address, u32 level) { return (u32)(address >> (PAGE_SHIFT + 9 * level)) & (TABLE_ENTRIES - 1); }
 static inline u64 size_at(u32 level) { return PAGE_SIZE << (9 * level); }
 

@@ -1,13 +1,16 @@
 /* Top tables: of applications and IC2 units, and of IC1 units on processors without protection keys. */
 #include <arch/page.h>
+#include <arch/domain.h>
 #include <arch/image.h>
 #include "assert.h"
 #include "cpu.h"
+#include "startup.h"
 
 #define KERNEL_FIRST 256u /* entries of the kernel half */
 #define TABLE_ENTRIES 512u
+#define TOP_SHIFT 39
 
-static arch_entry_t *root_table(paddr_t root) { return (arch_entry_t *)(ARCH_PHYSMAP + root); }
+static arch_entry_t *root_table(paddr_t root) { return (arch_entry_t *)(ARCH_MOVED(ARCH_PHYSMAP) + root); }
 
 void arch_root_init(paddr_t root)
 {
@@ -43,13 +46,14 @@ void arch_root_init_unit(paddr_t root, u32 slot)
 {
 	const arch_entry_t *kernel = root_table(arch_kernel_root);
 	arch_entry_t *table = root_table(root);
-	u32 first = ARCH_UNITS_SLOT_FIRST + 2 * slot;
+	const struct arch_area area = arch_area_of(1, slot);
+	u64 private = area.private >> TOP_SHIFT & (TABLE_ENTRIES - 1), window = area.window >> TOP_SHIFT & (TABLE_ENTRIES - 1);
 
-	table[first] = kernel[first];
-	table[first + 1] = kernel[first + 1];
+	table[private] = kernel[private];
+	table[window] = kernel[window];
 	for (u32 id = 0; id < cpu_count; id++) {
-		page_lend(root, ARCH_ENTRY + (vaddr_t)id * ARCH_ENTRY_STRIDE, false);
-		page_lend(root, ARCH_ENTRY_STACKS + (vaddr_t)(slot * CPUS_MAX + id) * ARCH_ENTRY_STACK_STRIDE, true);
+		page_lend(root, layout.entry + (vaddr_t)id * ARCH_ENTRY_STRIDE, false);
+		page_lend(root, layout.entry_stacks + (vaddr_t)(slot * CPUS_MAX + id) * ARCH_ENTRY_STACK_STRIDE, true);
 	}
 	pages_lend(root, entry_text_start, entry_text_end);
 	pages_lend(root, core_ro_start, core_ro_end);

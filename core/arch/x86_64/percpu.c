@@ -19,7 +19,7 @@
 _Static_assert(sizeof(struct cpu) <= 2 * PAGE_SIZE, "two pages of the entry area");
 _Static_assert(sizeof(struct arch_entry_page) <= PAGE_SIZE, "one page");
 
-static vaddr_t area_of(u32 id) { return ARCH_ENTRY + (u64)id * ARCH_ENTRY_STRIDE; }
+static vaddr_t area_of(u32 id) { return layout.entry + (u64)id * ARCH_ENTRY_STRIDE; }
 
 static void area_map(vaddr_t start, vaddr_t end, u32 key)
 {
@@ -66,7 +66,7 @@ struct cpu *percpu_create(u32 id)
 	cpu->arch.entry = page;
 	cpu->arch.core_stack = area + ARCH_ENTRY_STACK_TOP;
 	cpu->arch.fatal_stack = area + ARCH_ENTRY_FATAL_TOP;
-	cpu->arch.unit_stacks = ARCH_ENTRY_STACKS + (u64)id * ARCH_ENTRY_STACK_STRIDE;
+	cpu->arch.unit_stacks = layout.entry_stacks + (u64)id * ARCH_ENTRY_STACK_STRIDE;
 	cpu->arch.processor = id;
 	cpu->id = id;
 	cpus[id] = cpu;

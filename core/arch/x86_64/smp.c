@@ -34,7 +34,7 @@ static bool wait_online(const struct cpu *cpu, nanos_t nanos)
 static bool processor_start(u32 apic_id)
 {
 	struct cpu *cpu = percpu_create(cpu_count);
-	char *page = (char *)ARCH_PHYSMAP + SMP_TRAMPOLINE;
+	char *page = (char *)layout.physmap + SMP_TRAMPOLINE;
 	struct smp_start *words = (struct smp_start *)(page + (smp_trampoline_words - smp_trampoline_start));
 	nanos_t start = arch_nanos();
 

@@ -27,34 +27,18 @@ static void kernel_slots_copy(const u64 *root)
 		boot_root[slot] = root[slot];
 }
 
-/* The kernel slots of the top table: filled once, so that roots made later copy them and stay right. */
-static void slots_prepare(void)
+static void image_part_map(const char *start, const char *end, u32 flags)
 {
-	u32 slots = 1;
-
-	for (u32 i = 0; i < boot_manifest.unit_count; i++)
-		slots += boot_manifest.units[i].class == 1;
-	map_prepare_slot(ARCH_RECORDS);
-	for (u32 slot = 0; slot < slots && slot < ARCH_UNITS_MAX; slot++) {
-		map_prepare_slot(ARCH_KERNEL_UNIT_PRIVATE(slot));
-		map_prepare_slot(ARCH_KERNEL_UNIT_WINDOW(slot));
-	}
-	map_prepare_slot(ARCH_ENTRY);
-	kernel_slots_copy((const u64 *)(ARCH_PHYSMAP + arch_kernel_root));
+	map_range(ARCH_IMAGE + layout.slide + (u64)(start - image_start), (paddr_t)start, (u64)(end - start), flags);
 }
 
-static void image_part_map(const char *start, const char *end, u64 slide, u32 flags)
+static void image_map(void)
 {
-	map_range(ARCH_IMAGE + slide + (u64)(start - image_start), (paddr_t)start, (u64)(end - start), flags);
-}
-
-static void image_map(u64 slide)
-{
-	image_part_map(text_start, rodata_start, slide, ARCH_PAGE_EXECUTE | ARCH_PAGE_KEY(ARCH_KEY_CORE));
-	image_part_map(rodata_start, data_start, slide, ARCH_PAGE_KEY(ARCH_KEY_CORE));
-	image_part_map(data_start, core_ro_start, slide, ARCH_PAGE_WRITE | ARCH_PAGE_KEY(ARCH_KEY_CORE));
-	image_part_map(core_ro_start, core_ro_end, slide, ARCH_PAGE_WRITE | ARCH_PAGE_KEY(ARCH_KEY_CORE_RO));
-	image_part_map(core_ro_end, image_end, slide, ARCH_PAGE_WRITE | ARCH_PAGE_KEY(ARCH_KEY_CORE));
+	image_part_map(text_start, rodata_start, ARCH_PAGE_EXECUTE | ARCH_PAGE_KEY(ARCH_KEY_CORE));
+	image_part_map(rodata_start, data_start, ARCH_PAGE_KEY(ARCH_KEY_CORE));
+	image_part_map(data_start, core_ro_start, ARCH_PAGE_WRITE | ARCH_PAGE_KEY(ARCH_KEY_CORE));
+	image_part_map(core_ro_start, core_ro_end, ARCH_PAGE_WRITE | ARCH_PAGE_KEY(ARCH_KEY_CORE_RO));
+	image_part_map(core_ro_end, image_end, ARCH_PAGE_WRITE | ARCH_PAGE_KEY(ARCH_KEY_CORE));
 }
 
 /* In the map of all memory, too, what is not data can't be written. The image's 2 MiB pages are split for that. */
@@ -62,8 +46,8 @@ static void physmap_image_map(void)
 {
 	paddr_t start = (paddr_t)image_start, data = (paddr_t)data_start, end = round_up((paddr_t)image_end, LARGE_SIZE);
 
-	map_range(ARCH_PHYSMAP + start, start, data - start, ARCH_PAGE_KEY(ARCH_KEY_CORE));
-	map_range(ARCH_PHYSMAP + data, data, end - data, ARCH_PAGE_WRITE | ARCH_PAGE_KEY(ARCH_KEY_CORE));
+	map_range(layout.physmap + start, start, data - start, ARCH_PAGE_KEY(ARCH_KEY_CORE));
+	map_range(layout.physmap + data, data, end - data, ARCH_PAGE_WRITE | ARCH_PAGE_KEY(ARCH_KEY_CORE));
 }
 
 /* All RAM, rounded out to 2 MiB: firmware tables often lie beside it. */
@@ -78,36 +62,13 @@ static void physmap_map(void)
 		if (end > PHYSMAP_LIMIT)
 			end = PHYSMAP_LIMIT;
 		while (at < end) {
-			bool present = map_present(ARCH_PHYSMAP + at);
+			bool present = map_present(layout.physmap + at);
 			u64 size = !present && at % HUGE_SIZE == 0 && end - at >= HUGE_SIZE ? HUGE_SIZE : LARGE_SIZE;
 			if (!present)
-				map_range(ARCH_PHYSMAP + at, at, size, ARCH_PAGE_WRITE | ARCH_PAGE_KEY(ARCH_KEY_CORE));
+				map_range(layout.physmap + at, at, size, ARCH_PAGE_WRITE | ARCH_PAGE_KEY(ARCH_KEY_CORE));
 			at += size;
 		}
 	}
-}
-
-/* `nokaslr` on the command line, as on Linux: for debuggers, and for tests that must know addresses of the core. */
-static bool slide_refused(void)
-{
-	static const char word[] = "nokaslr";
-	const char *text = boot_facts.command_line;
-
-	for (u32 i = 0, same = 0; text[i]; i++) {
-		same = text[i] == word[same] && (same || i == 0 || text[i - 1] == ' ') ? same + 1 : 0;
-		if (same == sizeof(word) - 1)
-			return text[i + 1] == ' ' || !text[i + 1];
-	}
-	return false;
-}
-
-static u64 slide_choose(void)
-{
-	u64 size = round_up((u64)(image_end - image_start), LARGE_SIZE);
-
-	if (slide_refused())
-		return 0;
-	return arch_entropy() % ((HUGE_SIZE - size) / LARGE_SIZE) * LARGE_SIZE;
 }
 
 /* Without SMAP its instructions do not exist: a NOP of the same length takes their places. */
@@ -126,21 +87,22 @@ noreturn_fn __attribute__((no_stack_protector)) void start_early(const void *inf
 	start_counter = arch_counter();
 	if (multiboot ? !facts_read_multiboot(info) : !facts_read(info))
 		core_fail("the loader gave no memory map");
-	u64 slide = slide_choose();
+	layout_choose();
 	__stack_chk_guard = arch_entropy() & ~0xffull; /* a zero byte stops string functions */
-	image_relocate(image_start, slide);
+	image_relocate(image_start, layout.slide);
+	layout_apply();
 	user_access_patch();
 
 	arch_kernel_root = map_page_take();
-	image_map(slide);
+	image_map();
 	physmap_image_map();
 	physmap_map();
 	kernel_slots_copy((const u64 *)arch_kernel_root);
 
 	/* The same place in the final mapping: the early root has it now, beside the identity map. */
-	u64 high = ARCH_IMAGE + slide + ((u64)start_high - (u64)image_start);
-	u64 stack = ARCH_IMAGE + slide + ((u64)boot_stack_top - (u64)image_start);
-	void (*leave)(u64, u64, u64) = (void (*)(u64, u64, u64))(ARCH_IMAGE + slide + ((u64)start_leave - (u64)image_start));
+	u64 high = ARCH_IMAGE + layout.slide + ((u64)start_high - (u64)image_start);
+	u64 stack = ARCH_IMAGE + layout.slide + ((u64)boot_stack_top - (u64)image_start);
+	void (*leave)(u64, u64, u64) = (void (*)(u64, u64, u64))(ARCH_IMAGE + layout.slide + ((u64)start_leave - (u64)image_start));
 	cr3_write((u64)boot_root);
 	leave(arch_kernel_root, stack, high);
 	__builtin_unreachable();
@@ -149,7 +111,8 @@ noreturn_fn __attribute__((no_stack_protector)) void start_early(const void *inf
 static noreturn_fn void start_high(void)
 {
 	map_stage_high();
-	slots_prepare(); /* reads the manifest, which has pointers */
+	layout_slots_prepare();
+	kernel_slots_copy((const u64 *)(layout.physmap + arch_kernel_root));
 	struct cpu *cpu = percpu_create(0);
 	percpu_load(cpu);
 	arch_cpu_features_init();
@@ -164,4 +127,5 @@ void arch_boot_platform(void)
 	apic_init();
 	arch_cpu()->arch.apic_id = apic_id_own();
 	features_report();
+	layout_report();
 }

@@ -22,7 +22,7 @@ enum hvm_memory_type { HVM_MEMORY_RAM = 1, HVM_MEMORY_ACPI = 3, HVM_MEMORY_NVS =
 
 #define EARLY_LIMIT (1ull << 32)                  /* the identity map ends */
 #define PHYSMAP_LIMIT (1ull << 39)                /* the map of all memory ends */
-#define DEVICES_SIZE (1ull << 32)                 /* device registers are mapped at ARCH_DEVICES + physical address */
+#define DEVICES_SIZE (1ull << 32)                 /* device registers are mapped at layout.devices + physical address */
 #define MEMORY_MAP_MAX 96
 #define LARGE_SIZE 0x200000ull
 #define HUGE_SIZE 0x40000000ull
@@ -44,6 +44,14 @@ bool facts_set(const struct loader_facts *loader);
 /* facts.c, multiboot.c: boot_facts from the loader's; true when it is complete. */
 bool facts_read(const struct hvm_start_info *info);
 bool facts_read_multiboot(const void *info);
+
+/* layout.c: where areas lie in this boot. What runs before layout_apply, or seldom, takes their bases from here; see ARCH_MOVED. */
+struct layout { u64 slide, physmap, records, entry, entry_stacks, devices; };
+extern struct layout layout __attribute__((visibility("hidden")));
+void layout_choose(void);
+void layout_apply(void);                          /* on the identity map: writes the bases into the code that holds them as constants */
+void layout_report(void);                         /* to the log, with the option `layout` */
+void layout_slots_prepare(void);                  /* reads the manifest; with all that the kernel half will ever have in its top table */
 
 /* relocate.c: pointers in static data, for the image at link address + slide; `base` is where it can be written now. */
 void image_relocate(char *base, u64 slide);

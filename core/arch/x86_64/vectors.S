@@ -9,7 +9,7 @@
 #include <arch/selectors.h>
 #include "crossing.h"
 
-#define REGION_ENTRY_STACKS 0x3fffff9   /* ARCH_ENTRY_STACKS >> 38 */
+#define REGION_ENTRY_STACKS 0x3fffff9   /* ARCH_ENTRY_STACKS >> 38: it and the other are moved within these 256 GiB */
 #define REGION_ENTRY 0x3fffff8          /* ARCH_ENTRY >> 38 */
 
 .section .entry.text, "ax"
@@ -164,7 +164,7 @@ vector_fatal_pushed:
 	shrq $14, %rax                      /* ARCH_ENTRY_STACK_STRIDE: processor in the low six bits */
 	andl $63, %eax
 	shlq $16, %rax
-	movabsq $ARCH_ENTRY, %rcx
+	MOVED ARCH_ENTRY, %rcx
 	addq %rcx, %rax
 	wrgsbase %rax
 	OPEN_CORE

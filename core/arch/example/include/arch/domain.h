@@ -11,4 +11,7 @@ struct arch_domain {
 	u32 slot;
 };
 
+struct arch_area { vaddr_t private, window; u64 size; };
+struct arch_area arch_area_of(u32 class, u32 slot);
+
 #endif

@@ -2,6 +2,8 @@
 #ifndef ARCH_LAYOUT_H
 #define ARCH_LAYOUT_H
 
+#define ARCH_KERNEL_HALF 0xffff800000000000
+#define ARCH_MOVED(base) ((unsigned long)(base)) /* of this boot: nothing is moved here */
 #define ARCH_PHYSMAP 0xffff800000000000
 #define ARCH_RECORDS 0xffff840000000000
 #define ARCH_UNITS_MAX 16

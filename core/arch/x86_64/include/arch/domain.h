@@ -13,4 +13,8 @@ struct arch_domain {
 	u32 reserved;
 };
 
+/* Where the areas of a unit lie: chosen at boot, told to the unit alone. size: from private on, of all that may hold its memory; 0: IC2. */
+struct arch_area { vaddr_t private, window; u64 size; };
+struct arch_area arch_area_of(u32 class, u32 slot);
+
 #endif

@@ -1,14 +1,35 @@
-/* x86_64: where things lie in the kernel half (PML4 slots 256 to 511). Units' areas: <tessera/arch.h>. Also included by assembly. */
+/*
+ * x86_64: where things lie in the kernel half (PML4 slots 256 to 511) with the option nokaslr. Else all of it is moved: layout.c. Units'
+ * areas: <tessera/arch.h>. Also included by assembly.
+ */
 #ifndef ARCH_LAYOUT_H
 #define ARCH_LAYOUT_H
 
+#define ARCH_KERNEL_HALF 0xffff800000000000
 #define ARCH_PHYSMAP 0xffff800000000000   /* all physical memory, 512 GiB at most; slot 256 */
 #define ARCH_RECORDS 0xffff840000000000   /* frame records; slot 264 */
-#define ARCH_UNITS_SLOT_FIRST 272         /* two slots a unit of IC0 and IC1: 272 + 2 * s private area, + 1 window */
-#define ARCH_UNITS_MAX 16                 /* s = 0 is IC0, 1 to 13 are IC1 (protection key s + 1) */
+#define ARCH_UNITS_MAX 16                 /* unit slots: s = 0 is IC0, 1 to 13 are IC1 (protection key s + 1) */
 #define ARCH_ENTRY 0xfffffe0000000000     /* per-processor entry areas and entry stacks; slot 508 */
 #define ARCH_DEVICES 0xfffffe6000000000   /* device registers below 4 GiB, uncached: + physical address; slot 508 */
 #define ARCH_IMAGE 0xffffffff80000000     /* the image, slid up by a multiple of 2 MiB below 1 GiB; slot 511 */
+
+/*
+ * ARCH_PHYSMAP, ARCH_RECORDS or ARCH_ENTRY of this boot: a constant of the instruction that loads it, as quick as if it never moved. Each
+ * such instruction is noted in .moved for layout_apply, and must not run before.
+ */
+#ifdef __ASSEMBLER__
+.macro MOVED base, register
+900:	movabsq $\base, \register
+	.pushsection .moved, "a"
+	.long 900b + 2 - .
+	.popsection
+.endm
+#else
+#define ARCH_MOVED(base) __extension__ ({ \
+	unsigned long moved_; \
+	__asm__("900: movabsq %1, %0\n.pushsection .moved, \"a\"\n.long 900b + 2 - .\n.popsection" : "=r"(moved_) : "i"(base)); \
+	moved_; })
+#endif
 
 /* Protection keys. */
 #define ARCH_KEY_CORE 0                   /* closed while an IC1 unit runs */
@@ -16,12 +37,12 @@
 #define ARCH_KEY_UNIT(s) ((s) + 1)        /* unit slot s, 1 to 14 */
 
 /*
- * Entry area of processor n at ARCH_ENTRY + n * ARCH_ENTRY_STRIDE; GS base points to it while the core runs:
+ * Entry area of processor n at its base + n * ARCH_ENTRY_STRIDE; GS base points to it while the core runs:
  *   +0x0000  core-ro page: struct arch_entry_page (origin, return frame, TSS, GDT)
  *   +0x1000  core key: struct cpu (two pages)
  *   +0x4000  core key: core stack, 16 KiB, guard page below (0x3000 is not mapped)
  *   +0x9000  core key: stack of NMI, #DB, #MC and #DF, 8 KiB (0x8000 is not mapped)
- * Entry stacks of unit slot s, processor n: one page with the unit's key at ARCH_ENTRY_STACKS + (s * 64 + n) * 0x4000:
+ * Entry stacks of unit slot s, processor n: one page with the unit's key at their base + (s * 64 + n) * 0x4000:
  *   lower half: NMI, #DB, #MC, #DF; upper half: everything else.
  */
 #define ARCH_ENTRY_STRIDE 0x10000

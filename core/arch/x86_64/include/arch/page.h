@@ -87,7 +87,7 @@ static inline void arch_entry_mark(arch_entry_t *entry, bool dirty)
 }
 static inline struct frame_record *arch_table_record(const arch_entry_t *entry)
 {
-	return frame_record((frame_t)(((u64)entry - ARCH_PHYSMAP) >> PAGE_SHIFT));
+	return frame_record((frame_t)(((u64)entry - ARCH_MOVED(ARCH_PHYSMAP)) >> PAGE_SHIFT));
 }
 static inline void arch_table_count(const arch_entry_t *entry, int change) { arch_table_record(entry)->map_count += (u32)change; }
 

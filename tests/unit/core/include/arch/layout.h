@@ -6,6 +6,8 @@
 
 #undef ARCH_PHYSMAP
 #undef ARCH_RECORDS
+#undef ARCH_MOVED
+#define ARCH_MOVED(base) ((unsigned long)(base))
 #define ARCH_PHYSMAP 0x200000000000
 #define ARCH_RECORDS 0x300000000000
 
