@@ -72,6 +72,7 @@ static long call_client_get(struct thread *t, const u64 *a)
 
 REQUEST_CALL(object_create, struct tk_object_create, object_create(t->domain->id, &r))
 static long call_object_destroy(struct thread *t, const u64 *a) { return object_destroy(t->domain->id, a[0]); }
+static long call_object_renew(struct thread *t, const u64 *a) { return object_renew(t->domain->id, a[0], a[1]); }
 #define FIELDS_MAX 8
 static long call_object_write(struct thread *t, const u64 *a)
 {
@@ -249,7 +250,7 @@ static const call_handler handlers[TK_CALL_COUNT] = {
 	[TK_THREAD_REGS_GET] = call_regs_get, [TK_THREAD_REGS_SET] = call_regs_set, [TK_THREAD_VECTOR_GET] = call_vector_get,
 	[TK_THREAD_VECTOR_SET] = call_vector_set, [TK_YIELD] = call_yield, [TK_PORT_READ] = irq_port_read, [TK_PORT_WRITE] = irq_port_write,
 	[TK_IRQ_BIND] = irq_bind, [TK_IRQ_ACK] = irq_acknowledge, [TK_DOMAIN_RESTART] = call_domain_restart, [TK_LOG] = call_log,
-	[TK_POWER] = call_power, [TK_DOMAIN_END] = call_domain_end,
+	[TK_POWER] = call_power, [TK_DOMAIN_END] = call_domain_end, [TK_OBJECT_RENEW] = call_object_renew,
 };
 
 /* From entry code: the result; when the thread parked, cpu.reschedule is set and the result comes with its wake. */

@@ -14,13 +14,14 @@
 static const struct object_class {
 	long (*create)(u32 caller, const struct tk_object_create *request);
 	long (*destroy)(void *object);
+	long (*renew)(void *object, u32 caller, u64 argument);
 	u32 right;
 	u32 frames_min, frames_max;
 } classes[TK_OBJECT_TYPES] = {
-	[TK_OBJECT_VSPACE] = { vspace_create, vspace_destroy, TK_RIGHT_MEMORY, 3, 3 },
-	[TK_OBJECT_THREAD] = { thread_create, thread_destroy, TK_RIGHT_THREADS, 2, TK_OBJECT_FRAMES_MAX },
-	[TK_OBJECT_POOL] = { pool_create, pool_destroy, TK_RIGHT_MEMORY, 2, 2 },
-	[TK_OBJECT_WATCHES] = { watch_table_create, watch_table_destroy, 0, 2, 2 },
+	[TK_OBJECT_VSPACE] = { vspace_create, vspace_destroy, vspace_renew, TK_RIGHT_MEMORY, 3, 3 },
+	[TK_OBJECT_THREAD] = { thread_create, thread_destroy, thread_renew, TK_RIGHT_THREADS, 2, TK_OBJECT_FRAMES_MAX },
+	[TK_OBJECT_POOL] = { pool_create, pool_destroy, NULL, TK_RIGHT_MEMORY, 2, 2 },
+	[TK_OBJECT_WATCHES] = { watch_table_create, watch_table_destroy, NULL, 0, 2, 2 },
 };
 
 /* Private frames become the core's: out of the owner's window, cleared, linked. The exported page is cleared too. */
@@ -108,6 +109,30 @@ static long object_claim(u32 caller, frame_t exported)
 	return result;
 }
 
+/* The object can be resolved again. */
+static void object_unclaim(frame_t exported, long type)
+{
+	/* Release: its private part is complete, as in object_publish. */
+	__atomic_store_n(&frame_record(exported)->object_type, (u8)type, __ATOMIC_RELEASE);
+	frame_unclaim(exported);
+}
+
+long object_renew(u32 caller, vaddr_t token, u64 argument)
+{
+	frame_t exported = token_held(&domains[caller], token);
+
+	if (exported == FRAME_NONE)
+		return -EINVAL;
+	long type = object_claim(caller, exported);
+	if (type <= 0)
+		return type ? type : -EPERM;
+	long error = -EINVAL;
+	if (classes[type].renew)
+		error = classes[type].renew(token_private(frame_record(exported)), caller, argument);
+	object_unclaim(exported, type);
+	return error;
+}
+
 long object_destroy(u32 caller, vaddr_t token)
 {
 	frame_t exported = token_held(&domains[caller], token);
@@ -119,8 +144,7 @@ long object_destroy(u32 caller, vaddr_t token)
 		return type ? type : -EPERM;
 	long error = classes[type].destroy(token_private(frame_record(exported)));
 	if (error) {
-		frame_record(exported)->object_type = (u8)type;
-		frame_unclaim(exported);
+		object_unclaim(exported, type);
 		return error;
 	}
 	/* Commit. */

@@ -127,6 +127,16 @@ static long stack_map(struct thread *t, const frame_t *frames)
 
 static u32 vector_frames(void) { return (u32)((arch_vector_size + PAGE_SIZE - 1) / PAGE_SIZE); }
 
+/* It becomes an application's thread in an address space, which counts it already. */
+static void application_join(struct thread *t, struct vspace *space)
+{
+	t->vspace = space;
+	t->client_root = space->root;
+	t->stack_top = stack_top(t->id);
+	t->application = true;
+	activation_base_reset(t);
+}
+
 static long application_init(struct thread *t, u32 caller, const struct tk_object_create *r)
 {
 	struct vspace *space = vspace_reference(&domains[caller], r->vspace);
@@ -137,11 +147,7 @@ static long application_init(struct thread *t, u32 caller, const struct tk_objec
 		vspace_unreference(space);
 		return error;
 	}
-	t->vspace = space;
-	t->client_root = space->root;
-	t->stack_top = stack_top(t->id);
-	t->application = true;
-	activation_base_reset(t);
+	application_join(t, space);
 	return 0;
 }
 
@@ -173,6 +179,14 @@ long thread_create(u32 caller, const struct tk_object_create *r)
 	return 0;
 }
 
+/* A thread that does not run: no timer will look at it any more. */
+static void thread_settle(struct thread *t)
+{
+	detach_end(t);
+	while (__atomic_load_n(&t->expiring, __ATOMIC_ACQUIRE)) /* a few hundred instructions with interrupts off */
+		arch_tlb_serve();
+}
+
 long thread_destroy(void *thread)
 {
 	struct thread *t = thread;
@@ -180,14 +194,50 @@ long thread_destroy(void *thread)
 	/* Acquire: what its processors wrote before they left it is seen. */
 	if (__atomic_load_n(&t->lives, __ATOMIC_ACQUIRE))
 		return -EBUSY;
-	detach_end(t);
-	while (__atomic_load_n(&t->expiring, __ATOMIC_ACQUIRE)) /* a few hundred instructions with interrupts off */
-		arch_tlb_serve();
+	thread_settle(t);
 	if (t->application) {
 		shim_side_unmap(t);
 		vspace_unreference(t->vspace);
 	}
 	id_return(t->id);
+	return 0;
+}
+
+/* Keeps the frames, the id and the stack in the shim, which no other unit has seen; all that was of the old thread goes. */
+static void thread_clear(struct thread *t)
+{
+	struct tk_thread_page *page = t->page;
+	u8 *vector = t->arch.vector;
+	u32 id = t->id, owner = t->owner;
+	frame_t frame = t->frame;
+
+	spin_lock(&ids_lock); /* thread_lend finds it by its id */
+	__builtin_memset(t, 0, sizeof(*t));
+	thread_init(t, page, vector);
+	t->frame = frame;
+	t->owner = owner;
+	t->id = id;
+	t->badge = (u64)id << 32;
+	spin_unlock(&ids_lock);
+	arch_page_zero(page);
+	page->id = id;
+}
+
+long thread_renew(void *thread, u32 caller, vaddr_t vspace)
+{
+	struct thread *t = thread;
+
+	/* Acquire: as in thread_destroy. Only an application's thread has all that a new one needs. */
+	if (!t->application || t->state != THREAD_EXITED || __atomic_load_n(&t->lives, __ATOMIC_ACQUIRE))
+		return -EBUSY;
+	struct vspace *space = vspace_reference(&domains[caller], vspace);
+	if (space == NULL)
+		return -EINVAL;
+	/* Commit. */
+	thread_settle(t);
+	vspace_unreference(t->vspace);
+	thread_clear(t);
+	application_join(t, space);
 	return 0;
 }
 

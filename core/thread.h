@@ -148,6 +148,7 @@ static inline bool thread_in_application(const struct thread *t) { return t->dom
 void thread_init(struct thread *t, struct tk_thread_page *page, u8 *vector);
 long thread_create(u32 caller, const struct tk_object_create *request) must_check;
 long thread_destroy(void *thread) must_check;
+long thread_renew(void *thread, u32 caller, vaddr_t vspace) must_check; /* as tk_object_renew */
 long thread_start(struct thread *t);
 /* The current thread ends; sched_switch chooses another. exit_word was set by tk_thread_exit. */
 void thread_exit_current(struct thread *t);

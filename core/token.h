@@ -42,6 +42,7 @@ frame_t token_held(const struct domain *domain, vaddr_t token);
  * the type fills them (thread_create, vspace_create, ...: 0 or an error, which undoes all). The result is the token. */
 long object_create(u32 caller, const struct tk_object_create *request) must_check;
 long object_destroy(u32 caller, vaddr_t token);
+long object_renew(u32 caller, vaddr_t token, u64 argument); /* as tk_object_renew */
 long object_write(u32 caller, vaddr_t token, const struct tk_field_write *writes, u32 count);
 /* Boot: an object of static memory; maps nothing. */
 void object_adopt(frame_t exported, void *private_part, u32 type, u32 owner);

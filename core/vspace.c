@@ -68,9 +68,9 @@ static void table_release(frame_t first, u32 count)
 		frame_unclaim(first + i);
 }
 
-long vspace_destroy(void *vspace)
+/* Nobody uses it and nothing is mapped: its empty tables go back. Claimed by the caller, so that nobody begins to use it. */
+static bool vspace_idle(struct vspace *space)
 {
-	struct vspace *space = vspace;
 	const struct frame_record *root = frame_record((frame_t)(space->root >> PAGE_SHIFT));
 	frame_t chain = FRAME_NONE;
 
@@ -83,13 +83,29 @@ long vspace_destroy(void *vspace)
 	bool busy = root->map_count || __atomic_load_n(&space->references, __ATOMIC_ACQUIRE);
 	spin_unlock(&space->lock);
 	reserve_return_chain(chain);
-	if (busy)
+	return !busy;
+}
+
+long vspace_destroy(void *vspace)
+{
+	struct vspace *space = vspace;
+
+	if (!vspace_idle(space))
 		return -EBUSY;
 	table_release(space->table_first, space->table_frames);
 	if (space->pool)
 		/* Release: this space is done with it. */
 		__atomic_sub_fetch(&space->pool->references, 1, __ATOMIC_RELEASE);
 	return 0;
+}
+
+/* An idle one is as a new one, with its owner's settings. */
+long vspace_renew(void *vspace, u32 caller, u64 argument)
+{
+	(void)caller;
+	if (argument)
+		return -EINVAL;
+	return vspace_idle(vspace) ? 0 : -EBUSY;
 }
 
 static long pool_set(struct vspace *space, u32 caller, vaddr_t token)

@@ -43,6 +43,7 @@ struct vspace {
 
 long vspace_create(u32 caller, const struct tk_object_create *request) must_check;
 long vspace_destroy(void *vspace) must_check;
+long vspace_renew(void *vspace, u32 caller, u64 argument) must_check; /* as tk_object_renew */
 long vspace_write_field(struct vspace *space, u32 caller, const struct tk_field_write *write);
 long vspace_map(u32 caller, const struct tk_map *request);
 long vspace_unmap(u32 caller, struct tk_unmap *request);

@@ -6,6 +6,7 @@
 #define MEM_H
 
 #include <runtime.h>
+#include <bitmap.h>
 #include <mem/mem_types.h>
 
 #define MEM_STACK_GUARD (256 * PAGE_SIZE) /* distance that a growing stack keeps from the mapping below */
@@ -162,6 +163,7 @@ struct mem_space {
 	u64 total, total_peak, resident_peak, data, stack, executable, shared, locked; /* pages */
 	u64 faults_minor, faults_major;
 	struct mem_space *next_dying;
+	u64 announced[BITMAP_WORDS(TK_DOMAINS_MAX)]; /* domains that hold its token */
 };
 
 /* space.c */
@@ -170,6 +172,7 @@ struct mem_space *mem_space_of_frame(frame_t frame) must_check;
 struct mem_space *mem_space_of_client(void) must_check;
 void mem_space_put(struct mem_space *space);                  /* unlocks and drops */
 long mem_space_allocate(struct mem_space **result) must_check;
+u32 mem_spaces_spare(void);                                   /* objects of ended spaces that are kept for new ones */
 
 /* region.c: all want the space's lock */
 u32 mem_region_find(const struct mem_space *space, u64 address);   /* first region that ends above address; count if none */

@@ -8,10 +8,10 @@
 static struct rt_lock dying_lock = RT_LOCK_INIT;
 static struct mem_space *dying; /* spaces whose core object still has a user; guarded by dying_lock */
 
-/* Frames of ended spaces, for the next ones. Nobody touches them meanwhile, so no processor has to forget them when the core takes them. */
-#define SPARE_SPACES 32u
+/* Spaces that have ended, renewed: their objects are empty and nobody uses them. */
+#define SPARE_SPACES 16u
 static struct rt_lock spare_lock = RT_LOCK_INIT; /* guards what follows */
-static frame_t spare[SPARE_SPACES][SPACE_FRAMES];
+static struct mem_space *spare[SPARE_SPACES];
 static u32 spare_count;
 
 static void frames_return(const frame_t *frames, u32 count)
@@ -21,33 +21,37 @@ static void frames_return(const frame_t *frames, u32 count)
 			mem_frames_put(frames[i], 0);
 }
 
-static bool frames_spare(frame_t *frames)
+/* Three frames; the last is 0 when there are not so many. */
+static void frames_take(frame_t *frames)
+{
+	for (u32 i = 0; i < SPACE_FRAMES; i++) {
+		frames[i] = mem_frames_take(0, MEM_FRAME_OWN);
+		if (!frames[i])
+			break;
+	}
+}
+
+static bool space_spare(struct mem_space *space)
 {
 	bool kept;
 
 	lock_acquire(&spare_lock);
 	kept = spare_count < SPARE_SPACES;
 	if (kept)
-		memcpy(spare[spare_count++], frames, sizeof(*spare));
+		spare[spare_count++] = space;
 	lock_release(&spare_lock);
 	return kept;
 }
 
-/* Three frames; the last is 0 when there are not so many. */
-static void frames_take(frame_t *frames)
+static struct mem_space *spare_take(void)
 {
-	bool found;
+	struct mem_space *space = NULL;
 
 	lock_acquire(&spare_lock);
-	found = spare_count > 0;
-	if (found)
-		memcpy(frames, spare[--spare_count], sizeof(*spare));
+	if (spare_count)
+		space = spare[--spare_count];
 	lock_release(&spare_lock);
-	for (u32 i = 0; !found && i < SPACE_FRAMES; i++) {
-		frames[i] = mem_frames_take(0, MEM_FRAME_OWN);
-		if (!frames[i])
-			break;
-	}
+	return space;
 }
 
 /* Gives the core its frames for an address space, and takes the object's page as the region table. */
@@ -82,15 +86,16 @@ static long core_object_make(struct mem_space *space)
 	return 0;
 }
 
-/* Ends the core's object; false while something uses it. */
+/* The space's last user has gone: it is kept for the next one, or its objects end; false while something uses it still. */
 static bool core_object_end(struct mem_space *space)
 {
 	frame_t frames[SPACE_FRAMES] = { space->frame, space->core_frames[0], space->core_frames[1] };
 
+	if (!space->larger_frame && !mem_is_error(tk_object_renew(space->token, 0)) && space_spare(space))
+		return true;
 	if (mem_is_error(tk_object_destroy(space->token)))
 		return false;
-	if (!frames_spare(frames))
-		frames_return(frames, SPACE_FRAMES);
+	frames_return(frames, SPACE_FRAMES);
 	if (space->larger_frame)
 		mem_frames_put(space->larger_frame, space->larger_order);
 	heap_free(space->side);
@@ -117,20 +122,44 @@ static void dying_retry(void)
 	lock_release(&dying_lock);
 }
 
+u32 mem_spaces_spare(void) { return spare_count; }
+
+static struct mem_space *space_make(void)
+{
+	struct mem_space *space = heap_alloc(sizeof(*space));
+
+	if (!space)
+		return NULL;
+	space->side = heap_alloc(TK_REGIONS_IN_PAGE * sizeof(*space->side));
+	if (space->side && !core_object_make(space))
+		return space;
+	heap_free(space->side);
+	heap_free(space);
+	return NULL;
+}
+
+/* A kept space: of its last life only the core's object and those who hold it are left. */
+static void space_clear(struct mem_space *space)
+{
+	struct mem_space fresh = { .frame = space->frame, .core_frames = { space->core_frames[0], space->core_frames[1] }, .token = space->token,
+	                           .table = space->table, .regions = space->regions, .capacity = space->capacity, .side = space->side };
+
+	memcpy(fresh.announced, space->announced, sizeof(fresh.announced));
+	*space = fresh;
+}
+
 long mem_space_allocate(struct mem_space **result)
 {
 	struct mem_space *space;
 
 	dying_retry();
-	space = heap_alloc(sizeof(*space));
+	space = spare_take();
+	if (space)
+		space_clear(space);
+	else
+		space = space_make();
 	if (!space)
 		return -ENOMEM;
-	space->side = heap_alloc(TK_REGIONS_IN_PAGE * sizeof(*space->side));
-	if (!space->side || core_object_make(space)) {
-		heap_free(space->side);
-		heap_free(space);
-		return -ENOMEM;
-	}
 	space->top = rt_boot->user_limit;
 	space->limits = (struct mem_limits){ .address_space = MEM_UNLIMITED, .data = MEM_UNLIMITED, .stack = MEM_UNLIMITED,
 	                                     .locked = MEM_UNLIMITED };
@@ -192,16 +221,20 @@ void mem_space_put(struct mem_space *space)
 	lock_release(&dying_lock);
 }
 
-/* Makes the caller and the shim able to name the space to the core. */
-static long space_announce(const struct mem_space *space, u32 domain)
+/* Makes a domain able to name the space to the core; the space is locked. */
+static long space_announce(struct mem_space *space, u32 domain)
 {
-	long result = 0;
+	long result;
 
-	if (domain != rt_boot->domain)
-		result = tk_grant(space->token, domain, TK_MODE_READ);
+	if (domain == rt_boot->domain || bitmap_test(space->announced, domain))
+		return 0;
+	result = tk_grant(space->token, domain, TK_MODE_READ);
 	if (result == -ENOMEM && mem_reserve_refill() == 0)
 		result = tk_grant(space->token, domain, TK_MODE_READ);
-	return mem_is_error(result) ? -ENOMEM : 0;
+	if (mem_is_error(result))
+		return -ENOMEM;
+	bitmap_set(space->announced, domain);
+	return 0;
 }
 
 /* The end of the run of regions from `at` on that lie near each other and, if asked for, give their pages to a child. */

@@ -2,10 +2,13 @@
 #include "proc.h"
 #include "mem_client.h"
 
-#define CACHE_FRAMES 64 /* frames kept for the next thread */
+#define CACHE_FRAMES 16  /* frames kept for the next thread */
+#define SPARE_THREADS 8u /* and whole threads that have ended */
 
 static struct rt_lock threads_lock = RT_LOCK_INIT; /* guards what follows; taken inside proc_lock or alone */
 static struct list ending = LIST_INIT(ending);
+static struct list spare = LIST_INIT(spare);
+static u32 spare_count;
 static frame_t cache[CACHE_FRAMES];
 static u32 cache_count;
 static volatile u32 *service_word;
@@ -90,14 +93,13 @@ static long object_make(struct proc_thread *thread, vaddr_t space)
 	return 0;
 }
 
-struct proc_thread *proc_thread_create(vaddr_t space, long *error)
+static struct proc_thread *thread_make(vaddr_t space, long *error)
 {
 	struct proc_thread *thread = heap_alloc(sizeof(*thread));
 
 	*error = -ENOMEM;
 	if (!thread)
 		return NULL;
-	proc_threads_reap();
 	*error = frames_take(thread, 2 + rt_boot->vector_frames + TK_STACK_SIZE / PAGE_SIZE);
 	if (*error >= 0) {
 		*error = object_make(thread, space);
@@ -117,6 +119,47 @@ static void thread_destroy(struct proc_thread *thread)
 	}
 	frames_return(thread);
 	heap_free(thread);
+}
+
+/* Keeps a thread that has exited for the next one, if not enough are kept already. */
+static bool thread_spare(struct proc_thread *thread)
+{
+	bool kept;
+
+	lock_acquire(&threads_lock);
+	kept = spare_count < SPARE_THREADS;
+	if (kept) {
+		list_push_front(&spare, &thread->link);
+		spare_count++;
+	}
+	lock_release(&threads_lock);
+	return kept;
+}
+
+static struct proc_thread *spare_take(void)
+{
+	struct list *node;
+
+	lock_acquire(&threads_lock);
+	node = list_pop_front(&spare);
+	spare_count -= node != NULL;
+	lock_release(&threads_lock);
+	return node ? container_of(node, struct proc_thread, link) : NULL;
+}
+
+struct proc_thread *proc_thread_create(vaddr_t space, long *error)
+{
+	struct proc_thread *thread;
+
+	proc_threads_reap();
+	thread = spare_take();
+	if (!thread)
+		return thread_make(space, error);
+	*error = tk_object_renew(thread->token, space);
+	if (*error >= 0)
+		return thread;
+	thread_destroy(thread);
+	return NULL;
 }
 
 void proc_thread_discard(struct proc_thread *thread)
@@ -146,8 +189,11 @@ void proc_threads_reap(void)
 	}
 	lock_release(&threads_lock);
 	list_each_safe(node, &left) {
+		struct proc_thread *thread = container_of(node, struct proc_thread, link);
+
 		list_remove(node);
-		thread_destroy(container_of(node, struct proc_thread, link));
+		if (!thread_spare(thread))
+			thread_destroy(thread);
 	}
 }
 

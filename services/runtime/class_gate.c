@@ -233,6 +233,11 @@ long tk_domain_restart(vaddr_t domain)
 	return CALL(TK_DOMAIN_RESTART, domain, 0, 0, 0, 0);
 }
 
+long tk_object_renew(vaddr_t token, u64 argument)
+{
+	return CALL(TK_OBJECT_RENEW, token, argument, 0, 0, 0);
+}
+
 long tk_domain_end(vaddr_t domain, u32 state)
 {
 	return CALL(TK_DOMAIN_END, domain, state, 0, 0, 0);

@@ -51,6 +51,7 @@ enum tk_number {
 	TK_POWER,
 	TK_CLIENT_GET,
 	TK_DOMAIN_END,
+	TK_OBJECT_RENEW,
 	TK_CALL_COUNT
 };
 
@@ -214,6 +215,10 @@ long tk_object_create(const struct tk_object_create *request) must_check;
 /* Ends the object: waiters are woken, holders see the dead page, its frames are the caller's again (user type, content undefined).
  * A thread must have exited (else -EBUSY); a vspace must be empty of mappings (else -EBUSY). */
 long tk_object_destroy(vaddr_t token);
+/* Makes an object as good as new without giving its frames back; its token, its holders and its settings stay. A thread of an application
+ * that has exited (else -EBUSY): one that is not started, with its id, for the address space that `argument` is the token of. A vspace: it
+ * must be empty of mappings and without users (else -EBUSY); argument 0. */
+long tk_object_renew(vaddr_t token, u64 argument) must_check;
 
 /* Verified vector write: fields of an object that a domain may read but only change through the core. */
 enum tk_field {

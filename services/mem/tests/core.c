@@ -185,6 +185,15 @@ long tk_object_write(vaddr_t token, const struct tk_field_write *writes, u32 cou
 	return 0;
 }
 
+long tk_object_renew(vaddr_t token, u64 argument)
+{
+	(void)space_find(token);
+	if (client == token)
+		return -EBUSY;
+	MUST(core_mapped(token) == 0 && !argument);
+	return 0;
+}
+
 long tk_object_destroy(vaddr_t token)
 {
 	struct space *space = space_find(token);

@@ -110,6 +110,16 @@ long tk_object_destroy(vaddr_t token)
 	rt_assert(page->state == 0 || page->state == 3);
 	return 0;
 }
+long tk_object_renew(vaddr_t token, u64 argument)
+{
+	struct tk_thread_page *page = (struct tk_thread_page *)token;
+
+	(void)argument;
+	rt_assert(page->state == 3);
+	memset(page, 0, PAGE_SIZE);
+	page->id = thread_next++;
+	return 0;
+}
 long tk_object_write(vaddr_t token, const struct tk_field_write *writes, u32 count)
 {
 	(void)token;

@@ -235,4 +235,36 @@ static void region_table_is_kept(void)
 	world_check();
 }
 
-TEST_MAIN(TEST(random_operations), TEST(reserve_from_large_pages), TEST(pins_forbid), TEST(region_table_is_kept))
+/* An object is renewed by its owner alone, when nobody uses it, and stays what it was: its token, its holders, its settings. */
+static void spaces_are_renewed(void)
+{
+	struct tk_object_create create = { .type = TK_OBJECT_VSPACE, .frame_count = 3, .frames = { 2000, 2001, 2002 } };
+	frame_t frame = 2012;
+
+	world_create(true);
+	vaddr_t token = (vaddr_t)object_create(WORLD_MEM, &create);
+	CHECK(token_grant(WORLD_MEM, token, WORLD_ABI, TK_MODE_READ) == 0);
+	struct tk_map map = { token, 0x10000, 1, 3, &frame };
+	CHECK(vspace_map(WORLD_MEM, &map) == 1);
+	CHECK(object_renew(WORLD_MEM, token, 0) == -EBUSY);
+	frame_t freed[2];
+	struct tk_unmap unmap = { .vspace = token, .address = 0x10000, .pages = 1, .freed = freed, .capacity = 2 };
+	CHECK(vspace_unmap(WORLD_MEM, &unmap) == 0 && unmap.done == 1);
+	struct vspace *space = token_pin(&domains[WORLD_MEM], token, TK_OBJECT_VSPACE);
+	CHECK(space && object_renew(WORLD_MEM, token, 0) == -EBUSY);
+	space->references++;
+	token_unpin(&domains[WORLD_MEM], token);
+	CHECK(object_renew(WORLD_MEM, token, 0) == -EBUSY);
+	space->references--;
+	CHECK(object_renew(WORLD_ABI, token_of(WORLD_ABI, 2000), 0) == -EPERM);
+	CHECK(object_renew(WORLD_MEM, token, 1) == -EINVAL);
+	CHECK(object_renew(WORLD_MEM, token + PAGE_SIZE, 0) < 0 && object_renew(WORLD_MEM, token + 1, 0) == -EINVAL);
+	CHECK(object_renew(WORLD_MEM, token, 0) == 0);
+	CHECK(token_resolve(&domains[WORLD_MEM], token, TK_OBJECT_VSPACE) == space);
+	CHECK(token_resolve(&domains[WORLD_ABI], token_of(WORLD_ABI, 2000), TK_OBJECT_VSPACE) == space);
+	CHECK(vspace_map(WORLD_MEM, &map) == 1 && vspace_unmap(WORLD_MEM, &unmap) == 0);
+	CHECK(object_destroy(WORLD_MEM, token) == 0 && object_renew(WORLD_MEM, token, 0) == -EPERM);
+	world_check();
+}
+
+TEST_MAIN(TEST(random_operations), TEST(reserve_from_large_pages), TEST(pins_forbid), TEST(region_table_is_kept), TEST(spaces_are_renewed))

@@ -100,6 +100,11 @@ long thread_destroy(void *thread)
 	(void)thread;
 	return 0;
 }
+long thread_renew(void *thread, u32 caller, vaddr_t vspace)
+{
+	(void)thread, (void)caller, (void)vspace;
+	return 0;
+}
 long sched_set_policy(struct thread *t, u64 value) { (void)t; return value > 100 ? -EINVAL : 0; }
 long sched_set_affinity(struct thread *t, u64 mask) { (void)t; return mask ? 0 : -EINVAL; }
 

@@ -79,7 +79,7 @@ static bool gates(void)
 
 /* ---- Tokens ------------------------------------------------------------------------------------------------------------------------ */
 
-static const u8 token_requests[] = { TK_OBJECT_DESTROY, TK_OBJECT_WRITE, TK_GRANT, TK_REVOKE, TK_WATCH, TK_UNWATCH, TK_CLIENT_SET,
+static const u8 token_requests[] = { TK_OBJECT_DESTROY, TK_OBJECT_RENEW, TK_OBJECT_WRITE, TK_GRANT, TK_REVOKE, TK_WATCH, TK_UNWATCH, TK_CLIENT_SET,
 	TK_THREAD_START, TK_THREAD_INTERRUPT, TK_THREAD_REGS_GET, TK_THREAD_REGS_SET, TK_PORT_READ, TK_PORT_WRITE, TK_IRQ_BIND, TK_IRQ_ACK,
 	TK_DOMAIN_RESTART, TK_PROTECT, TK_QUERY };
 static u8 buffer[256];
@@ -168,7 +168,8 @@ static bool stale(void)
 	if ((REFUSED(token) && token > -4096) || tk_watch((vaddr_t)token, 0, &sequence, 1) || !create_refused())
 		return false; /* its frames are an object now: not to be used for another */
 	if (tk_object_destroy((vaddr_t)token) || !refused(TK_WATCH, (u64)tk_watch((vaddr_t)token, 0, &sequence, 1)) ||
-	    !refused(TK_UNWATCH, (u64)tk_unwatch((vaddr_t)token, 0)) || !refused(TK_OBJECT_DESTROY, (u64)tk_object_destroy((vaddr_t)token)))
+	    !refused(TK_UNWATCH, (u64)tk_unwatch((vaddr_t)token, 0)) || !refused(TK_OBJECT_DESTROY, (u64)tk_object_destroy((vaddr_t)token)) ||
+	    !refused(TK_OBJECT_RENEW, (u64)tk_object_renew((vaddr_t)token, 0)))
 		return false;
 	(void)tk_wake(&sequence, ~0u, 0, ~0u);
 	if (tk_frames_give(create.frames[0], 1, rt_boot->mem_domain) || !token_try((u64)token) || !create_refused())

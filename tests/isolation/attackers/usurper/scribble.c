@@ -138,7 +138,7 @@ long usurp_scribble(bool table, bool pool, u64 *detail)
 
 /* ---- Random requests ------------------------------------------------------------------------------------------------------------------- */
 
-static const u8 numbers[] = { TK_OBJECT_CREATE, TK_OBJECT_DESTROY, TK_OBJECT_WRITE, TK_GRANT, TK_REVOKE, TK_RESERVE_FILL, TK_MAP, TK_UNMAP,
+static const u8 numbers[] = { TK_OBJECT_CREATE, TK_OBJECT_DESTROY, TK_OBJECT_RENEW, TK_OBJECT_WRITE, TK_GRANT, TK_REVOKE, TK_RESERVE_FILL, TK_MAP, TK_UNMAP,
 	TK_PROTECT, TK_SHARE, TK_MOVE, TK_QUERY, TK_THREAD_INTERRUPT, TK_THREAD_REGS_GET, TK_THREAD_REGS_SET, TK_THREAD_VECTOR_GET,
 	TK_THREAD_VECTOR_SET, TK_WATCH, TK_UNWATCH, TK_WAKE, TK_REQUEUE, TK_CLIENT_SET, TK_CLIENT_GET, TK_COPY_IN, TK_COPY_OUT,
 	TK_MEMORY_ONLINE, TK_PORT_READ, TK_IRQ_ACK, TK_DOMAIN_RESTART };
