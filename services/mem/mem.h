@@ -146,6 +146,7 @@ struct mem_side { u32 notes; u32 reserved; struct mem_mapping *mapping; }; /* be
 struct mem_space {
 	struct mem_handled handled;
 	struct rt_lock lock;            /* guards all below */
+	u32 maker;                      /* unit that made it and may end it; does not change */
 	bool dead;
 	bool lock_future, lock_on_fault;
 	bool barriers;                  /* has enrolled for memory barriers */

@@ -267,6 +267,7 @@ static void space_end(struct mem_space *space)
 
 static long space_publish(struct mem_space *space, u32 caller, u64 *handle, u64 *frame)
 {
+	space->maker = caller;
 	lock_acquire(&space->lock);
 	mem_handled_hold(&space->handled);
 	if (space_announce(space, caller) || (caller != rt_boot->abi_domain && space_announce(space, rt_boot->abi_domain))) {
@@ -405,13 +406,13 @@ long mem_op_space_token(const struct rt_request *rq, u64 space, u64 *frame)
 long mem_op_space_destroy(const struct rt_request *rq, u64 space)
 {
 	struct mem_space *found = mem_space_get(space);
+	long result = !found ? -EBADF : found->maker != rq->caller ? -EPERM : 0;
 
-	(void)rq;
-	if (!found)
-		return -EBADF;
-	space_end(found);
-	mem_space_put(found);
-	return 0;
+	if (!result)
+		space_end(found);
+	if (found)
+		mem_space_put(found);
+	return result;
 }
 
 long mem_op_space_limits(const struct rt_request *rq, u64 space, const struct mem_limits *limits)

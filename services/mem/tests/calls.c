@@ -130,6 +130,7 @@ static void many_regions(void)
 	token = parent;
 	for (u32 i = 0; i < COUNT; i++)
 		CHECK(read_at(at + 2 * i * PAGE_SIZE) == (u8)i);
+	CHECK(mem_op_space_destroy(&(struct rt_request){ .caller = shim.caller + 1 }, child) == -EPERM); /* told of it, not its maker */
 	CHECK(mem_op_space_destroy(&shim, child) == 0);
 	CHECK(mem_op_unmap(&shim, space, at, 2 * COUNT * PAGE_SIZE) == 0 && info().regions == 0 && info().resident == 0);
 	CHECK(info().resident_peak == COUNT && info().total_peak == COUNT);
