@@ -21,7 +21,7 @@ sys.path[:0] = [os.path.join(TOP, "tools"), HERE]
 import tap  # noqa: E402
 from boot import run as boot_cases  # noqa: E402
 from composition import run as composition_cases  # noqa: E402
-from fuzz import run as call_fuzzer  # noqa: E402
+from fuzz import run as fuzzers  # noqa: E402
 from isolation import run as raid  # noqa: E402
 from kill import run as kill_cases  # noqa: E402
 from launcher import cases as launcher_cases  # noqa: E402
@@ -48,13 +48,10 @@ class Configuration:
 class Tier:
     isolation: tuple    # configurations of the isolation tests, whose profiles are their own
     abi: tuple          # ... that run the programs of tests/abi
-    fuzz: tuple         # ... a hostile unit
     shell: tuple        # ... a session with the shell
     launcher: tuple     # ... the launcher's cases
     boot: tuple         # ... unlike machines and loaders; only the profile counts
     composition: tuple  # ... whose linked units are read; only the profiles count
-    seeds: int          # of the hostile unit
-    calls: int          # that it makes
     processes: int      # fork and exec in a session
     limit: int          # seconds until a machine counts as hung
 
@@ -62,17 +59,15 @@ class Tier:
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
 IDLE = 45
-SUITES = ("unit", "composition", "isolation", "fuzz", "calls", "raid", "kill", "tables", "abi", "shell", "launcher", "boot")
+SUITES = ("unit", "composition", "isolation", "gates", "calls", "raid", "kill", "tables", "abi", "shell", "launcher", "boot")
 COMPOSED = (Configuration("general", 2), Configuration("tee", 2))
 CLASSES = ("isolation-ic0", "isolation-ic1", "isolation-ic2")
 TIERS = {
     "ci": Tier(isolation=tuple(Configuration(profile, 2) for profile in CLASSES) + (Configuration("isolation-ic1", 1, False),),
                abi=(Configuration("general", 2), Configuration("general", 1, False), Configuration("tee", 2), Configuration("fast", 2)),
-               fuzz=(Configuration("fuzz", 2),), seeds=1, calls=20000,
                shell=(Configuration("general", 2), Configuration("tee", 1), Configuration("fast", 1)),
                launcher=(Configuration("general", 2),), boot=(Configuration("general", 2),), composition=COMPOSED, processes=200, limit=400),
     "long": Tier(isolation=tuple(Configuration(profile, smp, pks) for profile in CLASSES for smp in (1, 2, 4) for pks in (True, False)),
-                 fuzz=(Configuration("fuzz", 1), Configuration("fuzz", 4)), seeds=10, calls=100000,
                  abi=EVERYWHERE, shell=EVERYWHERE, launcher=EVERYWHERE,
                  boot=tuple(Configuration(profile, 2) for profile in ("general", "tee", "fast")), composition=COMPOSED,
                  processes=1000, limit=900),
@@ -103,7 +98,7 @@ def linux_runner():
 
 def own_tree(profile):
     """The folder of tests that has this profile and services of its own, None for a profile of the system."""
-    return "isolation" if profile in CLASSES else "fuzz" if profile == "fuzz" else None
+    return "isolation" if profile in CLASSES else None
 
 
 def image_path(profile):
@@ -177,19 +172,6 @@ def isolation_suites(tally, configurations, limit):
         verdicts_add(tally, f"isolation {configuration}", tap.add_missing(tap.parse(log), ["isolation"]))
         if tally.failed > failed:
             console_keep(configuration, console + hung, log)
-
-
-def fuzz_suites(tally, configurations, seeds, calls):
-    """A hostile unit beside the services; the first process only sleeps, deaf to the signals that the unit has sent to it."""
-    for configuration in configurations:
-        for seed in range(seeds):
-            suite = f"fuzz {configuration} seed {seed}"
-            console, log, hung = machine_run(configuration, 60 + calls / 100, root.default(os.path.join(TOP, "build")),
-                                             f"nokaslr fuzz={seed},{calls} init=/bin/sleep -- 1000000")
-            failed = tally.failed
-            verdicts_add(tally, suite, tap.add_missing(tap.parse(log), ["fuzz"])[:1])
-            if tally.failed > failed:
-                console_keep(configuration, console + hung, log)
 
 
 def abi_run(tally, configuration, limit, linux, programs):
@@ -293,17 +275,19 @@ def main():
     def wanted(configurations):
         return [c for c in configurations if options.profile in (None, c.profile) and options.smp in (None, c.smp)]
 
-    chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite not in ("calls", "raid", "kill", "tables")}
+    chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite not in ("gates", "calls", "raid", "kill", "tables")}
     built = build(tally, {c.profile for configurations in chosen.values() for c in configurations})
     runnable = {suite: [c for c in configurations if c.profile in built] for suite, configurations in chosen.items()}
     if any(runnable.values()):
         root.default(os.path.join(TOP, "build"))
     composition_suites(tally, runnable.get("composition", []))
     isolation_suites(tally, runnable.get("isolation", []), 60)
-    fuzz_suites(tally, runnable.get("fuzz", []), tier.seeds, tier.calls)
+    if "gates" in options.suite:
+        configurations, calls = fuzzers.gates_tier(options.tier)
+        fuzzers.gates_suite(tally.add, wanted(configurations), {**fuzzers.GATES, "calls": calls})
     if "calls" in options.suite:
-        configurations, rounds = call_fuzzer.TIERS[options.tier]
-        call_fuzzer.suite(tally.add, wanted(configurations), {**call_fuzzer.CALLS, "rounds": rounds})
+        configurations, rounds = fuzzers.TIERS[options.tier]
+        fuzzers.suite(tally.add, wanted(configurations), {**fuzzers.CALLS, "rounds": rounds})
     if "raid" in options.suite:
         raid.suite(tally.add, wanted(raid.TIERS[options.tier]), tier.limit, options.tier == "long")
     if "kill" in options.suite:

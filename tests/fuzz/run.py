@@ -9,6 +9,7 @@
 """
 
 import argparse
+import errno
 import json
 import os
 import subprocess
@@ -21,23 +22,33 @@ import compare  # noqa: E402
 import describe  # noqa: E402
 import guest  # noqa: E402
 from guest import Configuration  # noqa: E402
+from tesseratools import iface  # noqa: E402
 
 REFERENCE = os.path.join(guest.HERE, "reference.json")
 CALLS = {"seed": 1, "first": 0, "rounds": 40, "threads": 3, "steps": 200, "race": 1}
 EXPECTED_MIN = 15          # successes that the reference makes expected: none of so many is no chance
+GATES = {"seed": 1, "calls": 12000, "interface": "fs"}
+INTERFACES = ("fs", "mem", "proc", "tty")   # abi answers super alone
 LIMIT = 900
 CI = (Configuration("general", 1), Configuration("tee", 2), Configuration("fast", 2), Configuration("general", 1, False))
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
+GATES_CI = (Configuration("fuzz", 1), Configuration("fuzz-tee", 1))
+GATES_EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("fuzz", True), ("fuzz", False), ("fuzz-tee", True)) for smp in (1, 2, 4))
 TIERS = {"ci": (CI, 40), "long": (EVERYWHERE, 100)}   # configurations and rounds
 
 
+def own(profile):
+    return profile.startswith("fuzz")
+
+
 def image_of(profile):
-    return os.path.join(guest.TOP, "build", profile, "tessera.elf")
+    return os.path.join(guest.BUILD if own(profile) else os.path.join(guest.TOP, "build"), profile, "tessera.elf")
 
 
 def compose(profile):
-    return subprocess.run(["tools/compose", profile], cwd=guest.TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).returncode == 0
+    command = ["tools/compose", f"tests/fuzz/profiles/{profile}.toml", "--services", "tests/fuzz/services", "--build", "build/fuzz"]
+    return subprocess.run(command if own(profile) else ["tools/compose", profile], cwd=guest.TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).returncode == 0
 
 
 def calls_run(configuration, settings):
@@ -48,10 +59,20 @@ def calls_run(configuration, settings):
     return run
 
 
+def gates_run(configuration, settings, trace=False):
+    """One interface under the hostile unit; the first process only sleeps, deaf to the signals that the unit has sent to it."""
+    run = guest.Run("gates", configuration, settings)
+    append = f"audit fuzz={settings['seed']},{settings['calls']},{settings['interface']} {'trace ' if trace else ''}init=/bin/sleep -- 1000000"
+    guest.tessera_run(run, image_of(configuration.profile), guest.root.default(os.path.join(guest.TOP, "build")), append, LIMIT)
+    run.console, run.log = run.log, run.log + run.console
+    guest.judge(run)
+    return run
+
+
 def crash_keep(run):
     """Keeps a run that went wrong; returns the line that repeats it."""
     os.makedirs(guest.CRASHES, exist_ok=True)
-    name = f"{run.kind}-{str(run.configuration).replace('/', '-')}-{run.settings.get('seed', 0)}-{run.last_round}.json"
+    name = f"{run.kind}-{str(run.configuration).replace('/', '-')}-{run.settings['seed']}-{run.settings.get('interface', run.last_round)}.json"
     path = os.path.join(guest.CRASHES, name)
     with open(path, "w", encoding="utf-8") as output:
         json.dump(guest.record(run), output, indent=1)
@@ -64,6 +85,10 @@ def replay(path):
         kept = json.load(source)
     configuration = Configuration(**kept["configuration"])
     compose(configuration.profile)
+    if kept["kind"] == "gates":
+        run = gates_run(configuration, kept["settings"], True)
+        print("\n".join(run.log.splitlines()[-20:]))
+        return 1 if run.troubles else 0
     guest.calls_build()
     first, last = kept["settings"]["first"], kept["last_round"]
     for start in dict.fromkeys((last, max(first, last - 5), first)):
@@ -87,6 +112,46 @@ def coverage_judge(coverage, reference):
         known = reference.get(name)
         if known and not good and tries * known[1] / max(known[0], 1) >= EXPECTED_MIN:
             yield name
+
+
+def declared_errors():
+    """Operation -> the errors that its interface declares, as numbers."""
+    found = {}
+    for name in INTERFACES:
+        interface = iface.load(os.path.join(guest.TOP, "services", name, f"{name}.iface"))
+        for op in interface.operations:
+            found[f"{name}.{op.name}"] = sorted(getattr(errno, error, 0) for error in op.errors)
+    return found
+
+
+def gates_coverage_write(name, coverage):
+    """build/fuzz/NAME.json: of each operation its count, successes, errors, and which declared ones were not reached or were not declared."""
+    declared, rows = declared_errors(), {}
+    for op, (tries, good, errors) in coverage.items():
+        if op in declared:
+            rows[op] = {"tries": tries, "successes": good, "errors": errors, "not_reached": sorted(set(declared[op]) - set(errors)),
+                        "undeclared": sorted(set(errors) - set(declared[op]))}
+    with open(os.path.join(guest.BUILD, f"{name}.json"), "w", encoding="utf-8") as output:
+        json.dump(rows, output, indent=1)
+    return rows
+
+
+def gates_suite(add, configurations, settings):
+    """Each service under the hostile unit, in each configuration."""
+    total = {}
+    for configuration in configurations:
+        if not compose(configuration.profile):
+            add("fuzz gates", f"{configuration.profile} composes", "it does not")
+            continue
+        for interface in INTERFACES:
+            run = gates_run(configuration, {**settings, "interface": interface})
+            trouble = f"{run.troubles[0]}; again: {crash_keep(run)}" if run.troubles else None
+            coverage_merge(total, run.coverage())
+            add(f"fuzz gates {configuration}", f"{interface}, seed {settings['seed']}, {settings['calls']} calls", trouble)
+    rows = gates_coverage_write("gates", total)
+    never = [op for op, row in rows.items() if not row["successes"]]
+    print(f"# {len(rows) - len(never)} of {len(rows)} operations succeed, {sum(len(row['not_reached']) for row in rows.values())} declared errors "
+          f"are not reached; without success: {', '.join(never)}", flush=True)
 
 
 def coverage_write(name, coverage, reference):
@@ -168,12 +233,17 @@ def suite(add, configurations, settings):
     add("fuzz calls", "what succeeds on Linux succeeds", f"never: {', '.join(never)}" if never else None)
 
 
+def gates_tier(tier):
+    return (GATES_EVERYWHERE, 60000) if tier == "long" else (GATES_CI, GATES["calls"])
+
+
 def options_read():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, metavar="S", help="new seeds until the time is up")
     parser.add_argument("--replay", metavar="FILE")
     parser.add_argument("--compare", action="store_true")
     parser.add_argument("--reference", action="store_true")
+    parser.add_argument("--what", choices=("calls", "gates"), help="only one of the two fuzzers")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=CALLS["rounds"])
     parser.add_argument("--profile")
@@ -196,11 +266,18 @@ def main():
         counts[trouble is None] += 1
         print(f"{'ok' if trouble is None else 'not ok'} {sum(counts.values())} - {name}: {result}{f' # {trouble}' if trouble else ''}", flush=True)
 
-    wanted = [c for c in (EVERYWHERE if options.seconds or options.profile or options.smp else CI)
-              if options.profile in (None, c.profile) and options.smp in (None, c.smp)]
+    wide = bool(options.seconds or options.profile or options.smp)
+
+    def wanted(configurations):
+        return [c for c in configurations if options.profile in (None, c.profile) and options.smp in (None, c.smp)]
+
+    calls, gates = wanted(EVERYWHERE if wide else CI), wanted(GATES_EVERYWHERE if wide else GATES_CI)
     seed, end = options.seed, time.monotonic() + (options.seconds or 0)
     while True:
-        suite(add, wanted if not options.seconds else [wanted[seed % len(wanted)]], {**CALLS, "seed": seed, "rounds": options.rounds})
+        if calls and options.what != "gates":
+            suite(add, calls if not options.seconds else [calls[seed % len(calls)]], {**CALLS, "seed": seed, "rounds": options.rounds})
+        if gates and options.what != "calls":
+            gates_suite(add, gates if not options.seconds else [gates[seed % len(gates)]], {**GATES, "seed": seed})
         seed += 1
         if time.monotonic() >= end:
             break

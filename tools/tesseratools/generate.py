@@ -1,5 +1,8 @@
 """Makes from an Interface what every profile shares: client and server headers, descriptors of operations, reference page, trace names."""
 
+import os
+import re
+
 from .iface import SCALARS
 
 BULK_TOTAL_MAX = 10240   # all copied parameters of one operation share the callee's stack
@@ -134,20 +137,67 @@ GRAMMAR_KINDS = {"bytes_in": "BYTES_IN", "bytes_out": "BYTES_OUT", "struct_in": 
                  "app_in": "RANGE", "app_out": "RANGE", "app_inout": "RANGE", "handle": "HANDLE"}
 
 
+STRUCT_MEMBER = re.compile(r"[\w ]+?\b(\w+)(?:\[\w+\])?$")
+
+
+def struct_members(text, name):
+    """Names of a struct's members, in a header without its comments; what stands in a nested struct or union is left out."""
+    found = re.search(name + r" \{", text)
+    members, depth, declaration = [], 1, ""
+    for character in text[found.end():] if found else "":
+        depth += (character == "{") - (character == "}")
+        if depth == 0:
+            break
+        if character == ";" and depth == 1:
+            names = [STRUCT_MEMBER.match(part.strip() if at == 0 else f"u64 {part.strip()}") for at, part in enumerate(declaration.split(","))]
+            members += [match.group(1) for match in names if match and "}" not in declaration]
+            declaration = ""
+        else:
+            declaration += character
+    return members
+
+
+def _headers_read(interface):
+    """The text of the headers that an interface names, without comments."""
+    folder, text = os.path.dirname(os.path.abspath(interface.path)), ""
+    for header in interface.includes:
+        with open(os.path.join(folder, header), encoding="utf-8") as source:
+            text += source.read()
+    return re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.DOTALL)
+
+
+def _grammar_fields(interface):
+    """Tables of the members of each struct that a parameter points to."""
+    text, lines = _headers_read(interface), []
+    structs = dict.fromkeys(p.argument for op in interface.operations for p in op.parameters if p.kind.startswith("struct"))
+    for struct in structs:
+        rows = [f'\t{{ "{m}", offsetof({struct}, {m}), sizeof((({struct} *)0)->{m}) }},\n' for m in struct_members(text, struct)]
+        lines.append(f"static const struct grammar_field {struct[7:]}_fields[] = {{\n{''.join(rows)}\t{{ NULL, 0, 0 }},\n}};\n")
+    return "".join(lines)
+
+
+def _grammar_op(op):
+    parameters = ", ".join(f'{{ GRAMMAR_{GRAMMAR_KINDS.get(p.kind, "SCALAR")}, {length_maximum(p) if p.buffer else 0}, "{p.name}", '
+                           f"{p.argument[7:] + '_fields' if p.kind.startswith('struct') else 'NULL'} }}" for p in op.parameters)
+    outs, errors = ", ".join(f'"{name}"' for name in op.outs), ", ".join(op.errors)
+    return (f'\t{{ "{op.name}", {{ {parameters or "{ GRAMMAR_END, 0, NULL, NULL }"} }}, {{ {outs or "NULL"} }}, '
+            f"{len(op.errors)}, {{ {errors or 0} }} }},\n")
+
+
 def grammar(interfaces):
-    """A C header for a fuzzer of gates: the parameters of all operations, with the sizes that the core lets through."""
-    lines = ["#include <tessera/types.h>\n"] + [includes(i) for i in interfaces]
+    """A C header for a fuzzer of gates: parameters, results and errors of all operations by name, with the sizes that the core lets through."""
+    lines = ["#include <tessera/types.h>\n#include <tessera/errno.h>\n"] + [includes(i) for i in interfaces]
     lines.append("\nenum grammar_kind { GRAMMAR_END, GRAMMAR_SCALAR, " + ", ".join(
         f"GRAMMAR_{kind}" for kind in dict.fromkeys(GRAMMAR_KINDS.values())) + " };\n"
-        "struct grammar_parameter { u8 kind; u16 size; };\n"
-        "struct grammar_op { const char *name; struct grammar_parameter parameters[7]; };\n"
+        "struct grammar_field { const char *name; u16 offset, size; };\n"
+        "struct grammar_parameter { u8 kind; u16 size; const char *name; const struct grammar_field *fields; };\n"
+        "struct grammar_op {\n\tconst char *name;\n\tstruct grammar_parameter parameters[7];\n\tconst char *outs[4];\n"
+        "\tu32 error_count;\n\tu16 errors[16];\n};\n"
         "struct grammar_interface { const char *name; const struct grammar_op *ops; u32 op_count; };\n\n")
     for interface in interfaces:
+        lines.append(_grammar_fields(interface))
         lines.append(f"static const struct grammar_op {interface.name}_grammar[] = {{\n")
-        for op in interface.operations:
-            row = ", ".join(f"{{ GRAMMAR_{GRAMMAR_KINDS.get(p.kind, 'SCALAR')}, {length_maximum(p) if p.buffer else 0} }}"
-                            for p in op.parameters)
-            lines.append(f'\t{{ "{op.name}", {{ {row or "{ GRAMMAR_END, 0 }"} }} }},\n')
+        lines += [_grammar_op(op) for op in interface.operations]
         lines.append("};\n")
     lines.append("\nstatic const struct grammar_interface grammar[] = {\n")
     lines += [f'\t{{ "{i.name}", {i.name}_grammar, {len(i.operations)} }},\n' for i in interfaces]
