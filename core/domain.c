@@ -29,16 +29,6 @@ static frame_t boot_frame(void) { return (frame_t)(frame_boot_alloc(1) >> PAGE_S
 
 /* ---- Protection -------------------------------------------------------------------------------------------------------------------------- */
 
-/* IA32_PKRS of an IC1 unit: its own key open, core-ro readable, all else closed (two bits a key: 1 no access, 2 no write). */
-static u32 key_rights_of(u32 key)
-{
-	u32 rights = 0x55555555;
-
-	rights &= ~(3u << (2 * key));
-	rights &= ~(3u << (2 * ARCH_KEY_CORE_RO));
-	return rights | 2u << (2 * ARCH_KEY_CORE_RO);
-}
-
 static paddr_t root_new(void) { return frame_boot_alloc(1); }
 
 static void protection_init(struct domain *d, const struct tk_manifest_unit *unit)
@@ -61,13 +51,10 @@ static void protection_init(struct domain *d, const struct tk_manifest_unit *uni
 	d->arch.slot = slot;
 	if (d->class == 0)
 		return;
-	d->arch.origin = slot;
-	if (arch_has_keys) {
+	if (arch_has_keys)
 		d->arch.key = ARCH_KEY_UNIT(slot);
-		d->arch.key_rights = key_rights_of(d->arch.key);
-	} else {
+	else
 		d->arch.root = root_new();
-	}
 }
 
 /* ---- What a unit is told ------------------------------------------------------------------------------------------------------------------ */
@@ -204,13 +191,12 @@ static void gate_table_init(struct domain *d)
 		d->gate_table[gate] = domain_may_call(d, gate) && gates[gate].domain ? &gates[gate] : &denied;
 }
 
-/* What needs all domains: tokens of each other, roots without keys (they map the entry stacks of all processors). */
+/* What needs all domains: tokens of each other. */
 static void domain_connect(struct domain *d)
 {
 	u32 super = boot_manifest.super_domain;
 
-	if (d->class == 1 && !arch_has_keys)
-		arch_root_init_unit(d->arch.root, d->arch.slot);
+	arch_domain_init(d);
 	gate_table_init(d);
 	boot_page_fill(d);
 	devices_add(d);

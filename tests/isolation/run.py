@@ -75,7 +75,7 @@ def symbols(image):
 def places(image):
     """Addresses of the core that the raider attacks, by the name that its plan has for them."""
     table = symbols(image)
-    return {"entry": table["syscall_entry"], "constants": table["rodata_start"] + 0x100, "data": table["data_start"] + 0x100,
+    return {"entry": table["syscall_entry_keys"], "constants": table["rodata_start"] + 0x100, "data": table["data_start"] + 0x100,
             "idt": table["core_ro_start"], "domains": table["domains"] + 0x100, "guard": table["__stack_chk_guard"]}
 
 

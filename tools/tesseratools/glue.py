@@ -34,8 +34,10 @@ def _words(p):
 
 def _gate(op, number, gate, direct):
     words = [w for p in op.parameters for w in _words(p)]
-    lines = [f"\tstruct tk_message rt_message = {{ {{ {', '.join(words) or '0'} }} }};\n",
-             f"\tlong rt_result = arch_gate_call{'_direct' if direct else ''}(&rt_message, TK_CALL | {gate}u << 8 | {number}u << 16);\n"]
+    call = f"arch_gate_call{'_direct' if direct else ''}(&rt_message, TK_CALL | {gate}u << 8 | {number}u << 16)"
+    if direct and all(p.kind in SCALARS for p in op.parameters):
+        call = f"arch_gate_call_plain(&rt_message, {gate}, {number})"
+    lines = [f"\tstruct tk_message rt_message = {{ {{ {', '.join(words) or '0'} }} }};\n", f"\tlong rt_result = {call};\n"]
     if op.outs:
         lines.append("\tif (rt_result >= 0) {\n")
         lines += [f"\t\t*{out} = rt_message.args[{i}];\n" for i, out in enumerate(op.outs)]

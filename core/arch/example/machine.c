@@ -62,6 +62,9 @@ noreturn_fn void arch_cpu_halt(void)
 u64 arch_entropy(void) { NOT_PORTED; }
 void arch_ipi_send(u32 cpu, u32 reason) { NOT_PORTED; }
 
+/* domain.h */
+void arch_domain_init(struct domain *d) { NOT_PORTED; }
+
 /* irq.h */
 void arch_irq_init(void) { NOT_PORTED; }
 void arch_irq_mask(u32 line) { NOT_PORTED; }
@@ -79,7 +82,6 @@ frame_t arch_page_table_get(paddr_t root, vaddr_t address) { NOT_PORTED; }
 long arch_page_table_set(paddr_t root, vaddr_t address, frame_t table) { NOT_PORTED; }
 void arch_root_init(paddr_t root) { NOT_PORTED; }
 struct arch_area arch_area_of(u32 class, u32 slot) { NOT_PORTED; }
-void arch_root_init_unit(paddr_t root, u32 slot) { NOT_PORTED; }
 void arch_root_trim(paddr_t root, vaddr_t start, vaddr_t end, frame_t *chain) { NOT_PORTED; }
 void arch_tlb_flush(u64 cpu_mask, vaddr_t address, u64 pages) { NOT_PORTED; }
 void arch_tlb_flush_list(u64 cpu_mask, const vaddr_t *list, u32 count) { NOT_PORTED; }

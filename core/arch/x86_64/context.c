@@ -10,9 +10,8 @@
 #include "trap.h"
 #include "../../vspace.h"
 
-/* Flags that programs see as Linux lets them set them: arithmetic, TF, DF, NT, AC, ID; interrupts always on. */
+/* Flags that programs see as Linux lets them set them: arithmetic, TF, DF, NT, AC, ID; interrupts are always on. */
 #define FLAGS_SETTABLE 0x254dd5ul
-#define FLAGS_FIXED 0x202ul
 /* Flags a preempted unit gets back: arithmetic, direction, AC (an IC1 unit may set it anyhow). No TF. */
 #define FLAGS_UNIT 0x40cd5ul
 
@@ -20,10 +19,6 @@ extern char ic0_run[];
 
 void arch_context_init_cpu(struct cpu *cpu)
 {
-	struct arch_entry_page *entry = cpu->arch.entry;
-
-	entry->return_frame[1] = ARCH_SELECTOR_UNIT_CODE;
-	entry->return_frame[4] = ARCH_SELECTOR_UNIT_DATA;
 	vector_close(cpu);
 	cpu->vector_owner = NULL;
 }
@@ -36,7 +31,7 @@ void arch_thread_init(struct thread *t, u8 *vector)
 	t->arch.syscall = ~0ull;
 	t->arch.user.cs = ARCH_SELECTOR_USER_CODE;
 	t->arch.user.ss = ARCH_SELECTOR_USER_DATA;
-	t->arch.user.rflags = FLAGS_FIXED;
+	t->arch.user.rflags = ARCH_FLAGS_FIXED;
 	t->attention = ATTENTION_BASES;
 	if (vector)
 		vector_reset(vector);
@@ -49,7 +44,7 @@ void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack, co
 	struct arch_frame *f = &t->arch.service;
 
 	__builtin_memset(f, 0, sizeof(*f));
-	f->rflags = FLAGS_FIXED;
+	f->rflags = ARCH_FLAGS_FIXED;
 	t->resume = RESUME_SERVICE;
 	if (d->class == 0) {
 		struct tk_request *place = (struct tk_request *)(round_down(stack, 16) - sizeof(*request));
@@ -63,11 +58,11 @@ void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack, co
 	}
 	f->rdi = request->args[0];
 	f->rsi = request->args[1];
-	f->rdx = request->args[2];
+	f->r12 = request->args[2];
 	f->r10 = request->args[3];
 	f->r8 = request->args[4];
 	f->r9 = request->args[5];
-	f->rax = request->op == ~0u ? ~0ull : request->interface ? request->interface | (u64)request->op << 16 : request->op;
+	f->r13 = request->op == ~0u ? ~0ull : request->interface ? request->interface | (u64)request->op << 16 : request->op;
 	f->rbx = request->caller | (u64)request->thread << 32;
 	f->rip = d->entry;
 	f->rsp = round_down(stack, 16);
@@ -75,10 +70,13 @@ void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack, co
 	f->ss = d->class == 1 ? ARCH_SELECTOR_UNIT_DATA : ARCH_SELECTOR_USER_DATA;
 }
 
-static void bases_save(struct thread *t)
+/* The thread's application leaves the processor, as entry code has it: who has this attention finds the vector unit closed, too. */
+static void application_leave(struct thread *t)
 {
 	if (t->attention & ATTENTION_BASES)
 		return;
+	if (!arch_cpu()->arch.vector_off)
+		vector_close(arch_cpu());
 	__asm__ volatile("rdfsbase %0" : "=r"(t->arch.fs_base));
 	__asm__ volatile("swapgs; rdgsbase %0; swapgs" : "=r"(t->arch.gs_base));
 	t->attention |= ATTENTION_BASES;
@@ -114,7 +112,7 @@ void arch_thread_switch(struct thread *from, struct thread *to)
 	struct cpu *cpu = arch_cpu();
 	struct vspace *old = cpu->vspace, *new = to->vspace;
 
-	bases_save(from);
+	application_leave(from);
 	selectors_clear();
 	arch_vector_save(from);
 	if (!cpu->arch.vector_off)
@@ -175,16 +173,16 @@ long arch_regs_set(struct thread *t, const struct tk_regs *regs)
 	f->r8 = regs->r8; f->r9 = regs->r9; f->r10 = regs->r10; f->r11 = regs->r11;
 	f->r12 = regs->r12; f->r13 = regs->r13; f->r14 = regs->r14; f->r15 = regs->r15;
 	f->rip = regs->rip < ARCH_USER_LIMIT ? regs->rip : ARCH_USER_LIMIT;
-	f->rflags = (regs->rflags & FLAGS_SETTABLE) | FLAGS_FIXED;
+	f->rflags = (regs->rflags & FLAGS_SETTABLE) | ARCH_FLAGS_FIXED;
 	f->cs = ARCH_SELECTOR_USER_CODE;
 	f->ss = ARCH_SELECTOR_USER_DATA;
 	f->vector = 0; /* leave by IRETQ: rcx and r11 are its own */
 	t->arch.syscall = regs->orig_rax;
-	bases_save(t);
+	application_leave(t);
 	t->arch.fs_base = regs->fs_base;
 	t->arch.gs_base = regs->gs_base;
 	t->attention |= ATTENTION_RESULT;
 	return 0;
 }
 
-u64 arch_unit_flags(u64 flags) { return (flags & FLAGS_UNIT) | FLAGS_FIXED; }
+u64 arch_unit_flags(u64 flags) { return (flags & FLAGS_UNIT) | ARCH_FLAGS_FIXED; }

@@ -3,86 +3,104 @@
 #define CROSSING_H
 
 #define MSR_PKRS 0x6e1
+#define CALLED ACTIVATION_SIZE              /* the activation behind the top one */
 
-/* On entry from an IC1 unit: opens the core's memory. With keys: the key register (rax, rcx, rdx); else the core's root (rax). */
-.macro OPEN_CORE
-	cmpq $0, %gs:ENTRY_CORE_ROOT
-	jne 101f
+/* On entry from an IC1 unit: the core's memory comes into reach. "keys": the key register (rax, rcx, rdx); "roots": CR3 (rax). */
+.macro OPEN_CORE way
+	.ifc \way, keys
 	xorl %eax, %eax
 	xorl %edx, %edx
 	movl $MSR_PKRS, %ecx
 	wrmsr
-102:
-.subsection 1
-101:	movq %gs:ENTRY_CORE_ROOT, %rax
+	.else
+	movq %gs:ENTRY_CORE_ROOT, %rax
 	movq %rax, %cr3
-	jmp 102b
-.subsection 0
+	.endif
 .endm
 
-/* On the way into an IC1 unit: r15 domain; rsp becomes the return frame; then core memory is out of reach. rax, rcx, rdx. */
-.macro CLOSE_CORE
-	movq %gs:CPU_ENTRY_PAGE, %rsp
-	addq $ENTRY_RETURN_FRAME, %rsp
-	cmpq $0, DOMAIN_ROOT(%r15)
+/* The same where both come. */
+.macro OPEN_CORE_EITHER
+	cmpq $0, %gs:ENTRY_CORE_ROOT
 	jne 101f
-	movl DOMAIN_KEY_RIGHTS(%r15), %eax
+	OPEN_CORE keys
+	jmp 102f
+101:	OPEN_CORE roots
+102:
+.endm
+
+/* From here on NMI, #MC and #DF come on a stack of the core. rax. */
+.macro FATAL_STACK_SET
+	movq %gs:CPU_FATAL_STACK, %rax
+	movq %rax, %gs:ENTRY_IST1
+.endm
+
+/* rsp: the crossing record of IC1 unit r15 in this processor's entry page. */
+.macro CROSSING_FIND
+	movq %gs:CPU_ENTRY_PAGE, %rsp
+	addq DOMAIN_CROSSING(%r15), %rsp
+.endm
+
+/*
+ * The last steps into an IC1 unit. rsp: its crossing record; all registers are the unit's but for rax, rcx, rdx and those of `zero`,
+ * the first of which serves as a zero. `frame`: offset of the return frame. Between the labels an NMI comes on the unit's own entry
+ * stack and is handled as if IRETQ were done (nmi.c), so nothing there depends on what a register holds.
+ */
+.macro CROSSING_LEAVE way, name, frame, zero:vararg
+	movq CROSSING_RSP0(%rsp), %rdx
+	movq %rdx, %gs:ENTRY_RSP0
+	movq CROSSING_IST1(%rsp), %rdx
+	movq CROSSING_CLOSE(%rsp), %rax
+	.ifc \way, roots
+	movq %gs:CPU_ROOT, %rcx
+	movq %rcx, %gs:ENTRY_CORE_ROOT
+	.endif
+	.if \frame
+	addq $\frame, %rsp
+	.endif
+	ZERO \zero
+	movq %rdx, %gs:ENTRY_IST1
+.globl \name\()_begin, \name\()_end
+\name\()_begin:
+	.ifc \way, keys
 	xorl %edx, %edx
 	movl $MSR_PKRS, %ecx
 	wrmsr
-102:
-.subsection 1
-101:	movq %gs:CPU_ROOT, %rax
-	movq %rax, %gs:ENTRY_CORE_ROOT
-	movq DOMAIN_ROOT(%r15), %rax
+	.else
 	movq %rax, %cr3
-	jmp 102b
-.subsection 0
-.endm
-
-/* The same when all registers but rax, rcx and rdx hold the unit's values: rights and root stand in the entry page. */
-.macro CLOSE_CORE_FROM_PAGE
-	movq %gs:CPU_ENTRY_PAGE, %rsp
-	addq $ENTRY_RETURN_FRAME, %rsp
-	cmpq $0, %gs:ENTRY_CLOSE_ROOT
-	jne 101f
-	movl %gs:ENTRY_CLOSE_RIGHTS, %eax
-	xorl %edx, %edx
-	movl $MSR_PKRS, %ecx
-	wrmsr
-102:
-.subsection 1
-101:	movq %gs:CPU_ROOT, %rax
-	movq %rax, %gs:ENTRY_CORE_ROOT
-	movq %gs:ENTRY_CLOSE_ROOT, %rax
-	movq %rax, %cr3
-	jmp 102b
-.subsection 0
-.endm
-
-/* The application's segment bases leave the registers once until it runs again. rbx thread; r11. */
-.macro SAVE_BASES
-	testl $1, THREAD_ATTENTION(%rbx)
-	jnz 103f
-	rdfsbase %r11
-	movq %r11, THREAD_FS_BASE(%rbx)
+	ZERO ecx, edx
+	.endif
+	ZERO eax
 	swapgs
-	rdgsbase %r11
-	swapgs
-	movq %r11, THREAD_GS_BASE(%rbx)
-	orl $1, THREAD_ATTENTION(%rbx)
-103:
+	wrgsbase %rax
+	wrfsbase %rax
+	iretq
+\name\()_end:
 .endm
 
-/* A unit finds the vector unit closed. r11. */
-.macro VECTOR_OFF
-	cmpb $0, %gs:CPU_VECTOR_OFF
-	jne 104f
-	movq %cr0, %r11
-	orq $8, %r11
-	movq %r11, %cr0
-	movb $1, %gs:CPU_VECTOR_OFF
+/*
+ * What the application has in the processor leaves it once until it runs again: its segment bases are kept, and the vector unit is closed,
+ * since a unit must not find it open. rcx thread; rax.
+ */
+.macro APPLICATION_LEAVE
+	testl $1, THREAD_ATTENTION(%rcx)    /* ATTENTION_BASES */
+	jz 103f
 104:
+.subsection 1
+103:	rdfsbase %rax
+	movq %rax, THREAD_FS_BASE(%rcx)
+	swapgs
+	rdgsbase %rax
+	swapgs
+	movq %rax, THREAD_GS_BASE(%rcx)
+	orl $1, THREAD_ATTENTION(%rcx)
+	cmpb $0, %gs:CPU_VECTOR_OFF
+	jne 104b
+	movq %cr0, %rax
+	orq $8, %rax
+	movq %rax, %cr0
+	movb $1, %gs:CPU_VECTOR_OFF
+	jmp 104b
+.subsection 0
 .endm
 
 .macro LOAD_ROOT register
@@ -90,30 +108,29 @@
 	movq \register, %cr3
 .endm
 
-/* IC1 units run over their client's address space. rbx thread; r11. */
-.macro LOAD_CLIENT_ROOT
-	movq THREAD_CLIENT_ROOT(%rbx), %r11
-	cmpq %gs:CPU_ROOT, %r11
+/* The root at this place is loaded if it is not. rax. */
+.macro ROOT_NEED root:vararg
+	movq \root, %rax
+	cmpq %gs:CPU_ROOT, %rax
 	je 105f
-	LOAD_ROOT %r11
+	LOAD_ROOT %rax
 105:
 .endm
 
-/* Tells the entry stubs and the processor that IC1 unit r15 runs: origin, entry stacks with its key. r11, r12. */
-.macro SET_UNIT_STACKS
-	movq DOMAIN_ORIGIN(%r15), %r11
-	movq %r11, %gs:ENTRY_ORIGIN
-	shlq $20, %r11                      /* 64 * ARCH_ENTRY_STACK_STRIDE */
-	addq %gs:CPU_UNIT_STACKS, %r11
-	addq $0x800, %r11
-	movq %r11, %gs:ENTRY_IST1
-	addq $0x800, %r11
-	movq %r11, %gs:ENTRY_RSP0
+/* IC1 and IC0 units run over their client's address space, and an IC1 unit in its own root returns to it. */
+.macro CLIENT_ROOT_NEED thread=rcx
+	ROOT_NEED THREAD_CLIENT_ROOT(%\thread)
+.endm
+
+/* Segment bases of a unit that is left to by other ways than CROSSING_LEAVE. `zero` holds 0. */
+.macro BASES_ZERO zero
+	wrgsbase %\zero
+	wrfsbase %\zero
 .endm
 
 /* Six words of a call, the first lowest. */
-.macro PUSH_WORDS
-	.irp register, r9, r8, r10, rdx, rsi, rdi
+.macro PUSH_WORDS third, fourth
+	.irp register, r9, r8, \fourth, \third, rsi, rdi
 	pushq %\register
 	.endr
 .endm
@@ -162,11 +179,6 @@
 	.irp register, \registers
 	xorl %\register, %\register
 	.endr
-.endm
-
-/* Nothing of the core or of a callee stays in registers that a caller may look at. rcx is the macro user's. */
-.macro CLEAR_REST
-	ZERO ebx, ebp, edi, r8d, r9d, r11d, r12d, r13d, r14d, r15d
 .endm
 
 #endif

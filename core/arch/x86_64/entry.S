@@ -13,12 +13,36 @@
 .section .entry.text, "ax"
 
 /* ---- SYSCALL: from an application, an IC2 unit or an IC1 unit --------------------------------------------------------------------- */
-.globl syscall_entry
+
+/*
+ * IST1 tells who runs: it points to an entry stack while an IC1 unit does. Up to the label _opened an NMI from an IC1 unit comes on that
+ * entry stack and is handled as if SYSCALL were not done yet, with the address in rcx, behind the label _saved in rbp (nmi.c).
+ */
+.macro SYSCALL_ENTRY way, other
+.globl syscall_entry_\way, syscall_\way\()_saved, syscall_\way\()_opened
 .balign 64
-syscall_entry:
+syscall_entry_\way:
 	swapgs
-	cmpq $0, %gs:ENTRY_ORIGIN
-	jne syscall_from_ic1
+	testb $ARCH_ENTRY_STACK_MARK, %gs:ENTRY_IST1+4
+	jz \other
+	movq %rcx, %rbp
+syscall_\way\()_saved:
+	OPEN_CORE \way
+	FATAL_STACK_SET
+syscall_\way\()_opened:
+	movq %gs:CPU_CURRENT, %rcx
+	cmpb $1, %bl                        /* TK_CALL */
+	jb unit_reply_from_ic1              /* TK_REPLY */
+	movq %rsp, %r11
+	movq %gs:CPU_CORE_STACK, %rsp
+	je gate_call
+	jmp core_call_from_unit
+.endm
+
+	SYSCALL_ENTRY roots, syscall_not_from_ic1
+	SYSCALL_ENTRY keys, syscall_not_from_ic1
+
+syscall_not_from_ic1:
 	movq %rsp, %gs:CPU_SCRATCH
 	movq %gs:CPU_CURRENT, %rsp
 	cmpq $0, THREAD_DOMAIN(%rsp)
@@ -46,7 +70,7 @@ syscall_entry:
 	addq $ACTIVATION_SIZE, THREAD_TOP(%rbx)
 	movq %rcx, THREAD_DOMAIN(%rbx)
 	movq THREAD_STACK_TOP(%rbx), %rsp
-	PUSH_WORDS
+	PUSH_WORDS rdx, r10
 	movl %eax, %edi
 	movq %rsp, %rsi
 	movl THREAD_ID(%rbx), %edx
@@ -81,7 +105,8 @@ syscall_return:
 	movq %rax, FRAME_RAX(%rbx)
 	jmp return_to_user
 1:	movq %rax, %rdi
-	ZERO esi, edx, r10d
+	movq %rbx, %rcx
+	ZERO esi, r12d, r10d
 	movq %gs:CPU_CORE_STACK, %rsp
 	jmp unit_reply_slow
 
@@ -97,14 +122,17 @@ syscall_by_entry:
 	movq %rcx, ACTIVATION_STACK(%r14)
 	movq %r14, THREAD_TOP(%rbx)
 	movq %r15, THREAD_DOMAIN(%rbx)
-	movq THREAD_STACK_TOP(%rbx), %rcx
-	movq THREAD_BADGE(%rbx), %rbp
+	movq %rdx, %r12
+	movq THREAD_STACK_TOP(%rbx), %rdx
+	movq %rbx, %rcx
+	movq THREAD_BADGE(%rbx), %rbx
 	cmpl $0xfffffe, %eax
 	ja 2f
 1:	shll $8, %eax                       /* TK_UPCALL_SYSCALL | number << 8 */
 	orl $1, %eax
 	shlq $16, %rax
 	orq $0xffff, %rax                   /* TK_INTERFACE_CORE */
+	movq %rax, %r13
 	jmp enter_unit
 2:	movl $0xffffff, %eax
 	jmp 1b
@@ -116,274 +144,323 @@ syscall_without_shim:
 	jmp arch_resume
 
 syscall_from_ic2:
-	movq %rsp, %rbx
-	movq %rcx, %r12
-	movq %gs:CPU_SCRATCH, %r13
+	movq %rcx, %rbp
+	movq %rsp, %rcx
+	movq %gs:CPU_SCRATCH, %r11
 	movq %gs:CPU_CORE_STACK, %rsp
-	jmp unit_call
-
-syscall_from_ic1:
-	movq %rcx, %r12
-	movq %rsp, %r13
-	movq %rax, %r14
-	movq %rdx, %r15
-	OPEN_CORE
-	movq %r14, %rax
-	movq %r15, %rdx
-	movq $0, %gs:ENTRY_ORIGIN
-	movq %gs:CPU_FATAL_STACK, %rcx
-	movq %rcx, %gs:ENTRY_IST1
-	movq %gs:CPU_CURRENT, %rbx
-	movq %gs:CPU_CORE_STACK, %rsp
-
-/* ---- A unit's call: rbx thread, rax number, r12 return ip, r13 return sp, arguments in rdi rsi rdx r10 r8 r9 ---------------------------- */
-.globl unit_call
-unit_call:
-	cmpb $1, %al                        /* TK_CALL */
-	jb unit_reply                       /* TK_REPLY */
+	cmpb $1, %bl
+	jb unit_reply
 	je gate_call
-	movq %r12, THREAD_RESUME_IP(%rbx)
-	movq %r13, THREAD_RESUME_SP(%rbx)
-	movl $2, THREAD_RESUME(%rbx)        /* RESUME_CALL */
-	PUSH_WORDS
+
+/* ---- A unit's call of the core: rcx thread, rbx number, rbp return ip, r11 return sp, words in rdi rsi r12 r10 r8 r9 ---------------------- */
+core_call_from_unit:
+	movq %rbp, THREAD_RESUME_IP(%rcx)
+	movq %r11, THREAD_RESUME_SP(%rcx)
+	movl $2, THREAD_RESUME(%rcx)        /* RESUME_CALL */
+	PUSH_WORDS r12, r10
+	movzbl %bl, %esi
+	movq %rcx, %rbx
+.globl core_call_run
+core_call_run: /* rbx thread, esi number, rsp words */
 	movq %rbx, %rdi
-	movzbl %al, %esi
 	movq %rsp, %rdx
 	call core_call
 	cmpb $0, %gs:CPU_RESCHEDULE
 	jne 1f
-	ZERO esi, edx, r10d
+	movq %rax, %rdi
+	ZERO esi, r12d, r10d
 	jmp return_to_unit_of_thread
 1:	movq %rax, %rsi
 	movq %rbx, %rdi
 	call core_call_finish
 	jmp arch_resume
 
+/* ---- A unit's call of a gate ---------------------------------------------------------------------------------------------------------------- */
+
+/* A free stack of r15, the unit of gate r14, for thread rcx: its index in rdx; the thread's top activation in rax. */
+.macro STACK_TAKE otherwise
+	movq THREAD_TOP(%rcx), %rax
+	leaq ACTIVATIONS_LAST(%rcx), %rdx
+	cmpq %rdx, %rax
+	jae \otherwise
+	movq GATE_DOMAIN(%r14), %r15
+106:	tzcntq DOMAIN_STACKS_FREE(%r15), %rdx
+	jc \otherwise
+	lock btrq %rdx, DOMAIN_STACKS_FREE(%r15) /* taking a stack is one atomic bit: whoever clears it owns it */
+	jnc 106b
+	movq %rcx, DOMAIN_STACK_USERS(%r15,%rdx,8)
+.endm
+
 /*
- * A gate: the fast path has no marshalled parameter, or one range of the client's memory in words 1 and 2 (reads and writes), and
- * finds a free stack at once; all else is done by gate_call_slow in C.
+ * Pushes the activation of operation r13d of gate r14, whose return address and stack are written; then what the unit's entry gets:
+ * r13 number, rbx caller | thread << 32, rdx its stack. rbp, r11.
+ */
+.macro ACTIVATION_PUSH closed
+	movq THREAD_DOMAIN(%rcx), %rbp
+	movq %r15, CALLED+ACTIVATION_DOMAIN(%rax)
+	movq %rbp, CALLED+ACTIVATION_CALLER(%rax)
+	movl DOMAIN_GENERATION(%r15), %r11d
+	cmpl GATE_OP_COUNT(%r14), %r13d     /* gates close before the generation ends: this one is of a unit that runs */
+	jae \closed
+	movl %r11d, CALLED+ACTIVATION_GENERATION(%rax)
+	movq %rdx, CALLED+ACTIVATION_STACK(%rax) /* index below 64: bulk and range counts, and the kind, become 0 (ACTIVATION_CALL) */
+	addq $ACTIVATION_SIZE, THREAD_TOP(%rcx)
+	movq %r15, THREAD_DOMAIN(%rcx)
+	addl GATE_FIRST(%r14), %r13d
+	shlq $16, %rdx                      /* TK_STACK_STRIDE */
+	addq DOMAIN_STACK_TOPS(%r15), %rdx
+	movl DOMAIN_ID(%rbp), %ebx
+	orq THREAD_BADGE(%rcx), %rbx        /* id << 32 */
+.endm
+
+/*
+ * Any gate of the caller's: rcx thread, rbx number, rbp return ip, r11 return sp, words. The fast path has no marshalled parameter, or
+ * one range of the client's memory in words 1 and 2 (reads and writes), and finds a free stack at once; all else is done in C.
  */
 .globl gate_call
 gate_call:
-	movzbl %ah, %ecx
-	movq THREAD_DOMAIN(%rbx), %rbp
-	movq DOMAIN_GATE_TABLE(%rbp), %r14
-	movq (%r14,%rcx,8), %r14            /* a gate that this domain may call, else one without operations */
-	movl %eax, %r11d
-	shrl $16, %r11d
-	cmpl GATE_OP_COUNT(%r14), %r11d     /* 0 while its unit does not run */
+	movq THREAD_DOMAIN(%rcx), %rdx
+	movq DOMAIN_GATE_TABLE(%rdx), %r14
+	movzbl %bh, %eax
+	movq (%r14,%rax,8), %r14            /* a gate that this domain may call, else one without operations */
+	movl %ebx, %r13d
+	shrl $16, %r13d
+	cmpl GATE_OP_COUNT(%r14), %r13d     /* 0 while its unit does not run */
 	jae gate_call_slow_path
-	movq GATE_OPS(%r14), %rcx
-	movq (%rcx,%r11,8), %rcx
-	testq %rcx, %rcx
-	jne gate_call_parameters
-gate_call_fast:
-	movq GATE_DOMAIN(%r14), %r15
-	movq THREAD_TOP(%rbx), %rsp         /* no memory of the core stack is in use: rsp is a free register here */
-	addq $ACTIVATION_SIZE, %rsp
-	leaq ACTIVATIONS_LIMIT(%rbx), %rcx
-	cmpq %rcx, %rsp
-	jae gate_call_slow_path
-1:	tzcntq DOMAIN_STACKS_FREE(%r15), %rcx
-	jc gate_call_slow_path
-	lock btrq %rcx, DOMAIN_STACKS_FREE(%r15) /* taking a stack is one atomic bit: whoever clears it owns it */
-	jnc 1b
-	movq %rbx, DOMAIN_STACK_USERS(%r15,%rcx,8)
-	movq %r15, ACTIVATION_DOMAIN(%rsp)
-	movq %rbp, ACTIVATION_CALLER(%rsp)
-	movq %r12, ACTIVATION_RETURN_IP(%rsp)
-	movq %r13, ACTIVATION_RETURN_SP(%rsp)
-	movl DOMAIN_GENERATION(%r15), %r12d
-	cmpl GATE_OP_COUNT(%r14), %r11d     /* gates close before the generation ends: this one is of a unit that runs */
-	jae gate_call_closed
-	movl %r12d, ACTIVATION_GENERATION(%rsp)
-	movq %rcx, ACTIVATION_STACK(%rsp)   /* index below 64: bulk and range counts, and the kind, become 0 (ACTIVATION_CALL) */
-	movq GATE_OPS(%r14), %r13
-	cmpl $0, (%r13,%r11,8)
+	movq GATE_OPS(%r14), %rax
+	movq (%rax,%r13,8), %rax
+	testq %rax, %rax
 	jne gate_call_range
-gate_call_ready:
-	movq %rsp, THREAD_TOP(%rbx)
-	movq %r15, THREAD_DOMAIN(%rbx)
-	shlq $16, %rcx                      /* TK_STACK_STRIDE */
-	addq DOMAIN_STACK_TOPS(%r15), %rcx
-	movl GATE_FIRST(%r14), %eax
-	addl %r11d, %eax
-	movl DOMAIN_ID(%rbp), %ebp
-	orq THREAD_BADGE(%rbx), %rbp        /* id << 32 */
+	STACK_TAKE gate_call_slow_path
+	movq %rbp, CALLED+ACTIVATION_RETURN_IP(%rax)
+	movq %r11, CALLED+ACTIVATION_RETURN_SP(%rax)
+	ACTIVATION_PUSH gate_call_closed
+	cmpl $ARCH_WAY_USER, DOMAIN_WAY(%r15)
+	je enter_ic2
+	CLIENT_ROOT_NEED                    /* the caller may be IC2 */
 
-/*
- * Enters a unit: rbx thread, r15 domain, rcx stack top, rax operation, rbp caller | thread << 32, words in
- * rdi rsi rdx r10 r8 r9.
- */
+/* rcx thread, r15 domain, rdx stack top, r13 number, rbx caller | thread << 32, words; the client's root is loaded, or the way is IC2. */
 enter_unit:
-	cmpl $1, DOMAIN_CLASS(%r15)
+	cmpl $ARCH_WAY_KEYS, DOMAIN_WAY(%r15)
+	jne enter_unit_other
+enter_ic1:
+	APPLICATION_LEAVE
+	CROSSING_FIND
+	movq %rdx, CROSSING_ENTER_SP(%rsp)
+	CROSSING_LEAVE keys, enter_keys, 0, ebp, r11d, r14d, r15d
+
+/* The same for a caller of class IC0 and a gate that was chosen when it was linked, of an operation without marshalled parameters: r14
+ * gate, r13 operation, words; the caller's address on its stack. */
+.globl ic0_gate_call_plain
+.type ic0_gate_call_plain, @function
+ic0_gate_call_plain:
+	cli
+	movq %gs:CPU_CURRENT, %rcx
+	STACK_TAKE ic0_gate_call_slow
+	popq CALLED+ACTIVATION_RETURN_IP(%rax)
+	movq %rsp, CALLED+ACTIVATION_RETURN_SP(%rax)
+	ACTIVATION_PUSH ic0_gate_call_closed
+	cmpl $ARCH_WAY_KEYS, DOMAIN_WAY(%r15)
 	je enter_ic1
-	ja enter_ic2
+enter_unit_other:
+	cmpl $ARCH_WAY_USER, DOMAIN_WAY(%r15)
+	ja enter_ic1_roots
+	je enter_ic2
 
 enter_ic0:
-	leaq -64(%rcx), %rsp                /* struct tk_request */
+	leaq -64(%rdx), %rsp                /* struct tk_request */
 	movq %rdi, 0(%rsp)
 	movq %rsi, 8(%rsp)
-	movq %rdx, 16(%rsp)
+	movq %r12, 16(%rsp)
 	movq %r10, 24(%rsp)
 	movq %r8, 32(%rsp)
 	movq %r9, 40(%rsp)
 	movl $0, 48(%rsp)
-	movl %eax, 52(%rsp)
-	movq %rbp, 56(%rsp)
-	movq THREAD_CLIENT_ROOT(%rbx), %rax
-	cmpq %gs:CPU_ROOT, %rax
-	jne 1f
-2:	movq %rsp, %rdi
+	movl %r13d, 52(%rsp)
+	movq %rbx, 56(%rsp)
+	movq %rsp, %rdi
 	movq DOMAIN_ENTRY(%r15), %rax
 .globl ic0_run
 ic0_run: /* also where a thread starts that was set to enter an IC0 unit: rax entry, rdi = rsp request */
 	sti
 	call *%rax
 	cli
-	movq %gs:CPU_CURRENT, %rbx
+	movq %gs:CPU_CURRENT, %rcx
 	movq 0(%rsp), %rdi
 	movq 8(%rsp), %rsi
-	movq 16(%rsp), %rdx
+	movq 16(%rsp), %r12
 	movq 24(%rsp), %r10
 	movq %gs:CPU_CORE_STACK, %rsp
 	jmp unit_reply
-1:	LOAD_ROOT %rax
-	jmp 2b
 
-enter_ic1:
-	SAVE_BASES
-	VECTOR_OFF
-	LOAD_CLIENT_ROOT
-	movq DOMAIN_ENTRY(%r15), %r11
-	movq %r11, %gs:ENTRY_RETURN_IP
-	movq %rcx, %gs:ENTRY_RETURN_SP
-	movq $0x202, %gs:ENTRY_RETURN_FLAGS
-	SET_UNIT_STACKS
-	movq %rax, %r11
-	movq %rdx, %r12
-	movq %rbp, %rbx
-	CLOSE_CORE
-	movq %r11, %rax
-	movq %r12, %rdx
-	swapgs
-	xorl %ecx, %ecx
-	wrgsbase %rcx
-	wrfsbase %rcx
-	ZERO ebp, r11d, r12d, r13d, r14d, r15d
-	iretq
+enter_ic1_roots:
+	APPLICATION_LEAVE
+	CROSSING_FIND
+	movq %rdx, CROSSING_ENTER_SP(%rsp)
+	CROSSING_LEAVE roots, enter_roots, 0, ebp, r11d, r14d, r15d
 
 enter_ic2:
-	SAVE_BASES
-	VECTOR_OFF
-	movq DOMAIN_ROOT(%r15), %r11
-	cmpq %gs:CPU_ROOT, %r11
-	je 1f
-	LOAD_ROOT %r11
-1:	leaq THREAD_SERVICE_END(%rbx), %r11
-	movq %r11, %gs:ENTRY_RSP0
-	movq %rcx, %rsp
+	APPLICATION_LEAVE
+	ROOT_NEED DOMAIN_ROOT(%r15)
+	leaq THREAD_SERVICE_END(%rcx), %rax
+	movq %rax, %gs:ENTRY_RSP0
+	movq %rdx, %rsp
 	movq DOMAIN_ENTRY(%r15), %rcx
 	movl $0x202, %r11d
-	movq %rbp, %rbx
+	ZERO eax, edx, ebp, r14d, r15d
 	swapgs
-	xorl %ebp, %ebp
-	wrgsbase %rbp
-	wrfsbase %rbp
-	ZERO r12d, r13d, r14d, r15d
+	BASES_ZERO rbp
 	sysretq
 
 /* What a unit that acts for clients may name of their memory is checked when it is copied. */
-gate_call_parameters:
-	subq $ONE_RANGE, %rcx
-	cmpq $2, %rcx
-	ja gate_call_slow_path
-	testl $RIGHT_CLIENTS, DOMAIN_RIGHTS(%rbp)
-	jne gate_call_fast
-	jmp gate_call_slow_path
 gate_call_range:
-	movl (%r13,%r11,8), %r13d
-	subl $(ONE_RANGE - 1), %r13d        /* enum tk_access: 1 read, 2 write, 3 both */
-	movl %r13d, ACTIVATION_RANGES+16(%rsp)
-	movq %rsi, ACTIVATION_RANGES(%rsp)
-	movq %rdx, ACTIVATION_RANGES+8(%rsp)
-	movb $1, ACTIVATION_STACK+3(%rsp)   /* range_count */
-	jmp gate_call_ready
+	subq $ONE_RANGE, %rax
+	cmpq $2, %rax
+	ja gate_call_slow_path
+	testl $RIGHT_CLIENTS, DOMAIN_RIGHTS(%rdx)
+	jz gate_call_slow_path
+	STACK_TAKE gate_call_slow_path
+	movq %rbp, CALLED+ACTIVATION_RETURN_IP(%rax)
+	movq %r11, CALLED+ACTIVATION_RETURN_SP(%rax)
+	movq %rsi, CALLED+ACTIVATION_RANGES(%rax)
+	movq %r12, CALLED+ACTIVATION_RANGES+8(%rax)
+	movq GATE_OPS(%r14), %r11
+	movl (%r11,%r13,8), %r11d
+	subl $(ONE_RANGE - 1), %r11d        /* enum tk_access: 1 read, 2 write, 3 both */
+	movl %r11d, CALLED+ACTIVATION_RANGES+16(%rax)
+	ACTIVATION_PUSH gate_call_closed
+	movb $1, CALLED+ACTIVATION_STACK+3(%rax) /* range_count */
+	cmpl $ARCH_WAY_USER, DOMAIN_WAY(%r15)
+	je enter_ic2
+	CLIENT_ROOT_NEED
+	jmp enter_unit
+
+.macro STACK_RETURN
+	movq $0, DOMAIN_STACK_USERS(%r15,%rdx,8)
+	lock btsq %rdx, DOMAIN_STACKS_FREE(%r15)
+	movq CALLED+ACTIVATION_RETURN_IP(%rax), %rbp
+	movq CALLED+ACTIVATION_RETURN_SP(%rax), %r11
+.endm
+ic0_gate_call_slow:
+	popq %rbp
+	movq %rsp, %r11
+	jmp ic0_gate_number
+ic0_gate_call_closed:
+	STACK_RETURN
+ic0_gate_number: /* TK_CALL | gate << 8 | operation << 16, as gate_call has it */
+	leaq gates(%rip), %rax
+	subq %rax, %r14
+	movq %r14, %rax
+	xorl %edx, %edx
+	movl $GATE_SIZE, %r14d
+	divl %r14d
+	shll $8, %eax
+	shll $16, %r13d
+	leal 1(%rax,%r13), %ebx
+	jmp gate_call_slow_path
 
 gate_call_closed:
-	movq $0, DOMAIN_STACK_USERS(%r15,%rcx,8)
-	lock btsq %rcx, DOMAIN_STACKS_FREE(%r15)
-	movq ACTIVATION_RETURN_IP(%rsp), %r12
+	STACK_RETURN
 gate_call_slow_path:
 	movq %gs:CPU_CORE_STACK, %rsp
-	movq %r12, THREAD_RESUME_IP(%rbx)
-	movq %r13, THREAD_RESUME_SP(%rbx)
-	movl $2, THREAD_RESUME(%rbx)
-	PUSH_WORDS
-	movq %rbx, %rdi
-	movl %eax, %esi
+	movq %rbp, THREAD_RESUME_IP(%rcx)
+	movq %r11, THREAD_RESUME_SP(%rcx)
+	movl $2, THREAD_RESUME(%rcx)
+	PUSH_WORDS r12, r10
+	movq %rcx, %rdi
+	movl %ebx, %esi
 	movq %rsp, %rdx
 	call gate_call_slow
 	jmp arch_resume
 
-/* ---- A unit's reply: rbx thread, rdi result, rsi rdx r10 out words ------------------------------------------------------------------------ */
-unit_reply:
-	movq THREAD_TOP(%rbx), %rcx
-	movq ACTIVATION_DOMAIN(%rcx), %rbp
-	movl DOMAIN_GENERATION(%rbp), %eax
-	cmpl ACTIVATION_GENERATION(%rcx), %eax
+/* ---- A unit's reply: rcx thread, rdi result, rsi r12 r10 out words ------------------------------------------------------------------------ */
+
+/* The top activation rax of thread rcx, its unit r15, the stack rdx that it holds. */
+.macro REPLY_CHECK
+	movq THREAD_TOP(%rcx), %rax
+	movq ACTIVATION_DOMAIN(%rax), %r15
+	movl DOMAIN_GENERATION(%r15), %edx
+	cmpl ACTIVATION_GENERATION(%rax), %edx
 	jne unit_reply_slow
-	movq ACTIVATION_STACK(%rcx), %rax
-	btrq $24, %rax                      /* one range or none */
-	cmpq $63, %rax                      /* a call from a unit, on a stack of the pool, with nothing to copy back */
+	movq ACTIVATION_STACK(%rax), %rdx
+	btrq $24, %rdx                      /* one range or none */
+	cmpq $63, %rdx                      /* a call from a unit, on a stack of the pool, with nothing to copy back */
 	ja unit_reply_upcall
-	movq ACTIVATION_CALLER(%rcx), %r15
-	movl ACTIVATION_GENERATION-ACTIVATION_SIZE(%rcx), %r8d
-	cmpl DOMAIN_GENERATION(%r15), %r8d  /* the caller's own activation is below */
+	movq ACTIVATION_CALLER(%rax), %r14
+.endm
+
+/* The activation ends: its stack goes back, the thread runs in its caller r14. */
+.macro ACTIVATION_POP
+	movq $0, DOMAIN_STACK_USERS(%r15,%rdx,8) /* nobody looks at a thread that may be gone */
+	lock btsq %rdx, DOMAIN_STACKS_FREE(%r15) /* gives the stack back; a full barrier, so the test below sees a new waiter */
+	cmpl $0, DOMAIN_STACK_WAITING(%r15)
+	jne 107f
+108:	subq $ACTIVATION_SIZE, THREAD_TOP(%rcx)
+	movq %r14, THREAD_DOMAIN(%rcx)
+.subsection 1
+107:	leaq 108b(%rip), %rbp
+	jmp unit_reply_wake
+.subsection 0
+.endm
+
+unit_reply_from_ic1: /* with the client's root, in which IC0 goes on, too */
+	movq %gs:CPU_CORE_STACK, %rsp
+	REPLY_CHECK
+	cmpl $ARCH_WAY_CORE, DOMAIN_WAY(%r14)
+	jne unit_reply_to_unit
+	ACTIVATION_POP
+unit_reply_to_ic0:
+	movq ACTIVATION_RETURN_SP(%rax), %rsp
+	sti
+	jmp *ACTIVATION_RETURN_IP(%rax)
+
+unit_reply:
+	REPLY_CHECK
+	cmpl $ARCH_WAY_CORE, DOMAIN_WAY(%r14)
+	jne unit_reply_to_unit
+	ACTIVATION_POP
+	movq %rax, %rdx
+	CLIENT_ROOT_NEED
+	movq %rdx, %rax
+	jmp unit_reply_to_ic0
+
+unit_reply_to_unit:
+	movl ACTIVATION_GENERATION-ACTIVATION_SIZE(%rax), %r8d
+	cmpl DOMAIN_GENERATION(%r14), %r8d  /* the caller's own activation is below */
 	jne unit_reply_slow
-	movq $0, DOMAIN_STACK_USERS(%rbp,%rax,8) /* nobody looks at a thread that may be gone */
-	lock btsq %rax, DOMAIN_STACKS_FREE(%rbp) /* gives the stack back; a full barrier, so the test below sees a new waiter */
-	cmpl $0, DOMAIN_STACK_WAITING(%rbp)
-	jne unit_reply_wake
-1:	movq ACTIVATION_RETURN_IP(%rcx), %r12
-	movq ACTIVATION_RETURN_SP(%rcx), %r13
-	subq $ACTIVATION_SIZE, %rcx
-	movq %rcx, THREAD_TOP(%rbx)
-	movq %r15, THREAD_DOMAIN(%rbx)
-	movq %rdi, %rax
+	ACTIVATION_POP
+	movq ACTIVATION_RETURN_IP(%rax), %rbp
+	movq ACTIVATION_RETURN_SP(%rax), %r11
+	movq %r14, %r15
 	jmp return_to_unit
-unit_reply_wake:
-	pushq %rcx
-	pushq %rdi
-	pushq %rsi
-	pushq %rdx
-	pushq %r10
-	pushq %r11
-	movq %rbp, %rdi
+
+unit_reply_wake: /* rbp: where to go on */
+	.irp register, rax, rcx, rdi, rsi, r10
+	pushq %\register
+	.endr
+	movq %r15, %rdi
 	call stack_waiter_wake
-	popq %r11
-	popq %r10
-	popq %rdx
-	popq %rsi
-	popq %rdi
-	popq %rcx
-	jmp 1b
+	.irp register, r10, rsi, rdi, rcx, rax
+	popq %\register
+	.endr
+	jmp *%rbp
 
 unit_reply_upcall:
 	movabsq $0x10000ffff, %r8           /* ACTIVATION_SYSCALL on the thread's stack */
-	cmpq %r8, %rax
+	cmpq %r8, %rdx
 	jne unit_reply_slow
-	testl $2, THREAD_ATTENTION(%rbx)    /* ATTENTION_RESULT */
+	testl $2, THREAD_ATTENTION(%rcx)    /* ATTENTION_RESULT */
 	jnz unit_reply_slow
-	movq %rdi, FRAME_RAX(%rbx)
+	movq %rdi, FRAME_RAX(%rcx)
+	movq %rcx, %rbx
 	jmp return_to_user
 
 unit_reply_slow:
 	pushq %r10
-	pushq %rdx
+	pushq %r12
 	pushq %rsi
 	movq %rdi, %rsi
-	movq %rbx, %rdi
+	movq %rcx, %rdi
 	movq %rsp, %rdx
 	call activation_reply
 	jmp arch_resume

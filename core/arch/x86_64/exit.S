@@ -9,63 +9,46 @@
 
 .section .entry.text, "ax"
 
-/* ---- Back to a unit: rbx thread; rax result, rsi rdx r10 out words -------------------------------------------------------------------------- */
+/* ---- Back to a unit: rcx thread; rdi result, rsi r12 r10 out words -------------------------------------------------------------------------- */
 .globl return_to_unit_of_thread
-return_to_unit_of_thread:
+return_to_unit_of_thread: /* rbx thread */
+	movq %rbx, %rcx
 	movq THREAD_DOMAIN(%rbx), %r15
-	movq THREAD_RESUME_IP(%rbx), %r12
-	movq THREAD_RESUME_SP(%rbx), %r13
+	movq THREAD_RESUME_IP(%rbx), %rbp
+	movq THREAD_RESUME_SP(%rbx), %r11
+/* r15 domain, rbp ip, r11 sp. IC1 and IC2 units come here from the core alone, so their application has left the processor. */
 .globl return_to_unit
-return_to_unit: /* r15 domain, r12 ip, r13 sp */
-	cmpl $1, DOMAIN_CLASS(%r15)
-	je return_to_ic1
-	ja return_to_ic2
-	movq THREAD_CLIENT_ROOT(%rbx), %rcx
-	cmpq %gs:CPU_ROOT, %rcx
-	jne 1f
-2:	movq %r13, %rsp
-	sti
-	jmp *%r12
-1:	LOAD_ROOT %rcx
-	jmp 2b
+return_to_unit:
+	cmpl $ARCH_WAY_USER, DOMAIN_WAY(%r15)
+	je return_to_ic2
+	CLIENT_ROOT_NEED
+	cmpl $ARCH_WAY_KEYS, DOMAIN_WAY(%r15)
+	jb return_to_ic0
+	CROSSING_FIND
+	movq %rbp, CROSSING_BACK_IP(%rsp)
+	movq %r11, CROSSING_BACK_SP(%rsp)
+	movq $0x202, CROSSING_BACK_FLAGS(%rsp)
+	cmpl $ARCH_WAY_KEYS, DOMAIN_WAY(%r15)
+	jne return_to_ic1_roots
+	CROSSING_LEAVE keys, return_keys, CROSSING_BACK, ebx, ebp, r8d, r9d, r11d, r13d, r14d, r15d
+return_to_ic1_roots:
+	CROSSING_LEAVE roots, return_roots, CROSSING_BACK, ebx, ebp, r8d, r9d, r11d, r13d, r14d, r15d
 
-return_to_ic1:
-	SAVE_BASES
-	VECTOR_OFF
-	LOAD_CLIENT_ROOT
-	movq %r12, %gs:ENTRY_RETURN_IP
-	movq %r13, %gs:ENTRY_RETURN_SP
-	movq $0x202, %gs:ENTRY_RETURN_FLAGS
-	SET_UNIT_STACKS
-	movq %rax, %r11
-	movq %rdx, %r12
-	CLOSE_CORE
-	movq %r11, %rax
-	movq %r12, %rdx
-	swapgs
-	xorl %ecx, %ecx
-	wrgsbase %rcx
-	wrfsbase %rcx
-	CLEAR_REST
-	iretq
+return_to_ic0:
+	movq %r11, %rsp
+	sti
+	jmp *%rbp
 
 return_to_ic2:
-	SAVE_BASES
-	VECTOR_OFF
-	movq DOMAIN_ROOT(%r15), %r11
-	cmpq %gs:CPU_ROOT, %r11
-	je 1f
-	LOAD_ROOT %r11
-1:	leaq THREAD_SERVICE_END(%rbx), %r11
-	movq %r11, %gs:ENTRY_RSP0
-	movq %r13, %rsp
-	movq %r12, %rcx
-	swapgs
-	xorl %r11d, %r11d
-	wrgsbase %r11
-	wrfsbase %r11
-	CLEAR_REST
+	ROOT_NEED DOMAIN_ROOT(%r15)
+	leaq THREAD_SERVICE_END(%rcx), %rax
+	movq %rax, %gs:ENTRY_RSP0
+	movq %r11, %rsp
+	movq %rbp, %rcx
 	movl $0x202, %r11d
+	ZERO eax, ebx, edx, ebp, r8d, r9d, r13d, r14d, r15d
+	swapgs
+	BASES_ZERO rbp
 	sysretq
 
 /* ---- Back to the application: rbx thread, its user frame complete ---------------------------------------------------------------------------- */
@@ -77,7 +60,7 @@ return_to_user:
 	cmpw $0, %gs:CPU_RESCHEDULE         /* now or later */
 	jne return_to_user_slow
 	cmpl $0, THREAD_ATTENTION(%rbx)
-	je return_to_user_same              /* bases, root and RSP0 are still its own: see syscall_entry */
+	je return_to_user_same              /* bases, root and RSP0 are still its own: see syscall_not_from_ic1 */
 return_to_user_attention:
 	cmpl $1, THREAD_ATTENTION(%rbx)     /* ATTENTION_BASES alone */
 	jne return_to_user_slow
@@ -91,10 +74,8 @@ return_to_user_attention:
 return_to_user_now:
 	cmpb $0, %gs:CPU_VECTOR_OFF
 	jne return_to_user_vector
-3:	movq THREAD_CLIENT_ROOT(%rbx), %rcx
-	cmpq %gs:CPU_ROOT, %rcx
-	jne return_to_user_root
-4:	leaq THREAD_USER_END(%rbx), %rcx
+3:	CLIENT_ROOT_NEED rbx
+	leaq THREAD_USER_END(%rbx), %rcx
 	movq %rcx, %gs:ENTRY_RSP0
 return_to_user_same:
 	leaq THREAD_ACTIVATIONS-ACTIVATION_SIZE(%rbx), %rcx
@@ -114,10 +95,6 @@ return_to_user_same:
 .globl return_to_user_iretq
 return_to_user_iretq:
 	iretq
-
-return_to_user_root:
-	LOAD_ROOT %rcx
-	jmp 4b
 
 return_to_user_vector: /* the vector unit opens again if this thread's state is still in it; else its first use brings the state */
 	cmpq %gs:CPU_VECTOR_OWNER, %rbx
@@ -149,9 +126,9 @@ arch_resume:
 	cmpl $2, %eax
 	jb resume_service
 	ja resume_idle
-	movq THREAD_RESULT(%rbx), %rax
+	movq THREAD_RESULT(%rbx), %rdi
 	movq THREAD_OUTS(%rbx), %rsi
-	movq THREAD_OUTS+8(%rbx), %rdx
+	movq THREAD_OUTS+8(%rbx), %r12
 	movq THREAD_OUTS+16(%rbx), %r10
 	jmp return_to_unit_of_thread
 
@@ -165,75 +142,78 @@ resume_idle:
 /* A preempted unit, or one about to be entered: its service frame. Selectors and flags were forced when the frame was made. */
 resume_service:
 	movq THREAD_DOMAIN(%rbx), %r15
-	cmpl $1, DOMAIN_CLASS(%r15)
-	je resume_service_ic1
-	ja resume_service_ic2
-	movq THREAD_CLIENT_ROOT(%rbx), %rcx
-	cmpq %gs:CPU_ROOT, %rcx
-	jne 1f
-2:	leaq THREAD_SERVICE(%rbx), %rsp
-	POP_REGISTERS
-	addq $16, %rsp
-	iretq
-1:	LOAD_ROOT %rcx
-	jmp 2b
-
-resume_service_ic2:
-	SAVE_BASES
-	VECTOR_OFF
-	movq DOMAIN_ROOT(%r15), %r11
-	cmpq %gs:CPU_ROOT, %r11
-	je 1f
-	LOAD_ROOT %r11
-1:	leaq THREAD_SERVICE_END(%rbx), %r11
-	movq %r11, %gs:ENTRY_RSP0
-	leaq THREAD_SERVICE(%rbx), %rsp
+	leaq THREAD_SERVICE(%rbx), %rdi
+	cmpl $ARCH_WAY_CORE, DOMAIN_WAY(%r15)
+	je resume_service_ic0
+	movq %rbx, %rcx
+	APPLICATION_LEAVE
 	swapgs
 	xorl %eax, %eax
-	wrgsbase %rax
-	wrfsbase %rax
+	BASES_ZERO rax
+	swapgs
+	cmpl $ARCH_WAY_USER, DOMAIN_WAY(%r15)
+	jne resume_service_ic1
+	ROOT_NEED DOMAIN_ROOT(%r15)
+	leaq THREAD_SERVICE_END(%rbx), %rax
+	movq %rax, %gs:ENTRY_RSP0
+	movq %rdi, %rsp
+	POP_REGISTERS
+	addq $16, %rsp
+	swapgs
+	iretq
+
+resume_service_ic0:
+	CLIENT_ROOT_NEED rbx
+	movq %rdi, %rsp
 	POP_REGISTERS
 	addq $16, %rsp
 	iretq
 
-resume_service_ic1: /* the frame goes through the return frame; its last three registers through the unit's own entry stack */
-	SAVE_BASES
-	VECTOR_OFF
-	LOAD_CLIENT_ROOT
-	SET_UNIT_STACKS
-	leaq THREAD_SERVICE(%rbx), %rsi
-	movq FRAME_RIP(%rsi), %rax
-	movq %rax, %gs:ENTRY_RETURN_IP
-	movq FRAME_RIP+16(%rsi), %rax
-	movq %rax, %gs:ENTRY_RETURN_FLAGS
-	movq FRAME_RIP+24(%rsi), %rax
-	movq %rax, %gs:ENTRY_RETURN_SP
-	movq FRAME_RAX(%rsi), %rax          /* r11: end of the entry stack, see SET_UNIT_STACKS */
-	movq %rax, -8(%r11)
-	movq FRAME_RAX+8(%rsi), %rax
-	movq %rax, -16(%r11)
-	movq FRAME_RAX+16(%rsi), %rax
-	movq %rax, -24(%r11)
-	swapgs
-	xorl %eax, %eax
-	wrgsbase %rax
-	wrfsbase %rax
-	swapgs
-	leaq THREAD_SERVICE(%rbx), %rsp
-	movq DOMAIN_KEY_RIGHTS(%r15), %rax
-	movq %rax, %gs:ENTRY_CLOSE_RIGHTS
-	movq DOMAIN_ROOT(%r15), %rax
-	movq %rax, %gs:ENTRY_CLOSE_ROOT
+resume_service_ic1: /* the frame goes through the crossing record; its registers rax, rcx and rdx through the unit's own entry stack */
+	CLIENT_ROOT_NEED rbx
+	CROSSING_FIND
+	movq CROSSING_RSP0(%rsp), %rdx
+	movq %rdx, %gs:ENTRY_RSP0
+	.irp word, 0, 8, 16
+	movq FRAME_RAX+\word(%rdi), %rax
+	movq %rax, -8-\word(%rdx)
+	.endr
+	movq FRAME_RIP(%rdi), %rax
+	movq %rax, CROSSING_BACK_IP(%rsp)
+	movq FRAME_RFLAGS(%rdi), %rax
+	movq %rax, CROSSING_BACK_FLAGS(%rsp)
+	movq FRAME_RSP(%rdi), %rax
+	movq %rax, CROSSING_BACK_SP(%rsp)
+	movl DOMAIN_WAY(%r15), %ecx
+	cmpl $ARCH_WAY_KEYS, %ecx
+	je 3f
+	movq %gs:CPU_ROOT, %rax
+	movq %rax, %gs:ENTRY_CORE_ROOT
+3:	movq %rsp, %rdx
+	movq %rdi, %rsp
 	POP_HIGH
 	addq $24, %rsp                      /* rax, rcx, rdx */
 	popq %rsi
 	popq %rdi
-	CLOSE_CORE_FROM_PAGE
-	movq %gs:ENTRY_RSP0, %rdx
+	leaq CROSSING_BACK(%rdx), %rsp
+	movq CROSSING_CLOSE-CROSSING_BACK(%rsp), %rax
+	movq CROSSING_IST1-CROSSING_BACK(%rsp), %rdx
+	cmpl $ARCH_WAY_KEYS, %ecx
+	movq %rdx, %gs:ENTRY_IST1
+.globl resume_ic1_begin, resume_ic1_end
+resume_ic1_begin:
+	jne 1f
+	xorl %edx, %edx
+	movl $MSR_PKRS, %ecx
+	wrmsr
+2:	movq CROSSING_RSP0-CROSSING_BACK(%rsp), %rdx
 	movq -8(%rdx), %rax
 	movq -16(%rdx), %rcx
 	movq -24(%rdx), %rdx
 	swapgs
 	iretq
+1:	movq %rax, %cr3
+	jmp 2b
+resume_ic1_end:
 
 .section .note.GNU-stack, "", @progbits

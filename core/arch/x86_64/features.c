@@ -43,7 +43,7 @@
 bool arch_has_keys;
 struct features features;
 
-extern char syscall_entry[];
+extern char syscall_entry_keys[], syscall_entry_roots[];
 
 static void features_find(void)
 {
@@ -107,7 +107,7 @@ void arch_cpu_features_init(void)
 	msr_write(MSR_PAT, PAT_VALUE);
 	msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SYSCALL);
 	msr_write(MSR_STAR, (u64)ARCH_SELECTOR_SYSRET << 48 | (u64)ARCH_SELECTOR_CORE_CODE << 32);
-	msr_write(MSR_LSTAR, (u64)syscall_entry);
+	msr_write(MSR_LSTAR, (u64)(features.keys ? syscall_entry_keys : syscall_entry_roots));
 	msr_write(MSR_SFMASK, SYSCALL_FLAGS_CLEARED);
 	msr_write(MSR_SYSENTER_CS, 0); /* SYSENTER faults */
 	msr_write(MSR_FS_BASE, 0);

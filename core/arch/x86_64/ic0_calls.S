@@ -10,26 +10,24 @@
 .section .entry.text, "ax"
 
 /* ---- IC0: the core's calls as plain functions -------------------------------------------------------------------------------------------------- */
-ic0_call:
-	pushq %rbx
-	pushq %rbp
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
-	movq %rcx, %r10
+ic0_call: /* eax number, arguments as C has them */
+	.irp register, rbx, rbp, r12, r13, r14, r15
+	pushq %\register
+	.endr
 	cli
 	movq %gs:CPU_CURRENT, %rbx
-	leaq 1f(%rip), %r12
-	movq %rsp, %r13
+	leaq 1f(%rip), %r11
+	movq %r11, THREAD_RESUME_IP(%rbx)
+	movq %rsp, THREAD_RESUME_SP(%rbx)
+	movl $2, THREAD_RESUME(%rbx)        /* RESUME_CALL */
 	movq %gs:CPU_CORE_STACK, %rsp
-	jmp unit_call
-1:	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbp
-	popq %rbx
+	PUSH_WORDS rdx, rcx
+	movl %eax, %esi
+	jmp core_call_run
+1:	movq %rdi, %rax
+	.irp register, r15, r14, r13, r12, rbp, rbx
+	popq %\register
+	.endr
 	ret
 
 /* Functions of the calls whose numbers follow each other. */
@@ -105,14 +103,14 @@ ic0_copy_fault: /* with the registers of the fault */
 	sti
 	jmp ic0_copy_call
 
-/* A gate call: head in rax, words in their registers, as a unit's SYSCALL has them; so do they come back. */
+/* A gate call: its number in rbx, words in their registers, as a unit's SYSCALL has them; so do they come back. */
 .globl ic0_gate_call
 .type ic0_gate_call, @function
 ic0_gate_call:
 	cli
-	movq %gs:CPU_CURRENT, %rbx
-	popq %r12
-	movq %rsp, %r13
+	movq %gs:CPU_CURRENT, %rcx
+	popq %rbp
+	movq %rsp, %r11
 	jmp gate_call
 
 .section .note.GNU-stack, "", @progbits

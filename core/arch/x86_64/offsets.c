@@ -4,12 +4,14 @@
  */
 #include <stddef.h>
 #include <arch/selectors.h>
+#include <tessera/arch.h>
 #include "cpu.h"
 #include "domain.h"
 #include "thread.h"
 
 #define VALUE(name, value) __asm__ volatile("# offset " #name " %c0" : : "i"(value))
 #define ENTRY(name, member) VALUE(ENTRY_##name, offsetof(struct arch_entry_page, member))
+#define CROSSING(name, member) VALUE(CROSSING_##name, offsetof(struct arch_crossing, member))
 #define CPU(name, member) VALUE(CPU_##name, ARCH_ENTRY_CPU + offsetof(struct cpu, member)) /* GS points to the entry page */
 #define FRAME(name, member) VALUE(FRAME_##name, offsetof(struct arch_frame, member))
 #define THREAD(name, member) VALUE(THREAD_##name, offsetof(struct thread, member))
@@ -22,26 +24,27 @@ _Static_assert(offsetof(struct activation, bulk_count) == offsetof(struct activa
 	&& offsetof(struct activation, range_count) == offsetof(struct activation, stack) + 3
 	&& offsetof(struct activation, kind) == offsetof(struct activation, stack) + 4, "one store of 64 bits");
 _Static_assert(offsetof(struct cpu, reschedule_later) == offsetof(struct cpu, reschedule) + 1, "entry code tests both at once");
+_Static_assert(ARCH_GATE_SIZE == sizeof(struct gate), "callers of class IC0");
 _Static_assert(TK_PARAM_APP_OUT == TK_PARAM_APP_IN + 1 && TK_PARAM_APP_INOUT == TK_PARAM_APP_IN + 2, "see ONE_RANGE");
 
 void arch_offsets(void);
 void arch_offsets(void)
 {
-	ENTRY(ORIGIN, origin);
 	ENTRY(CORE_ROOT, core_root);
-	ENTRY(RETURN_FRAME, return_frame);
-	ENTRY(RETURN_IP, return_frame[0]);
-	ENTRY(RETURN_FLAGS, return_frame[2]);
-	ENTRY(RETURN_SP, return_frame[3]);
 	ENTRY(RSP0, tss[ARCH_TSS_RSP0]);
 	ENTRY(IST1, tss[ARCH_TSS_IST1]);
-	ENTRY(CLOSE_RIGHTS, close_rights);
-	ENTRY(CLOSE_ROOT, close_root);
+	CROSSING(ENTER_SP, enter.rsp);
+	CROSSING(CLOSE, close);
+	CROSSING(RSP0, rsp0);
+	CROSSING(IST1, ist1);
+	CROSSING(BACK, back);
+	CROSSING(BACK_IP, back.rip);
+	CROSSING(BACK_FLAGS, back.rflags);
+	CROSSING(BACK_SP, back.rsp);
 	CPU(ENTRY_PAGE, arch.entry);
 	CPU(CORE_STACK, arch.core_stack);
 	CPU(SCRATCH, arch.scratch);
 	CPU(ROOT, arch.root);
-	CPU(UNIT_STACKS, arch.unit_stacks);
 	CPU(FATAL_STACK, arch.fatal_stack);
 	CPU(VECTOR_OFF, arch.vector_off);
 	CPU(CURRENT, current);
@@ -87,7 +90,7 @@ void arch_offsets(void)
 	THREAD(RESUME, resume);
 	THREAD(ATTENTION, attention);
 	THREAD(ACTIVATIONS, activations);
-	VALUE(ACTIVATIONS_LIMIT, offsetof(struct thread, activations[ACTIVATIONS_MAX]));
+	VALUE(ACTIVATIONS_LAST, offsetof(struct thread, activations[ACTIVATIONS_MAX - 1]));
 	VALUE(ACTIVATION_SIZE, sizeof(struct activation));
 	ACTIVATION(DOMAIN, domain);
 	ACTIVATION(CALLER, caller);
@@ -98,11 +101,10 @@ void arch_offsets(void)
 	ACTIVATION(RANGES, ranges);
 	VALUE(RIGHT_CLIENTS, TK_RIGHT_CLIENTS);
 	VALUE(ONE_RANGE, TK_PARAM(TK_PARAM_APP_IN, 1, 0));
-	DOMAIN(ORIGIN, arch.origin);
-	DOMAIN(KEY_RIGHTS, arch.key_rights);
+	DOMAIN(CROSSING, arch.crossing);
+	DOMAIN(WAY, arch.way);
 	DOMAIN(ROOT, arch.root);
 	DOMAIN(ID, id);
-	DOMAIN(CLASS, class);
 	DOMAIN(RIGHTS, rights);
 	DOMAIN(STATE, state);
 	DOMAIN(GENERATION, generation);
@@ -112,6 +114,7 @@ void arch_offsets(void)
 	DOMAIN(STACK_WAITING, stack_waiting);
 	DOMAIN(GATE_TABLE, gate_table);
 	DOMAIN(STACK_USERS, stack_users);
+	VALUE(GATE_SIZE, sizeof(struct gate));
 	GATE(DOMAIN, domain);
 	GATE(OPS, ops);
 	GATE(OP_COUNT, op_count);

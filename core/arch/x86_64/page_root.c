@@ -42,7 +42,7 @@ static void pages_lend(paddr_t root, const char *start, const char *end)
 		page_lend(root, page, false);
 }
 
-void arch_root_init_unit(paddr_t root, u32 slot)
+void root_init_unit(paddr_t root, u32 slot)
 {
 	const arch_entry_t *kernel = root_table(arch_kernel_root);
 	arch_entry_t *table = root_table(root);

@@ -1,7 +1,10 @@
 /* The entry area of each processor: GDT and TSS in its core-ro page, struct cpu, core stack, stack for NMI, #DB, #MC and #DF. */
+#include <stddef.h>
 #include <arch/selectors.h>
 #include <tessera/boot.h>
+#include <arch/context.h>
 #include <arch/page.h>
+#include "../../domain.h"
 #include "processor.h"
 #include "startup.h"
 
@@ -14,7 +17,6 @@
 #define GDT_TSS 0x0000890000000000ull
 #define TSS_SIZE 104
 #define TSS_PORT_MAP 102        /* offset of the port bitmap's offset; there is none */
-#define ENTRY_STACKS_OF_SLOT ((u64)CPUS_MAX * ARCH_ENTRY_STACK_STRIDE)
 
 _Static_assert(sizeof(struct cpu) <= 2 * PAGE_SIZE, "two pages of the entry area");
 _Static_assert(sizeof(struct arch_entry_page) <= PAGE_SIZE, "one page");
@@ -66,21 +68,42 @@ struct cpu *percpu_create(u32 id)
 	cpu->arch.entry = page;
 	cpu->arch.core_stack = area + ARCH_ENTRY_STACK_TOP;
 	cpu->arch.fatal_stack = area + ARCH_ENTRY_FATAL_TOP;
-	cpu->arch.unit_stacks = layout.entry_stacks + (u64)id * ARCH_ENTRY_STACK_STRIDE;
 	cpu->arch.processor = id;
 	cpu->id = id;
 	cpus[id] = cpu;
 	return cpu;
 }
 
-void percpu_map_unit_stacks(void)
+/* IA32_PKRS of an IC1 unit: its own key open, core-ro readable, all else closed (two bits a key: 1 no access, 2 no write). */
+static u32 key_rights_of(u32 key)
 {
-	for (u32 i = 0; i < boot_manifest.unit_count; i++) {
-		u32 slot = boot_manifest.units[i].key + 1;
-		for (u32 id = 0; boot_manifest.units[i].class == 1 && id < cpu_count; id++)
-			area_map(cpus[id]->arch.unit_stacks + slot * ENTRY_STACKS_OF_SLOT,
-				cpus[id]->arch.unit_stacks + slot * ENTRY_STACKS_OF_SLOT + PAGE_SIZE, ARCH_KEY_UNIT(slot));
+	u32 rights = 0x55555555;
+
+	rights &= ~(3u << (2 * key));
+	rights &= ~(3u << (2 * ARCH_KEY_CORE_RO));
+	return rights | 2u << (2 * ARCH_KEY_CORE_RO);
+}
+
+void arch_domain_init(struct domain *d)
+{
+	u32 slot = d->arch.slot;
+
+	d->arch.way = d->class == 0 ? ARCH_WAY_CORE : d->class == 2 ? ARCH_WAY_USER : arch_has_keys ? ARCH_WAY_KEYS : ARCH_WAY_ROOTS;
+	if (d->class != 1)
+		return;
+	d->arch.crossing = offsetof(struct arch_entry_page, units) + slot * sizeof(struct arch_crossing);
+	for (u32 id = 0; id < cpu_count; id++) {
+		u64 stack = layout.entry_stacks + (u64)(slot * CPUS_MAX + id) * ARCH_ENTRY_STACK_STRIDE;
+		area_map(stack, stack + PAGE_SIZE, ARCH_KEY_UNIT(slot));
+		cpus[id]->arch.entry->units[slot] = (struct arch_crossing){
+			.enter = { .rip = d->entry, .cs = ARCH_SELECTOR_UNIT_CODE, .rflags = ARCH_FLAGS_FIXED, .ss = ARCH_SELECTOR_UNIT_DATA },
+			.back = { .cs = ARCH_SELECTOR_UNIT_CODE, .ss = ARCH_SELECTOR_UNIT_DATA },
+			.close = arch_has_keys ? key_rights_of(d->arch.key) : d->arch.root,
+			.ist1 = stack + PAGE_SIZE / 2, .rsp0 = stack + PAGE_SIZE,
+		};
 	}
+	if (!arch_has_keys)
+		root_init_unit(d->arch.root, slot);
 }
 
 void percpu_load(struct cpu *cpu)

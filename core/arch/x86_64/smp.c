@@ -89,5 +89,4 @@ void arch_smp_start(void)
 		else
 			core_log("processor with APIC id %u does not start", acpi.processors[i]);
 	}
-	percpu_map_unit_stacks();
 }

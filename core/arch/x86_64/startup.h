@@ -74,8 +74,10 @@ void idt_load(void);                              /* on each processor */
 
 /* percpu.c */
 struct cpu *percpu_create(u32 id);                /* maps the entry area of processor id and fills GDT and TSS */
-void percpu_map_unit_stacks(void);                /* entry stacks of every IC1 unit, for the processors on line */
 void percpu_load(struct cpu *cpu);                /* on that processor: GDT, TSS, GS */
+
+/* page_root.c: fills the root of an IC1 unit on processors without protection keys: its two slots, entry code and data only. */
+void root_init_unit(paddr_t root, u32 slot);
 
 noreturn_fn void start_early(const void *info, bool multiboot);
 noreturn_fn void start_leave(u64 root, u64 stack, void (*next)(void));

@@ -5,6 +5,7 @@
 #include <arch/context.h>
 
 struct thread;
+struct cpu;
 
 void trap_from_outside(struct thread *t, struct arch_frame *f, u32 vector);
 void trap_from_core(struct arch_frame *f, u32 vector);

@@ -63,28 +63,20 @@ vector_outside: /* rsi frame, within the current thread; edi vector */
 vector_from_ic1:
 	USER_ACCESS_CLOSE
 	swapgs
-	OPEN_CORE
-	movq $0, %gs:ENTRY_ORIGIN
-	movq %gs:CPU_FATAL_STACK, %rax
-	movq %rax, %gs:ENTRY_IST1
+	OPEN_CORE_EITHER
+	FATAL_STACK_SET
 	movq %gs:CPU_CURRENT, %rax
 	leaq THREAD_SERVICE(%rax), %rsi
-	movq %r15, 0(%rsi)
-	movq %r14, 8(%rsi)
-	movq %r13, 16(%rsi)
-	movq %r12, 24(%rsi)
-	movq %rbp, 32(%rsi)
-	movq %rbx, 40(%rsi)
-	movq %r11, 48(%rsi)
-	movq %r10, 56(%rsi)
-	movq %r9, 64(%rsi)
-	movq %r8, 72(%rsi)
-	/* Each word of the entry stack is read once. */
-	popq 80(%rsi)                       /* rax */
-	popq 88(%rsi)                       /* rcx */
-	popq 96(%rsi)                       /* rdx */
-	popq 104(%rsi)                      /* rsi */
-	popq 112(%rsi)                      /* rdi */
+	.set offset, FRAME_R15
+	.irp register, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8
+	movq %\register, offset(%rsi)
+	.set offset, offset + 8
+	.endr
+	/* Each word of the entry stack is read once: rax, rcx, rdx, rsi, rdi. */
+	.rept 5
+	popq offset(%rsi)
+	.set offset, offset + 8
+	.endr
 	movl %edi, %eax
 	movq %rax, 120(%rsi)                /* vector: from the stub, not from the stack */
 	addq $8, %rsp
@@ -167,7 +159,7 @@ vector_fatal_pushed:
 	MOVED ARCH_ENTRY, %rcx
 	addq %rcx, %rax
 	wrgsbase %rax
-	OPEN_CORE
+	OPEN_CORE_EITHER
 	jmp 2f
 1:	andq $~0xffff, %rax                 /* ARCH_ENTRY_STRIDE */
 	wrgsbase %rax

@@ -53,27 +53,28 @@ unit_entry:
 	leaq -1(%rsp), %rcx
 	andq $-STACK_STRIDE, %rcx
 	movq %rbx, STACK_STRIDE - STACK_SIZE(%rcx)
-	cmpq $INTERFACE_CORE, %rax
+	cmpq $INTERFACE_CORE, %r13
 	jae unit_entry_core
-	movq %r10, %rcx              /* the fourth argument in C */
+	movq %r12, %rdx              /* the third and the fourth argument in C */
+	movq %r10, %rcx
 	leaq unit_entries(%rip), %r11
-	callq *(%r11,%rax,8)
+	callq *(%r11,%r13,8)
 	ud2
 
 unit_entry_core:
 	subq $64, %rsp
 	movq %rdi, 0(%rsp)
 	movq %rsi, 8(%rsp)
-	movq %rdx, 16(%rsp)
+	movq %r12, 16(%rsp)
 	movq %r10, 24(%rsp)
 	movq %r8, 32(%rsp)
 	movq %r9, 40(%rsp)
 	movl $INTERFACE_CORE, 48(%rsp)
-	movq %rax, %rcx
+	movq %r13, %rcx
 	shrq $16, %rcx
 	movl %ecx, 52(%rsp)          /* op */
 	movq %rbx, 56(%rsp)          /* caller, thread */
-	cmpq $-1, %rax
+	cmpq $-1, %r13
 	jne 1f
 	callq runtime_guard_set      /* the start: rdi is the boot page */
 1:
@@ -81,9 +82,9 @@ unit_entry_core:
 	callq unit_dispatch
 	movq 0(%rsp), %rdi
 	xorl %esi, %esi
-	xorl %edx, %edx
+	xorl %r12d, %r12d
 	xorl %r10d, %r10d
-	movl $TK_REPLY, %eax
+	movl $TK_REPLY, %ebx
 	syscall
 	ud2
 	.size unit_entry, . - unit_entry

@@ -269,10 +269,10 @@ static bool leave(void)
 static bool registers_empty(const u64 *after, bool outs)
 {
 	for (u32 i = 0; i < REGISTERS; i++) {
-		if (i == REGISTER_RAX || i == REGISTER_RCX || i == REGISTER_R11)
-			continue; /* the result; what SYSRET needs: the unit's own address, its flags */
-		if (outs && (i == REGISTER_RDX || i == REGISTER_RSI || i == REGISTER_R10 || i == REGISTER_RDI))
-			continue; /* the callee's words; rdi is its result */
+		if (i == REGISTER_RDI || i == REGISTER_RCX || i == REGISTER_R11)
+			continue; /* the result; what SYSRET needs: the unit's own address, its flags; what WRMSR needs: its number */
+		if (outs && (i == REGISTER_RSI || i == REGISTER_R12 || i == REGISTER_R10))
+			continue; /* the callee's words */
 		detail_of = (u64)i << 56 | (after[i] & ~(0xffull << 56));
 		if (after[i])
 			return false;
@@ -308,7 +308,7 @@ static bool registers_gate(void)
 		registers_after(TK_CALL | gate << 8 | 0xffffull << 16, 1, 2, 3, after);
 		if (!registers_empty(after, false))
 			return false;
-		if ((long)after[REGISTER_RAX] != -ENOSYS)
+		if ((long)after[REGISTER_RDI] != -ENOSYS)
 			continue;
 		for (u64 op = 0; op < 4; op++) {
 			registers_after(TK_CALL | gate << 8 | op << 16, ~0ull, ~0ull, ~0ull, after);

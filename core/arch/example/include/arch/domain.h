@@ -5,13 +5,13 @@
 #include <tessera/types.h>
 
 struct arch_domain {
-	u64 origin;
-	u32 key_rights, key;
 	u64 root;
-	u32 slot;
+	u32 key, slot;
 };
 
 struct arch_area { vaddr_t private, window; u64 size; };
 struct arch_area arch_area_of(u32 class, u32 slot);
+struct domain;
+void arch_domain_init(struct domain *d);
 
 #endif

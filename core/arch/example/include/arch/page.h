@@ -53,7 +53,6 @@ vaddr_t arch_page_next(paddr_t root, vaddr_t address, vaddr_t end);
 frame_t arch_page_table_get(paddr_t root, vaddr_t address);
 long arch_page_table_set(paddr_t root, vaddr_t address, frame_t table) must_check;
 void arch_root_init(paddr_t root);
-void arch_root_init_unit(paddr_t root, u32 slot);
 void arch_root_trim(paddr_t root, vaddr_t start, vaddr_t end, frame_t *chain);
 void arch_page_copy(void *to, const void *from);
 void arch_page_zero(void *to);

@@ -15,6 +15,7 @@ struct arch_frame {
 };
 _Static_assert(sizeof(struct arch_frame) == 22 * 8, "entry code");
 #define ARCH_VECTOR_SYSCALL 0x100
+#define ARCH_FLAGS_FIXED 0x202ul /* interrupts on */
 
 /* RSP0 points to the end of `user` while the application runs, to the end of `service` while an IC2 unit does. */
 struct arch_thread {

@@ -5,14 +5,22 @@
 #include <tessera/types.h>
 #include <arch/layout.h>
 
+/* What IRETQ reads. */
+struct arch_return { u64 rip, cs, rflags, rsp, ss; };
+/* How a processor enters one IC1 unit: constant but for `back` and the stack of `enter`. */
+struct arch_crossing {
+	struct arch_return enter;    /* a call of it: its entry */
+	u64 close;                   /* what closes the core while it runs: IA32_PKRS with protection keys, else CR3 */
+	u64 rsp0, ist1;              /* the ends of its entry stacks */
+	struct arch_return back;     /* it goes on where it was */
+	u64 reserved[3];
+};
 /* Readable while an IC1 unit runs; written only by the core. The first page of a processor's entry area. */
 struct arch_entry_page {
-	u64 origin;            /* 0: an application, an IC2 unit or the core runs; else unit slot of the IC1 unit that runs */
 	u64 core_root;         /* CR3 to load on entry from an IC1 unit by switched page tables; 0 with protection keys */
-	u64 return_frame[6];   /* what the last IRETQ into an IC1 unit reads: rip, cs, rflags, rsp, ss (+ padding) */
 	u64 gdt[16] __attribute__((aligned(64)));
 	u8 tss[128] __attribute__((aligned(64)));  /* 104 used; at a fixed place in the page, so it never crosses one */
-	u64 close_rights, close_root; /* of the IC1 unit on its way back */
+	struct arch_crossing units[ARCH_UNITS_MAX] __attribute__((aligned(64))); /* by unit slot */
 };
 
 /* First member of struct cpu, at GS + ARCH_ENTRY_CPU. Offsets are generated for assembly by offsets.c. */
@@ -25,7 +33,6 @@ struct arch_cpu {
 	u64 root;              /* CR3 now loaded */
 	volatile u32 tlb_request; /* written by others: see tlb.c */
 	volatile u32 ipi;      /* written by others: pending IPI reasons */
-	u64 unit_stacks;       /* entry stack of unit slot s: unit_stacks + s * 64 * ARCH_ENTRY_STACK_STRIDE */
 	u64 fatal_stack;       /* IST1 while no IC1 unit runs */
 	u8 vector_off;         /* CR0.TS is set */
 	u8 padding[7];

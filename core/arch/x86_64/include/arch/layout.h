@@ -38,7 +38,7 @@
 
 /*
  * Entry area of processor n at its base + n * ARCH_ENTRY_STRIDE; GS base points to it while the core runs:
- *   +0x0000  core-ro page: struct arch_entry_page (origin, return frame, TSS, GDT)
+ *   +0x0000  core-ro page: struct arch_entry_page (GDT, TSS, a crossing record for each IC1 unit)
  *   +0x1000  core key: struct cpu (two pages)
  *   +0x4000  core key: core stack, 16 KiB, guard page below (0x3000 is not mapped)
  *   +0x9000  core key: stack of NMI, #DB, #MC and #DF, 8 KiB (0x8000 is not mapped)
@@ -51,5 +51,12 @@
 #define ARCH_ENTRY_FATAL_TOP 0xb000
 #define ARCH_ENTRY_STACKS 0xfffffe4000000000
 #define ARCH_ENTRY_STACK_STRIDE 0x4000
+#define ARCH_ENTRY_STACK_MARK 0x40        /* in bits 39:32 of an address: one of an entry stack, not of an entry area */
+
+/* How a domain is entered: IC0, IC1 with protection keys, IC2, IC1 with roots of page tables. */
+#define ARCH_WAY_CORE 0
+#define ARCH_WAY_KEYS 1
+#define ARCH_WAY_USER 2
+#define ARCH_WAY_ROOTS 3
 
 #endif

@@ -106,8 +106,6 @@ long arch_page_table_set(paddr_t root, vaddr_t address, frame_t table) must_chec
 
 /* New root for an application or an IC2 unit: kernel half shared with every other root; the frame is given, already cleared. */
 void arch_root_init(paddr_t root);
-/* Root of an IC1 unit without protection keys: maps the unit's two slots and the entry code and data only. Boot: all processors are up. */
-void arch_root_init_unit(paddr_t root, u32 slot);
 /* Takes out tables for [start, end) that are empty and links them by their records into *chain: reserve_return_chain after a flush. */
 void arch_root_trim(paddr_t root, vaddr_t start, vaddr_t end, frame_t *chain);
 

@@ -16,18 +16,19 @@ _Static_assert(sizeof(struct tk_regs) == 21 * 8, "ABI");
 
 /*
  * Unit to core (IC1 and IC2): SYSCALL with
- *   rax  enum tk_number; for TK_CALL: TK_CALL | gate << 8 | op << 16
- *   rdi, rsi, rdx, r10, r8, r9   arguments; for TK_CALL the six words; for TK_REPLY: result, out words 0 to 2
- * Back: rax result; for TK_CALL rsi, rdx, r10 the out words. Every other general register is lost (rsp is kept): the unit's own
- * stub saves rbx, rbp, r12 to r15 on its stack, so the core keeps only instruction and stack pointer of a caller.
+ *   rbx  enum tk_number; for TK_CALL: TK_CALL | gate << 8 | op << 16
+ *   rdi, rsi, r12, r10, r8, r9   arguments; for TK_CALL the six words; for TK_REPLY: result, out words 0 to 2
+ * Back: rdi result; for TK_CALL rsi, r12, r10 the out words. Every other general register is lost (rsp is kept): the unit's own
+ * stub saves what it needs on its stack, so the core keeps only instruction and stack pointer of a caller.
  *
  * Core to unit: entered at its entry with
- *   rdi, rsi, rdx, r10, r8, r9   the six words (bulk parameters point into the callee's stack, above rsp)
- *   rax  number of the operation: interfaces of the unit in their order, each with its operations; of the core:
+ *   rdi, rsi, r12, r10, r8, r9   the six words (bulk parameters point into the callee's stack, above rsp)
+ *   r13  number of the operation: interfaces of the unit in their order, each with its operations; of the core:
  *        TK_INTERFACE_CORE | enum tk_upcall and what goes with it << 16.  rbx  caller | thread << 32
- *   rsp  16-byte aligned, below the bulk parameters; the other registers are zero.
+ *   rsp  16-byte aligned, below the bulk parameters; the other registers hold nothing of anybody's.
+ * No word travels in rax, rcx or rdx, which WRMSR and SYSCALL need on the way.
  * The first entry ever of a unit is its start, once, before any gate opens: rdi = address of struct tk_boot_info,
- * rax = ~0; it ends with TK_REPLY.
+ * r13 = ~0; it ends with TK_REPLY.
  * IC0 units: the same values in a struct tk_request on the callee's stack, by a plain call.
  *
  * IC1: instructions from ARCH_UNIT_COPY to ARCH_UNIT_COPY_FAULT bytes before a unit's entry may touch its client's memory. A fault in
@@ -35,6 +36,7 @@ _Static_assert(sizeof(struct tk_regs) == 21 * 8, "ABI");
  */
 #define ARCH_UNIT_COPY 64ul
 #define ARCH_UNIT_COPY_FAULT 16ul
+#define ARCH_GATE_SIZE 24                /* struct gate of the core, in whose array a caller of class IC0 finds its gate */
 #define ARCH_IC2_IMAGE_BASE 0x0000550000000000ul
 #define ARCH_IC2_WINDOW 0x0000400000000000ul
 #define ARCH_IC2_PRIVATE 0x0000600000000000ul

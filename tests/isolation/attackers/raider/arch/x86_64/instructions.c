@@ -30,16 +30,16 @@ long attack_instruction(u64 index)
 
 static u64 state_stack;
 
-/* tk_yield in that state; the instructions before leave rax alone. */
+/* tk_yield in that state; the instructions before leave rbx alone. */
 #define X(identifier, name, before, after) \
 	static __attribute__((noinline)) u64 state_##identifier(void) \
 	{ \
 		u64 result; \
 		__asm__ volatile("pushq %%rbx; pushq %%rbp; pushq %%r12; pushq %%r13; pushq %%r14; pushq %%r15; movq %%rsp, %1;" \
-				 "movl %2, %%eax; xorl %%edi, %%edi; xorl %%esi, %%esi; xorl %%edx, %%edx;" before "; syscall;" \
+				 "movl %2, %%ebx; xorl %%edi, %%edi; xorl %%esi, %%esi; xorl %%r12d, %%r12d;" before "; syscall;" \
 				 "movq %1, %%rsp; " after "; popq %%r15; popq %%r14; popq %%r13; popq %%r12; popq %%rbp; popq %%rbx" \
-				 : "=&a"(result), "+m"(state_stack) : "i"(TK_YIELD) \
-				 : "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc"); \
+				 : "=&D"(result), "+m"(state_stack) : "i"(TK_YIELD) \
+				 : "rax", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "memory", "cc"); \
 		return result; \
 	}
 STATES(X)
@@ -109,15 +109,12 @@ long attack_execute(u64 address)
 
 __attribute__((noinline)) void registers_after(u64 number, u64 first, u64 second, u64 third, u64 after[REGISTERS])
 {
-	register u64 a __asm__("rdi") = first;
-	register u64 b __asm__("rsi") = second;
-	register u64 c __asm__("rdx") = third;
-
-	__asm__ volatile("pushq %%rbx; pushq %%rbp; pushq %4; xorl %%r10d, %%r10d; xorl %%r8d, %%r8d; xorl %%r9d, %%r9d; syscall;"
+	__asm__ volatile("pushq %%rbx; pushq %%rbp; pushq %4; movq %0, %%rbx; movq %3, %%r12; xorl %%r10d, %%r10d; xorl %%r8d, %%r8d;"
+			 "xorl %%r9d, %%r9d; syscall;"
 			 "xchgq %%rax, (%%rsp); movq %%rbx, 8(%%rax); movq %%rcx, 16(%%rax); movq %%rdx, 24(%%rax); movq %%rsi, 32(%%rax);"
 			 "movq %%rdi, 40(%%rax); movq %%rbp, 48(%%rax); movq %%r8, 56(%%rax); movq %%r9, 64(%%rax); movq %%r10, 72(%%rax);"
 			 "movq %%r11, 80(%%rax); movq %%r12, 88(%%rax); movq %%r13, 96(%%rax); movq %%r14, 104(%%rax); movq %%r15, 112(%%rax);"
 			 "popq %%rcx; movq %%rcx, 0(%%rax); popq %%rbp; popq %%rbx"
-			 : "+a"(number), "+r"(a), "+r"(b), "+r"(c) : "b"(after)
-			 : "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+			 : "+a"(number), "+D"(first), "+S"(second), "+d"(third), "+c"(after)
+			 : : "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
 }
