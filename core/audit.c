@@ -104,12 +104,12 @@ static void objects_walk(struct audit *a)
 		if (r->type != FRAME_OBJECT)
 			continue;
 		if (r->object_type == TK_OBJECT_VSPACE) {
-			const struct vspace *space = frame_address(r->link);
+			const struct vspace *space = r->object;
 			mappings_walk(a, space->root, 0, ARCH_USER_LIMIT);
 			for (u32 i = 0; i < space->table_frames; i++)
 				claim_take(a, space->table_first + i);
 		} else if (r->object_type == TK_OBJECT_POOL) {
-			const struct pool *pool = frame_address(r->link);
+			const struct pool *pool = r->object;
 			for (frame_t stashed = pool->stash; stashed != FRAME_NONE; stashed = frame_record(stashed)->link)
 				claim_take(a, stashed);
 		}

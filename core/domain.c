@@ -139,7 +139,7 @@ static void domain_init(const struct tk_manifest_unit *unit)
 
 	core_assert(unit->domain > 0 && unit->domain < TK_DOMAINS_MAX && d->unit == NULL);
 	d->unit = unit;
-	d->id = unit->domain;
+	domain_number(d, unit->domain);
 	d->class = unit->class;
 	d->rights = unit->rights;
 	d->level = unit->level;

@@ -9,6 +9,7 @@
 #include <tessera/boot.h>
 #include <tessera/object.h>
 #include <arch/domain.h>
+#include "frame.h"
 #include "spinlock.h"
 #include "list.h"
 
@@ -55,11 +56,24 @@ struct domain {
 	struct tk_domain_page *page;/* exported page, core's address */
 	frame_t frame;
 	const struct tk_manifest_unit *unit;
+	const struct frame_record *held; /* the records, moved so that their first word of holders is the one with its bit */
+	u64 held_bit;
 };
 
 extern struct domain domains[TK_DOMAINS_MAX]; /* [0] is the core; id = index */
 extern u32 domain_count;                      /* ids below it exist */
 
+static inline void domain_number(struct domain *d, u32 id)
+{
+	d->id = id;
+	d->held = (const struct frame_record *)((const u64 *)frame_record(0) + id / 64);
+	d->held_bit = 1ull << (id % 64);
+}
+/* As frame_held_by. */
+static inline bool domain_holds(const struct domain *d, u64 frame)
+{
+	return __atomic_load_n(&d->held[frame].holders[0], __ATOMIC_RELAXED) & d->held_bit;
+}
 static inline bool domain_may_call(const struct domain *d, u32 gate) { return d->unit->gates_allowed[gate / 64] >> (gate % 64) & 1; }
 /* Its gates open when it runs, and close when it does not. */
 void domain_gates_open(struct domain *d, bool open);

@@ -5,7 +5,6 @@
 
 u64 frame_count;
 frame_t frame_dead;
-void *frame_statics[FRAME_STATICS_MAX];
 
 struct spinlock frame_locks[FRAME_LOCKS];
 

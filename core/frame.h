@@ -15,31 +15,46 @@ enum frame_type {
 	FRAME_CORE,      /* the core's own: image, records, boot memory */
 	FRAME_USER,      /* content belongs to a unit or an application */
 	FRAME_TABLE,     /* page table, or in the reserve for one; map_count: its entries; link: next of a chain of free ones */
-	FRAME_OBJECT,    /* exported page of an object; link: frame of its private part */
+	FRAME_OBJECT,    /* exported page of an object; object: its private part */
 	FRAME_PRIVATE,   /* private part, table, stack or vector state of an object; link: its next frame, at last the exported page */
 	FRAME_SHARED,    /* written by the core, readable by units: clock page, boot pages */
 };
 
 enum frame_flag {
 	FRAME_CLAIMED = 2,                /* pinned by an operation that will change type or owner */
-	FRAME_STATIC = 1,                 /* object of static memory: link is an index of frame_statics */
+	FRAME_STATIC = 1,                 /* object of static memory, never destroyed */
 };
 
 struct frame_record {
-	u8 type;                          /* enum frame_type */
-	u8 object_type;                   /* enum tk_object_type when type is FRAME_OBJECT */
+	union {
+		struct {
+			u8 type;          /* enum frame_type */
+			u8 object_type;   /* enum tk_object_type when type is FRAME_OBJECT */
+		};
+		u16 types;                /* both */
+	};
 	u8 owner;                         /* domain id */
 	u8 flags;                         /* enum frame_flag */
 	u16 generation;                   /* counts changes of type and owner */
 	u16 pins;                         /* operations between check and commit */
-	u32 map_count;                    /* mappings in applications and unit heaps */
-	u32 link;                         /* see enum frame_type */
+	union {
+		struct {
+			u32 map_count;    /* mappings in applications and unit heaps */
+			u32 link;         /* see enum frame_type */
+		};
+		void *object;             /* type FRAME_OBJECT, which is mapped nowhere but in windows */
+	};
 	u64 holders[TK_DOMAINS_MAX / 64]; /* domains whose window maps it */
 };
 _Static_assert(sizeof(struct frame_record) == 32, "two records a cache line");
 
+static inline u16 frame_object_types(u32 type)
+{
+	const struct frame_record wanted = { .type = FRAME_OBJECT, .object_type = (u8)type };
+	return wanted.types;
+}
+
 #define FRAME_SECTION 32768u        /* frames of a section of memory */
-#define FRAME_STATICS_MAX 512
 
 extern u64 frame_count;             /* frames up to the highest RAM address: valid frame numbers are below it */
 
@@ -51,11 +66,11 @@ static inline void *frame_address(frame_t frame) /* in the core's map of all mem
 {
 	return (void *)(ARCH_MOVED(ARCH_PHYSMAP) + (u64)frame * PAGE_SIZE);
 }
+static inline frame_t frame_of_address(const void *address) { return (frame_t)(((vaddr_t)address - ARCH_MOVED(ARCH_PHYSMAP)) >> PAGE_SHIFT); }
 static inline bool frame_held_by(const struct frame_record *record, u32 domain)
 {
 	return __atomic_load_n(&record->holders[domain / 64], __ATOMIC_RELAXED) >> (domain % 64) & 1;
 }
-extern void *frame_statics[FRAME_STATICS_MAX];
 extern frame_t frame_dead;          /* a page of zeros: what a holder sees after a revocation */
 #define FRAME_LOCKS 1024u           /* power of two */
 extern struct spinlock frame_locks[FRAME_LOCKS];

@@ -34,29 +34,26 @@ static void frames_convert(u32 owner, const frame_t *frames, u32 count)
 		frame_retype(frames[i], FRAME_PRIVATE, owner, 0);
 		frame_record(frames[i])->link = frames[i + 1 < count ? i + 1 : 0];
 	}
-	frame_record(frames[0])->link = frames[1];
 }
 
-/* The frames behind the exported page are the owner's again, with nothing of the core left in them. */
-static void frames_return(u32 owner, frame_t exported)
+/* The frames behind the exported page, from `frame` on, are the owner's again, with nothing of the core left in them. */
+static void frames_return(u32 owner, frame_t exported, frame_t frame)
 {
-	for (frame_t frame = frame_record(exported)->link; frame != exported;) {
+	while (frame != exported) {
 		frame_t next = frame_record(frame)->link;
 		arch_page_zero(frame_address(frame));
 		frame_retype(frame, FRAME_USER, owner, 0);
 		core_assert(window_map(&domains[owner], frame, true) == 0);
 		frame = next;
 	}
-	frame_record(exported)->link = 0;
 }
 
-static void object_publish(frame_t exported, u32 type, u32 owner)
+static void object_publish(frame_t exported, void *private_part, u32 type, u32 owner)
 {
 	struct frame_record *record = frame_record(exported);
-	u32 link = record->link;
 
 	frame_retype(exported, FRAME_OBJECT, owner, 0);
-	record->link = link;
+	record->object = private_part;
 	/* Release: the private part is complete for whoever resolves the token. */
 	__atomic_store_n(&record->object_type, (u8)type, __ATOMIC_RELEASE);
 }
@@ -79,12 +76,12 @@ long object_create(u32 caller, const struct tk_object_create *request)
 	frames_convert(caller, request->frames, count);
 	result = class->create(caller, request);
 	if (result < 0) {
-		frames_return(caller, exported);
+		frames_return(caller, exported, request->frames[1]);
 		frame_unclaim(exported);
 		return result;
 	}
 	/* Commit. */
-	object_publish(exported, request->type, caller);
+	object_publish(exported, frame_address(request->frames[1]), request->type, caller);
 	return (long)(domains[caller].window + (u64)exported * PAGE_SIZE);
 }
 
@@ -128,7 +125,7 @@ long object_renew(u32 caller, vaddr_t token, u64 argument)
 		return type ? type : -EPERM;
 	long error = -EINVAL;
 	if (classes[type].renew)
-		error = classes[type].renew(token_private(frame_record(exported)), caller, argument);
+		error = classes[type].renew(frame_record(exported)->object, caller, argument);
 	object_unclaim(exported, type);
 	return error;
 }
@@ -142,14 +139,15 @@ long object_destroy(u32 caller, vaddr_t token)
 	long type = object_claim(caller, exported);
 	if (type <= 0)
 		return type ? type : -EPERM;
-	long error = classes[type].destroy(token_private(frame_record(exported)));
+	void *object = frame_record(exported)->object;
+	long error = classes[type].destroy(object);
 	if (error) {
 		object_unclaim(exported, type);
 		return error;
 	}
 	/* Commit. */
 	token_revoke_all(exported, caller);
-	frames_return(caller, exported);
+	frames_return(caller, exported, frame_of_address(object));
 	frame_retype(exported, FRAME_USER, caller, 0);
 	return 0;
 }
@@ -191,11 +189,6 @@ long object_write(u32 caller, vaddr_t token, const struct tk_field_write *writes
 
 void object_adopt(frame_t exported, void *private_part, u32 type, u32 owner)
 {
-	static u32 used;
-
-	core_assert(used < FRAME_STATICS_MAX);
-	frame_statics[used] = private_part;
-	object_publish(exported, type, owner);
+	object_publish(exported, private_part, type, owner);
 	frame_record(exported)->flags = FRAME_STATIC;
-	frame_record(exported)->link = used++;
 }

@@ -3,12 +3,9 @@
 
 frame_t token_held(const struct domain *domain, vaddr_t token)
 {
-	u64 offset = token - domain->window;
+	u64 place = token_place(domain, token);
 
-	if (offset >= frame_count << PAGE_SHIFT || offset & PAGE_MASK)
-		return FRAME_NONE;
-	frame_t frame = (frame_t)(offset >> PAGE_SHIFT);
-	return frame_held_by(frame_record(frame), domain->id) ? frame : FRAME_NONE;
+	return place < frame_count && domain_holds(domain, place) ? (frame_t)place : FRAME_NONE;
 }
 
 void *token_pin(const struct domain *domain, vaddr_t token, u32 type)
@@ -20,9 +17,9 @@ void *token_pin(const struct domain *domain, vaddr_t token, u32 type)
 		return NULL;
 	struct frame_record *record = frame_record(frame);
 	spin_lock(frame_lock(frame));
-	if (record->type == FRAME_OBJECT && record->object_type == type && !(record->flags & FRAME_CLAIMED)) {
+	if (record->types == frame_object_types(type) && !(record->flags & FRAME_CLAIMED)) {
 		frame_pin(frame);
-		object = token_private(record);
+		object = record->object;
 	}
 	spin_unlock(frame_lock(frame));
 	return object;

@@ -9,23 +9,20 @@
 #include "frame.h"
 #include "domain.h"
 
-static inline void *token_private(const struct frame_record *record)
+/* The frame of a token, as a number: not below frame_count when it is no address of the window, or none of a page's start. */
+static inline u64 token_place(const struct domain *domain, vaddr_t token)
 {
-	if (unlikely(record->flags & FRAME_STATIC))
-		return frame_statics[record->link];
-	return frame_address(record->link);
+	u64 offset = token - domain->window;
+	return offset >> PAGE_SHIFT | offset << (64 - PAGE_SHIFT);
 }
 /* The private part of an object of that type which `domain` holds, or NULL. Not pinned. */
 static inline void *token_resolve(const struct domain *domain, vaddr_t token, u32 type)
 {
-	u64 offset = token - domain->window;
-	frame_t frame = (frame_t)(offset >> PAGE_SHIFT);
-	if (unlikely(offset >= frame_count << PAGE_SHIFT))
+	u64 place = token_place(domain, token);
+	if (unlikely(place >= frame_count || !domain_holds(domain, place)))
 		return NULL;
-	struct frame_record *record = frame_record(frame);
-	if (unlikely(!frame_held_by(record, domain->id) || record->type != FRAME_OBJECT || record->object_type != type))
-		return NULL;
-	return token_private(record);
+	const struct frame_record *record = frame_record(0) + place;
+	return likely(record->types == frame_object_types(type)) ? record->object : NULL;
 }
 /* Pins the object's exported frame: NULL if it is gone or not held. token_unpin releases it. */
 void *token_pin(const struct domain *domain, vaddr_t token, u32 type);

@@ -69,7 +69,7 @@ static void take(u64 pages)
 
 static void domain_make(u32 id, u32 slot)
 {
-	domains[id].id = id;
+	domain_number(&domains[id], id);
 	domains[id].class = 1;
 	domains[id].root = arch_kernel_root;
 	domains[id].window = ARCH_KERNEL_UNIT_WINDOW(slot);

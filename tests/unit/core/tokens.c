@@ -105,7 +105,7 @@ static void do_destroy(u32 caller)
 	bool good = is_owned(frame, caller) && frame_record(frame)->type == FRAME_OBJECT;
 
 	for (u32 i = 0; good && i < 3; i++)
-		private[i] = frame_record(i ? private[i - 1] : frame)->link;
+		private[i] = i ? frame_record(private[i - 1])->link : frame_of_address(frame_record(frame)->object);
 	CHECK((object_destroy(caller, token_of(caller, frame)) == 0) == good);
 	if (!good)
 		return;

@@ -124,7 +124,7 @@ static void domain_make(u32 id, u32 class, u64 slot, paddr_t root)
 	struct domain *d = &domains[id];
 
 	memset(d, 0, sizeof(*d));
-	d->id = id;
+	domain_number(d, id);
 	d->class = class;
 	d->root = root;
 	d->window = class == 2 ? ARCH_IC2_WINDOW : ARCH_KERNEL_UNIT_WINDOW(slot);
