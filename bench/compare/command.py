@@ -11,7 +11,7 @@ import time
 from tesseratools import machine
 from tesseratools.errors import UsageError
 
-from . import counts, report, systems, table
+from . import counts, report, systems, table, wall
 
 PROFILES = ("general", "fast", "tee")
 # operations, ns, least ns of a batch, batches, processors, seconds until a row has hung (struct limits of bench/rows)
@@ -50,32 +50,60 @@ def machine_wait(command, console, say):
                 process.kill()
 
 
-def system_measure(system, rows, quick, progress):
-    """{row: Measured}: boots the system, and again for the rest when a row has ended the machine."""
-    image, results, left = systems.image_find(system), {}, list(rows)
+def machines_run(system, rows, limits, processors, say):
+    """{row: Measured}: boots the system, and again for the rest when a row has ended the machine. processors 0: one, counted."""
+    results, left, name = {}, list(rows), f"{system}-{f'wall{processors}' if processors else 'icount'}"
     while left:
-        name = f"{system}-icount"
-        archive = systems.archive_write(f"{systems.OUT}/{name}.cpio", LIMITS[quick], left)
-        command, console, marks = systems.command(system, image, archive, name)
-        trouble = machine_wait(command, console, lambda at: progress(f"{system}: {at}"))
-        with open(marks, encoding="ascii") as source:
-            marked = source.readlines()
+        archive = systems.archive_write(f"{systems.OUT}/{name}.cpio", limits, left)
+        command, console, marks = systems.command(system, archive, name, processors)
+        trouble = machine_wait(command, console, say)
         text = console_read(console)
-        found, ended = counts.machine_read(text, marked)
-        if any(row in systems.BOOT for row in left):
-            found |= counts.boot_read(text, marked, systems.MEMORY_MIB * 1024)
+        found, ended = wall.console_read(text) if processors else counted_read(text, marks, left)
         results.update(found)
         broken = next((row for row, measured in found.items() if not measured.done), None)
         if broken:
             results[broken].trouble = f"failed: the machine ended in it{': ' + trouble if trouble else ''}"
         if ended or not found:
             break
-        left = [row for row in left if row.name not in found]
+        left = [row for row in left if row.name not in found and wall.twice(row).name not in found]
     if not results:
         raise UsageError(f"{system}: no row ran: {trouble or 'see ' + console}")
-    unlooped = {LOOP, *(row.name for row in systems.BOOT)}
-    counts.loop_subtract({name: m for name, m in results.items() if name not in unlooped}, results.get(LOOP))
     return results
+
+
+def counted_read(text, marks, rows):
+    with open(marks, encoding="ascii") as source:
+        marked = source.readlines()
+    found, ended = counts.machine_read(text, marked)
+    if any(row in systems.BOOT for row in rows):
+        found |= counts.boot_read(text, marked, systems.MEMORY_MIB * 1024)
+    return found, ended
+
+
+def counted_measure(rows, profiles, quick, progress):
+    """Counted instructions: the table's lines and the rows of results.json."""
+    rows, results = [row for row in rows if not row.needs_two], {}
+    if all(row.name == LOOP for row in rows):
+        raise UsageError("bench: no such row runs on one processor (--mode wall has the others); rows: build/bench/rows --list")
+    unlooped = {LOOP, *(row.name for row in systems.BOOT)}
+    for system in (systems.STRICT, systems.DEFAULT, *profiles):
+        found = machines_run(system, rows, LIMITS[quick], 0, lambda at, system=system: progress(f"{system}: {at}"))
+        counts.loop_subtract({name: m for name, m in found.items() if name not in unlooped}, found.get(LOOP))
+        results[system] = found
+    rows = [row for row in rows if row.name != LOOP]
+    return list(table.lines(rows, results, profiles)), results_list(rows, results, profiles)
+
+
+def wall_measure(rows, profiles, quick, progress):
+    """Wall-clock, the same."""
+    rounds, back = wall.measure(rows, (systems.STRICT, systems.DEFAULT, *profiles), quick, machines_run, progress)
+    if not back:
+        raise UsageError("bench: no such row is measured by wall-clock; rows: build/bench/rows --list")
+    listed = wall.results_list(back, rounds, profiles)
+    return list(wall.lines(listed, profiles)), listed
+
+
+MODES = {"icount": (counted_measure,), "wall": (wall_measure,), "both": (counted_measure, wall_measure)}
 
 
 def results_list(rows, results, profiles):
@@ -104,7 +132,7 @@ def results_list(rows, results, profiles):
     return listed
 
 
-def facts_list(profiles):
+def facts_list(profiles, mode):
     """On what it was measured: lines of the report."""
     yield "command: ./tessera " + " ".join(sys.argv[1:])
     version = subprocess.run([machine.QEMU, "--version"], capture_output=True, text=True, check=False).stdout.partition("\n")[0]
@@ -113,7 +141,11 @@ def facts_list(profiles):
     yield f"host: {platform.machine()}, {os.cpu_count()} processors, {platform.system()} {platform.release()}"
     for system, options in systems.LINUX_OPTIONS.items():
         yield f"{system}: {options or 'as shipped'}"
-    yield f"machine: q35, tcg, -icount shift=0,sleep=off, -smp 1, -m {systems.MEMORY_MIB}M, -cpu {systems.CPU}; profiles: {', '.join(profiles)}"
+    yield f"machine: q35, tcg, -m {systems.MEMORY_MIB}M, -cpu {systems.CPU}; profiles: {', '.join(profiles)}"
+    if mode != "wall":
+        yield "counted: -icount shift=0,sleep=off, -smp 1"
+    if mode != "icount":
+        yield f"wall-clock: {wall.ROUNDS} rounds of all systems in turn, -smp 1 and -smp 2"
 
 
 def changes_list(old, new):
@@ -141,9 +173,8 @@ def results_load(path):
 
 def rows_select(pattern):
     chosen = [row for row in systems.rows_all() if row.name == LOOP or fnmatch.fnmatchcase(row.name, pattern)]
-    chosen = [row for row in chosen if not row.needs_two]
     if all(row.name == LOOP for row in chosen):
-        raise UsageError(f"bench: no row {pattern!r} that runs on one processor; rows: build/bench/rows --list")
+        raise UsageError(f"bench: no row {pattern!r}; rows: build/bench/rows --list")
     return chosen
 
 
@@ -152,26 +183,25 @@ def run(options):
     machine.qemu_check()
     profiles = tuple(dict.fromkeys(options.profile)) or PROFILES
     old = results_load(options.compare) if options.compare else None
-    rows, results, started = rows_select(options.rows), {}, time.monotonic()
+    rows, listed, started = rows_select(options.rows), [], time.monotonic()
 
     def progress(text):
         if sys.stderr.isatty():
             print(f"\r\033[K{time.monotonic() - started:5.0f} s  {text}", end="", file=sys.stderr, flush=True)
 
-    for system in (systems.STRICT, systems.DEFAULT, *profiles):
-        results[system] = system_measure(system, rows, options.quick, progress)
-    progress("")
-    rows = [row for row in rows if row.name != LOOP]
-    for line in table.lines(rows, results, profiles):
-        print(line)
+    for measure in MODES[options.mode]:
+        lines, entries = measure(rows, profiles, options.quick, progress)
+        progress("")
+        listed += entries
+        for line in lines:
+            print(line)
     if options.quick:
-        print("# quick: 500 operations or 50 ms a row instead of 10,000 or 2 s")
-    listed = results_list(rows, results, profiles)
+        print("# quick: fewer operations, so less steady figures")
     with open(f"{systems.OUT}/results.json", "w", encoding="ascii") as output:
         json.dump(listed, output, indent=1)
         output.write("\n")
     with open(f"{systems.OUT}/report.html", "w", encoding="utf-8") as output:
-        output.write(report.page(listed, profiles, facts_list(profiles)))
+        output.write(report.page(listed, profiles, facts_list(profiles, options.mode)))
     if old is not None:
         print(f"# changes since {options.compare} of more than 1 %:")
         for line in changes_list(old, listed):

@@ -61,7 +61,7 @@ def page(entries, profiles, facts):
     """The whole page; `facts` are lines on the machine, the versions and the commands."""
     parts = ["<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>Tessera beside Linux</title>",
              f"<style>{STYLE}</style></head><body><h1>Tessera beside Linux</h1>",
-             "<p>Bars: strict Linux's counted instructions by Tessera's; right of 1, Tessera needs less. docs/benchmark.md says how.</p><p>"]
+             "<p>Bars: strict Linux's figure (counted instructions, or nanoseconds) by Tessera's; right of 1, Tessera needs less. docs/benchmark.md says how.</p><p>"]
     parts += [f"<span style='color:{COLOURS[i % len(COLOURS)]}'>&#9632; {html.escape(name)}</span> " for i, name in enumerate(profiles)]
     parts.append("</p>")
     for group in dict.fromkeys(entry["group"] for entry in entries):

@@ -1,5 +1,6 @@
 """The systems that are compared, the program and the archive that all of them boot, and the machine of each."""
 
+import functools
 import glob
 import os
 import subprocess
@@ -26,11 +27,19 @@ class Row:
     operation: str
     flags: int
 
-    TWO, SCALES = 2, 4     # enum row_flags of bench/rows/row.h
+    TWO, SCALES, SELF_TIMED = 2, 4, 8   # enum row_flags of bench/rows/row.h
 
     @property
     def needs_two(self):
         return bool(self.flags & Row.TWO)
+
+    @property
+    def scales(self):
+        return bool(self.flags & Row.SCALES)
+
+    @property
+    def self_timed(self):
+        return bool(self.flags & Row.SELF_TIMED)
 
 
 # What a machine's start costs: the program's order `boot`, not a row that it repeats.
@@ -58,6 +67,7 @@ def rows_all():
     return [Row(name, group, operation, int(flags)) for name, group, operation, flags in listed] + list(BOOT)
 
 
+@functools.cache
 def image_find(system):
     """What the system boots: a kernel of Debian's, or a profile's image, built here."""
     if system in LINUX_OPTIONS:
@@ -79,14 +89,14 @@ def archive_write(path, limits, rows):
     return root.archive_write(path, entries)
 
 
-def command(system, image, archive, name):
-    """QEMU's command line and the files that it fills: console and marks."""
+def command(system, archive, name, processors):
+    """QEMU's command line and the files that it fills: console and marks. processors 0: one, counted."""
     console, marks = f"{OUT}/{name}.console", f"{OUT}/{name}.marks"
     for path in glob.glob(f"{OUT}/{name}.*"):
         if not path.endswith(".cpio"):
             os.unlink(path)
     append = f"console=ttyS0 quiet panic=-1 rdinit=/init {LINUX_OPTIONS[system]}".strip() if system in LINUX_OPTIONS else "quiet init=/init"
-    described = machine.Machine(image, archive, f"{OUT}/{name}.log", memory=f"{MEMORY_MIB}M", cpu=CPU, append=append, icount=True,
-                                serial=f"file:{console}")
-    described.extra = ["-plugin", f"{OUT}/count.so,out={marks},exits=1"]
+    described = machine.Machine(image_find(system), archive, f"{OUT}/{name}.log", smp=processors or 1, memory=f"{MEMORY_MIB}M", cpu=CPU,
+                                append=append, icount=not processors, serial=f"file:{console}")
+    described.extra = ["-plugin", f"{OUT}/count.so,out={marks},exits=1"] * (not processors)
     return described.command(), console, marks

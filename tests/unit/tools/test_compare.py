@@ -7,7 +7,7 @@ import unittest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "bench")]
 
-from compare import command, counts, report, systems, table  # noqa: E402
+from compare import command, counts, report, systems, table, wall  # noqa: E402
 
 
 def mark(kind, *values):
@@ -80,6 +80,53 @@ class Reckoning(unittest.TestCase):
         self.assertNotIn("a<b", page)
         self.assertIn("skipped: &lt;why&gt;", page)
         self.assertIn("geometric means: fast 3.00", page)
+
+
+class Wall(unittest.TestCase):
+    ROWS = [systems.Row("loop", "", "turn", 0), systems.Row("fork", "process", "process", 4), systems.Row("cross", "switch", "round trip", 2),
+            systems.Row("late", "latency", "sleep", 8), systems.BOOT[0]]
+
+    def test_machines_run_what_suits_their_processors(self):
+        told, back = wall.rows_of(self.ROWS, 1)
+        self.assertEqual([row.name for row in told], ["loop", "fork", "late"])
+        self.assertEqual(told, back)
+        told, back = wall.rows_of(self.ROWS, 2)
+        self.assertEqual(([row.name for row in told], [row.name for row in back]), (["fork", "cross"], ["fork.2", "cross"]))
+
+    def test_console_gives_time_an_operation(self):
+        rows, ended = wall.console_read("@row fork.2\r\n@batch 4 1000\r\n@batch 0 5\r\n@done\r\n@row x\r\n@failed hung\r\n@end\r\n")
+        self.assertTrue(ended)
+        self.assertEqual((rows["fork.2"].batches, rows["fork.2"].operations), ([(250, 0, 0, 0)], 4))
+        self.assertEqual(rows["x"].trouble, "failed: hung")
+
+    def test_rounds_take_turns_and_ratios_pair_within_a_round(self):
+        asked = []
+
+        def machine_run(name, rows, limits, processors, say):
+            asked.append((name, processors))
+            say("boots")
+            slow = 1 + len(asked) // 6            # the host gets slower from round to round, for all alike
+            cost = {"general": 100, systems.STRICT: 200, systems.DEFAULT: 300}[name] * slow
+            return {row.name if processors == 1 or row.needs_two else wall.twice(row).name:
+                    counts.Measured([(10 if row.name == "loop" else cost + 10, 0, 0, 0)], 1, done=True) for row in rows}
+
+        names = (systems.STRICT, systems.DEFAULT, "general")
+        rounds, back = wall.measure(self.ROWS, names, True, machine_run, lambda text: None)
+        self.assertGreaterEqual(len(rounds), 5)
+        self.assertEqual([name for name, processors in asked if processors == 1][:6], list(names) + list(names[::-1]))
+        self.assertEqual([row.name for row in back], ["fork", "late", "fork.2", "cross"])
+        listed = wall.results_list(back, rounds, ["general"])
+        fork = next(entry for entry in listed if entry["row"] == "fork")
+        self.assertEqual((fork["ratio"], fork["spread"], fork["pairs"], fork["mode"], fork["unit"]), (2, 0, len(rounds), "wall", "ns/process"))
+        self.assertLess(next(entry for entry in listed if entry["row"] == "late")["ratio"], 2)   # it times itself: no loop is taken off
+        self.assertIn("fork.2", "\n".join(wall.lines(listed, ["general"])))
+
+    def test_spread_and_a_row_without_figures(self):
+        self.assertIsNone(wall.spread([3]))
+        self.assertAlmostEqual(wall.spread([1, 2, 3]), 0.25)
+        rounds = [{systems.STRICT: {"fork": counts.Measured([(5, 0, 0, 0)])}, systems.DEFAULT: {}, "general": {"fork": counts.Measured(trouble="failed: hung")}}]
+        entry = wall.results_list([self.ROWS[1]], rounds, ["general"])[0]
+        self.assertEqual((entry["ratio"], entry["tessera"], entry["linux_strict"], entry["note"]), (None, None, 5, "failed: hung"))
 
 
 if __name__ == "__main__":
