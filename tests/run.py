@@ -35,9 +35,10 @@ class Configuration:
     profile: str
     smp: int
     pks: bool = True
+    memory: str = "512M"
 
     def __str__(self):
-        return f"{self.profile}/{self.smp}{'' if self.pks else '/nopks'}"
+        return f"{self.profile}/{self.smp}{'' if self.pks else '/nopks'}{'' if self.memory == '512M' else '/' + self.memory}"
 
     @property
     def cpu(self):
@@ -59,8 +60,11 @@ class Tier:
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
 IDLE = 45
-SUITES = ("unit", "composition", "isolation", "gates", "calls", "raid", "kill", "tables", "abi", "shell", "launcher", "boot")
+SUITES = ("unit", "composition", "isolation", "gates", "calls", "raid", "kill", "tables", "exhaustion", "abi", "shell", "launcher", "boot")
 COMPOSED = (Configuration("general", 2), Configuration("tee", 2))
+# Small machines, and what is run on them until nothing is left.
+EXHAUSTION = (Configuration("general", 2, memory="64M"), Configuration("tee", 1, memory="64M"))
+EXHAUSTING = ["memory_gone", "limits", "stress_memory"]
 CLASSES = ("isolation-ic0", "isolation-ic1", "isolation-ic2")
 TIERS = {
     "ci": Tier(isolation=tuple(Configuration(profile, 2) for profile in CLASSES) + (Configuration("isolation-ic1", 1, False),),
@@ -130,7 +134,8 @@ def machine_run(configuration, limit, image, append="audit init=/init"):
     """Boots one machine; its console's text, its log, and a note when it hung: a machine that is silent for IDLE seconds has."""
     folder = os.path.dirname(image_path(configuration.profile))
     report = os.path.join(folder, f"report-{os.getpid()}.log")
-    described = machine.Machine(image_path(configuration.profile), image, report, smp=configuration.smp, memory="512M",
+    described = machine.Machine(image_path(configuration.profile), image, report, smp=configuration.smp,
+                                memory=configuration.memory,
                                 cpu=configuration.cpu, append=append, serial="stdio")
     console, hung, end = b"", "", time.monotonic() + limit
     with subprocess.Popen(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
@@ -275,7 +280,9 @@ def main():
     def wanted(configurations):
         return [c for c in configurations if options.profile in (None, c.profile) and options.smp in (None, c.smp)]
 
-    chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite not in ("gates", "calls", "raid", "kill", "tables")}
+    chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite not in ("gates", "calls", "raid", "kill", "tables", "exhaustion")}
+    if "exhaustion" in options.suite:
+        chosen["exhaustion"] = wanted(EXHAUSTION)
     built = build(tally, {c.profile for configurations in chosen.values() for c in configurations})
     runnable = {suite: [c for c in configurations if c.profile in built] for suite, configurations in chosen.items()}
     if any(runnable.values()):
@@ -294,6 +301,8 @@ def main():
         kill_cases.suite(tally.add, [c for c in kill_cases.CONFIGURATIONS if options.profile in (None, c[0]) and options.smp in (None, c[1])])
     if "tables" in options.suite:
         table_walk.suite(tally.add, [c for c in table_walk.CONFIGURATIONS if options.profile in (None, c[0]) and options.smp in (None, 2)])
+    if runnable.get("exhaustion"):
+        abi_suites(tally, runnable["exhaustion"], tier.limit, EXHAUSTING)
     if runnable.get("abi"):
         abi_suites(tally, runnable["abi"], tier.limit, options.programs)
     shell_suites(tally, runnable.get("shell", []), tier)

@@ -18,6 +18,7 @@ long shim_credentials_changed(struct shim_thread *t)
 		error = fs_client_credentials(t->process->fs_client, &shown, groups, (size_t)size);
 	}
 	heap_free(groups);
+	shim_limits_changed(t); /* whom the limit of locked memory binds depends on privilege */
 	return error;
 }
 

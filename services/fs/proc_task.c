@@ -253,6 +253,57 @@ static long comm_store(const struct fs_inode *inode, char *text, size_t size)
 	return proc_name_set(tid_of(inode), text, size < 15 ? size : 15);
 }
 
+static long oom_score_show(struct fs_text *text, const struct fs_inode *inode)
+{
+	struct view *view = view_get(inode);
+	const i64 total = (i64)rt_boot->memory_frames;
+	i64 score;
+
+	if (!view)
+		return -ESRCH;
+	score = proc_oom_points(view->space.resident + view->space.page_tables, view->info.oom_adjust, (u64)total);
+	score = (1000 + score * 1000 / total) * 2 / 3; /* proc_oom_score: positive, as programs expect */
+	if (view->info.oom_adjust == PROC_OOM_NEVER || view->info.pid == 1 || !view->info.space)
+		score = 0;
+	fs_text_add(text, "%lld\n", (long long)score);
+	heap_free(view);
+	return 0;
+}
+
+static long oom_adjust_show(struct fs_text *text, const struct fs_inode *inode)
+{
+	struct proc_info *info = fs_proc_info(tid_of(inode), false);
+
+	if (!info)
+		return -ESRCH;
+	fs_text_add(text, "%d\n", info->oom_adjust);
+	heap_free(info);
+	return 0;
+}
+
+/* A decimal number, space around it. */
+static long oom_adjust_store(const struct fs_inode *inode, char *text, size_t size)
+{
+	const char *end = text + size;
+	bool negative;
+	i32 value = 0;
+
+	while (text < end && (end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	while (text < end && (*text == ' ' || *text == '\t' || *text == '\n'))
+		text++;
+	negative = text < end && *text == '-';
+	text += negative || (text < end && *text == '+');
+	if (text == end || end - text > 9)
+		return -EINVAL;
+	for (; text < end; text++) {
+		if (*text < '0' || *text > '9')
+			return -EINVAL;
+		value = value * 10 + (*text - '0');
+	}
+	return proc_oom_adjust(tid_of(inode), negative ? -value : value);
+}
+
 static long personality_show(struct fs_text *text, const struct fs_inode *inode)
 {
 	(void)inode;
@@ -293,7 +344,8 @@ const struct fs_proc_entry fs_proc_task[] = {
 	{ .name = "auxv", .mode = FS_IFREG | 0400, .show = fs_proc_auxv_show }, FILE("cmdline", fs_proc_memory_show), { .name = "comm", .mode = FS_IFREG | 0644, .show = comm_show, .store = comm_store },
 	MAGIC("cwd", cwd_follow), { .name = "environ", .mode = FS_IFREG | 0400, .show = fs_proc_memory_show, .argument = 1 },
 	MAGIC("exe", exe_follow), FILE("limits", fs_proc_limits_show), FILE("maps", fs_proc_maps_show), FILE("mountinfo", mountinfo_show),
-	FILE("mounts", mounts_show), { .name = "personality", .mode = FS_IFREG | 0400, .show = personality_show }, MAGIC("root", root_follow),
+	FILE("mounts", mounts_show), FILE("oom_score", oom_score_show),
+	{ .name = "oom_score_adj", .mode = FS_IFREG | 0644, .show = oom_adjust_show, .store = oom_adjust_store }, { .name = "personality", .mode = FS_IFREG | 0400, .show = personality_show }, MAGIC("root", root_follow),
 	FILE("stat", fs_proc_stat_show), FILE("statm", fs_proc_statm_show), FILE("status", fs_proc_status_show),
 	DIRECTORY("fd", 0500, fs_proc_descriptors_ops), DIRECTORY("fdinfo", 0555, fs_proc_descriptor_infos_ops),
 	DIRECTORY("task", 0555, fs_proc_threads_directory_ops),

@@ -40,6 +40,7 @@ static void process_fill(const struct proc_process *process, struct proc_info *i
 	info->exiting = process->exiting || process->zombie;
 	info->exit_signal = process->exit_signal;
 	info->exit_status = process->exit_status;
+	info->oom_adjust = process->oom_adjust;
 	info->children = process->children_usage;
 	memcpy(info->limits, process->limits, sizeof(info->limits));
 	info->fs_client = process->fs_client;

@@ -149,6 +149,7 @@ struct proc_process {
 	bool stopping, stopped;        /* a stop has begun; all have stopped */
 	bool stop_reportable, continue_reportable;
 
+	i32 oom_adjust, oom_adjust_least; /* oom_score_adj, and what it may be lowered to without privilege */
 	struct proc_limit limits[PROC_LIMITS];
 	struct proc_usage ended, children_usage; /* of ended threads; of children waited for */
 	struct { u64 interval, expiry; } itimer[3];

@@ -290,6 +290,14 @@ enum proc_option {
 };
 
 /* ---- For procfs -------------------------------------------------------------------------------------------------------------- */
+/* oom_score_adj: PROC_OOM_NEVER is never chosen when memory is gone, PROC_OOM_FIRST counts as all of memory. */
+enum proc_oom { PROC_OOM_NEVER = -1000, PROC_OOM_FIRST = 1000 };
+/* How bad it is that a process has so many pages of `total`, as Linux counts (oom_badness). */
+static inline i64 proc_oom_points(u64 pages, i32 adjust, u64 total)
+{
+	return (i64)pages + adjust * (i64)(total / 1000);
+}
+
 struct proc_info {
 	i32 pid, tid, parent, group, session;
 	u64 terminal;              /* tty's handle, 0 none */
@@ -303,6 +311,7 @@ struct proc_info {
 	u32 processor;
 	u32 exit_signal;
 	i32 exit_status;
+	i32 oom_adjust;            /* oom_score_adj */
 	u32 pending_count, pending_limit;
 	struct proc_credentials credentials;
 	u64 pending, pending_shared, blocked, ignored, caught;

@@ -128,6 +128,8 @@ static void task_inherit(struct proc_task *task, const struct proc_task *from)
 static void process_inherit(struct proc_process *process, const struct proc_process *from)
 {
 	memcpy(process->limits, from->limits, sizeof(process->limits));
+	process->oom_adjust = from->oom_adjust;
+	process->oom_adjust_least = from->oom_adjust_least;
 	process->image = from->image;
 	process->umask = from->umask;
 	process->dumpable = from->dumpable;

@@ -48,6 +48,19 @@ static u64 page_error(u64 kind, u64 address, u64 access)
 	return 4 | (present ? 1 : 0) | (access & TK_ACCESS_WRITE ? 2 : 0) | (access & TK_ACCESS_EXECUTE ? 16 : 0);
 }
 
+#define MEMORY_WAIT_NANOS 10000000ull
+
+/* Memory is gone: a process ends for it, perhaps this one, and the access is tried again. False: there is none to end. */
+static bool memory_awaited(const struct shim_thread *t)
+{
+	static volatile u32 never_woken;
+	long chosen = proc_oom_kill();
+
+	if (chosen >= 0 && chosen != t->process->pid)
+		(void)tk_wait(&never_woken, 0, clock_monotonic() + MEMORY_WAIT_NANOS, 0, ~0u);
+	return chosen >= 0;
+}
+
 void exception_signal(struct shim_thread *t, const struct tk_request *request)
 {
 	u64 kind = request->args[0];
@@ -56,6 +69,8 @@ void exception_signal(struct shim_thread *t, const struct tk_request *request)
 
 	if (shim_init_enter(t))
 		return; /* the first thread has no program yet */
+	if (kind == TK_EXCEPTION_MEMORY && memory_awaited(t))
+		return;
 	t->fault.trap = rule->trap;
 	t->fault.error = rule->trap == 14 ? page_error(kind, request->args[1], request->args[2]) :
 		rule->trap == 13 ? request->args[2] : 0;
