@@ -43,10 +43,10 @@ static void stop_wait(struct shim_thread *t, u32 value)
 static void frame_fail(u32 signal)
 {
 	struct proc_siginfo info = { .signal = SIGSEGV, .code = PROC_SI_KERNEL };
-	struct proc_action none = { .handler = PROC_HANDLER_DEFAULT }, old;
+	u64 handler, restorer, mask;
 
 	if (signal == SIGSEGV)
-		(void)!proc_signal_action(SIGSEGV, 1, &none, &old);
+		(void)!proc_signal_action(SIGSEGV, 1, PROC_HANDLER_DEFAULT, 0, 0, 0, &handler, &restorer, &mask);
 	(void)!proc_signal_force(&info);
 }
 
@@ -72,7 +72,7 @@ static void mask_restore(struct shim_thread *t)
 
 long signals_deliver(struct shim_thread *t, long result, bool in_call)
 {
-	struct proc_delivery delivery;
+	const struct proc_delivery *delivery = &shim_shared(t)->delivery;
 	struct tk_regs regs;
 	bool changed = false;
 
@@ -83,25 +83,27 @@ long signals_deliver(struct shim_thread *t, long result, bool in_call)
 	if (in_call && regs.orig_rax == ~0ull)
 		in_call = false; /* sigreturn: what it restored stands */
 	for (;;) {
-		if (proc_signal_take(&delivery) < 0)
+		long verdict = proc_signal_take();
+
+		if (verdict < 0)
 			shim_thread_end(t, SIGKILL);
-		if (delivery.verdict == PROC_VERDICT_EXIT)
-			shim_thread_end(t, delivery.status);
-		if (delivery.verdict == PROC_VERDICT_STOP) {
-			stop_wait(t, delivery.stop_value);
+		if (verdict == PROC_VERDICT_EXIT)
+			shim_thread_end(t, delivery->status);
+		if (verdict == PROC_VERDICT_STOP) {
+			stop_wait(t, delivery->stop_value);
 			continue;
 		}
-		if (delivery.verdict == PROC_VERDICT_NONE) {
+		if (verdict == PROC_VERDICT_NONE) {
 			if (!t->saved_mask_valid)
 				break;
 			mask_restore(t); /* it may let another signal through */
 			continue;
 		}
 		if (in_call)
-			call_finish(&regs, result, true, delivery.action.flags & PROC_SA_RESTART);
+			call_finish(&regs, result, true, delivery->action.flags & PROC_SA_RESTART);
 		in_call = false;
 		changed = true;
-		handler_run(t, &regs, &delivery);
+		handler_run(t, &regs, delivery);
 		if (!t->page->interrupt) /* proc has set the word anew: nothing is left for now */
 			break;
 	}

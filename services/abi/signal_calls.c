@@ -10,27 +10,23 @@ static long set_get(vaddr_t from, u64 size, u64 *set)
 
 long sys_rt_sigaction(struct shim_thread *t, const u64 *a)
 {
-	struct proc_action action = { 0 }, old;
-	long error;
+	struct linux_sigaction given = { 0 }, old;
+	long result;
 
 	(void)t;
 	if (a[3] != SIGSET_SIZE)
 		return -EINVAL;
 	if (a[1]) {
-		struct linux_sigaction given;
-
-		error = user_copy_in(&given, a[1], sizeof(given));
-		if (error < 0)
-			return error;
-		action = (struct proc_action){ given.handler, given.flags, given.restorer, given.mask };
+		result = user_copy_in(&given, a[1], sizeof(given));
+		if (result < 0)
+			return result;
 	}
-	error = proc_signal_action((u32)a[0], a[1] != 0, &action, &old);
-	if (error >= 0 && a[2]) {
-		struct linux_sigaction shown = { old.handler, old.flags, old.restorer, old.mask };
-
-		error = user_copy_out(a[2], &shown, sizeof(shown));
-	}
-	return error;
+	result = proc_signal_action((u32)a[0], a[1] != 0, given.handler, given.flags, given.restorer, given.mask, &old.handler, &old.restorer,
+				    &old.mask);
+	if (result < 0)
+		return result;
+	old.flags = (u64)result;
+	return a[2] ? user_copy_out(a[2], &old, sizeof(old)) : 0;
 }
 
 long sys_rt_sigprocmask(struct shim_thread *t, const u64 *a)

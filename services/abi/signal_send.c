@@ -3,28 +3,22 @@
 
 long sys_kill(struct shim_thread *t, const u64 *a)
 {
-	struct proc_siginfo info = { .signal = (i32)a[1], .code = PROC_SI_USER };
-
 	(void)t;
-	return proc_signal_send(PROC_TARGET_KILL, (i32)a[0], 0, &info);
+	return proc_signal_kill(PROC_TARGET_KILL, (i32)a[0], 0, (u32)a[1]);
 }
 
 long sys_tkill(struct shim_thread *t, const u64 *a)
 {
-	struct proc_siginfo info = { .signal = (i32)a[1], .code = PROC_SI_TKILL };
-
 	(void)t;
-	return proc_signal_send(PROC_TARGET_THREAD, (i32)a[0], -1, &info);
+	return proc_signal_kill(PROC_TARGET_THREAD, (i32)a[0], -1, (u32)a[1]);
 }
 
 long sys_tgkill(struct shim_thread *t, const u64 *a)
 {
-	struct proc_siginfo info = { .signal = (i32)a[2], .code = PROC_SI_TKILL };
-
 	(void)t;
 	if ((i32)a[0] <= 0 || (i32)a[1] <= 0)
 		return -EINVAL;
-	return proc_signal_send(PROC_TARGET_THREAD, (i32)a[1], (i32)a[0], &info);
+	return proc_signal_kill(PROC_TARGET_THREAD, (i32)a[1], (i32)a[0], (u32)a[2]);
 }
 
 /* siginfo of a sender: what lies behind the known part is not looked at, as Linux does for its own codes. */

@@ -126,6 +126,7 @@ struct proc_thread_shared {
 	volatile u32 event;
 	volatile u32 stopped; /* odd while its process is stopped */
 	volatile u32 parent;  /* process number of its parent, 0 none: getppid reads it */
+	struct proc_delivery delivery; /* what signal_take has found; stands until the thread asks again */
 };
 
 /* ---- Processes --------------------------------------------------------------------------------------------------------------- */

@@ -60,9 +60,11 @@ static void action_flush(struct proc_task *task, u32 signal)
 #define ACTION_FLAGS (PROC_SA_NOCLDSTOP | PROC_SA_NOCLDWAIT | PROC_SA_SIGINFO | PROC_SA_RESTORER | PROC_SA_ONSTACK | PROC_SA_RESTART | \
 		      PROC_SA_NODEFER | PROC_SA_RESETHAND | 0x00000800ull /* SA_EXPOSE_TAGBITS */)
 
-long proc_op_signal_action(const struct rt_request *rq, u32 signal, u32 set, const struct proc_action *action, struct proc_action *old)
+long proc_op_signal_action(const struct rt_request *rq, u32 signal, u32 set, u64 handler, u64 flags, u64 restorer, u64 mask, u64 *old_handler,
+			   u64 *old_restorer, u64 *old_mask)
 {
 	struct proc_task *task;
+	long result = -ESRCH;
 
 	if (!signal || signal > PROC_SIGNALS || (set && IS(signal, PROC_SIGNALS_UNBLOCKABLE)))
 		return -EINVAL;
@@ -71,16 +73,17 @@ long proc_op_signal_action(const struct rt_request *rq, u32 signal, u32 set, con
 	if (task) {
 		struct proc_action *now = proc_action_of(task->process, signal);
 
-		*old = *now;
+		*old_handler = now->handler;
+		*old_restorer = now->restorer;
+		*old_mask = now->mask;
+		result = (long)now->flags;
 		if (set) {
-			*now = *action;
-			now->flags &= ACTION_FLAGS;
-			now->mask &= ~PROC_SIGNALS_UNBLOCKABLE;
+			*now = (struct proc_action){ handler, flags & ACTION_FLAGS, restorer, mask & ~PROC_SIGNALS_UNBLOCKABLE };
 			action_flush(task, signal);
 		}
 	}
 	lock_release(&proc_lock);
-	return task ? 0 : -ESRCH;
+	return result;
 }
 
 /* Signals of the process that this thread blocks from now on may be another thread's. */
@@ -218,23 +221,26 @@ static void delivery_choose(struct proc_task *task, struct proc_delivery *delive
 	delivery->verdict = PROC_VERDICT_NONE;
 }
 
-long proc_op_signal_take(const struct rt_request *rq, struct proc_delivery *delivery)
+long proc_op_signal_take(const struct rt_request *rq)
 {
+	struct proc_delivery *delivery;
 	struct proc_task *task;
+	long result = -ESRCH;
 
-	memset(delivery, 0, sizeof(*delivery));
 	lock_acquire(&proc_lock);
 	task = proc_task_calling(rq);
 	if (task) {
+		delivery = &proc_thread_shared(task)->delivery;
 		task->wait_set = 0;
 		delivery_choose(task, delivery);
+		result = delivery->verdict;
 		delivery->old_mask = delivery->verdict == PROC_VERDICT_HANDLER ? delivery->old_mask : task->blocked;
 		if (delivery->verdict != PROC_VERDICT_STOP)
 			interrupt_set(task, 0, TK_INTERRUPT_STOP);
 		proc_signal_recompute(task);
 	}
 	lock_release(&proc_lock);
-	return task ? 0 : -ESRCH;
+	return result;
 }
 
 long proc_op_signal_wait(const struct rt_request *rq, u64 set, u32 wait, struct proc_siginfo *info)

@@ -10,6 +10,33 @@ void proc_pending_init(struct proc_pending *pending)
 	list_init(&pending->queue);
 }
 
+/* Entries come and go with each signal: a few are kept. Guarded by proc_lock. */
+#define SPARE_MAX 16u
+static struct list spare = LIST_INIT(spare);
+static u32 spare_count;
+
+static struct proc_queued *entry_make(void)
+{
+	struct proc_queued *entry;
+
+	if (!spare_count)
+		return heap_alloc(sizeof(*entry));
+	spare_count--;
+	entry = container_of(list_pop_front(&spare), struct proc_queued, link);
+	memset(entry, 0, sizeof(*entry));
+	return entry;
+}
+
+static void entry_free(struct proc_queued *entry)
+{
+	if (spare_count == SPARE_MAX) {
+		heap_free(entry);
+		return;
+	}
+	spare_count++;
+	list_push_front(&spare, &entry->link);
+}
+
 /* NULL: the limit of the sender's user is reached (unless override) or there is no memory. */
 struct proc_queued *proc_queued_create(struct proc_task *target, const struct proc_siginfo *info, bool override)
 {
@@ -19,7 +46,7 @@ struct proc_queued *proc_queued_create(struct proc_task *target, const struct pr
 
 	if (!override && user->pending >= limit)
 		return NULL;
-	entry = heap_alloc(sizeof(*entry));
+	entry = entry_make();
 	if (!entry)
 		return NULL;
 	list_init(&entry->link);
@@ -49,7 +76,7 @@ void proc_queued_free(struct proc_queued *entry)
 		return;
 	}
 	user_release(entry);
-	heap_free(entry);
+	entry_free(entry);
 }
 
 void proc_pending_flush(struct proc_pending *pending, u64 set)
@@ -134,6 +161,6 @@ bool proc_pending_take(struct proc_pending *pending, u64 set, struct proc_siginf
 		return true;
 	}
 	user_release(first);
-	heap_free(first);
+	entry_free(first);
 	return true;
 }

@@ -126,6 +126,13 @@ long proc_op_signal_send(const struct rt_request *rq, u32 target, i32 id, i32 gr
 	return result;
 }
 
+long proc_op_signal_kill(const struct rt_request *rq, u32 target, i32 id, i32 group, u32 signal)
+{
+	const struct proc_siginfo info = { .signal = (i32)signal, .code = target == PROC_TARGET_KILL ? PROC_SI_USER : PROC_SI_TKILL };
+
+	return target & PROC_TARGET_QUEUED ? -EINVAL : proc_op_signal_send(rq, target, id, group, &info);
+}
+
 /* As Linux's force_sig_info: what is blocked or ignored becomes the default action. */
 long proc_op_signal_force(const struct rt_request *rq, const struct proc_siginfo *given)
 {

@@ -221,6 +221,11 @@ void proc_thread_interrupt(struct proc_task *task, u32 bits)
 	/* Already told and not yet looked at: the thread can't be in a wait or in user mode without having been told. */
 	if ((task->thread->page->interrupt & bits) == bits)
 		return;
+	/* Who makes this call neither waits nor runs its program: it looks at the word before it does. */
+	if (bits == TK_INTERRUPT_SIGNAL && task->thread->id == rt_thread_id()) {
+		__atomic_fetch_or(&task->thread->page->interrupt, bits, __ATOMIC_RELAXED); /* for this thread alone */
+		return;
+	}
 	tk_thread_interrupt(task->thread->token, bits);
 }
 

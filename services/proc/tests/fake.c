@@ -261,7 +261,11 @@ void fake_exit(struct fake_task task, i32 status)
 
 u32 fake_take(struct fake_task task, struct proc_delivery *delivery)
 {
-	rt_assert(!proc_op_signal_take(AS(task), delivery));
+	long verdict = proc_op_signal_take(AS(task));
+
+	rt_assert(verdict >= 0);
+	*delivery = ((struct proc_thread_shared *)task.page->owner_data)->delivery;
+	rt_assert(delivery->verdict == verdict);
 	return delivery->verdict;
 }
 
@@ -282,9 +286,9 @@ long fake_kill(struct fake_task from, i32 id, i32 signal)
 
 void fake_handler(struct fake_task task, u32 signal, u64 handler, u64 flags)
 {
-	struct proc_action action = { .handler = handler, .flags = flags }, old;
+	u64 old_handler, old_restorer, old_mask;
 
-	rt_assert(!proc_op_signal_action(AS(task), signal, 1, &action, &old));
+	rt_assert(proc_op_signal_action(AS(task), signal, 1, handler, flags, 0, 0, &old_handler, &old_restorer, &old_mask) >= 0);
 }
 
 long fake_wait(struct fake_task task, i32 pid, u32 options, struct proc_wait_result *result)

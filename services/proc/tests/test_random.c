@@ -70,8 +70,7 @@ static void act_signal(u32 index)
 {
 	struct proc_siginfo info = { .signal = (i32)(1 + pick(40)), .code = PROC_SI_TKILL };
 	struct fake_task to = tasks[pick(count)];
-	struct proc_action action = { .handler = pick(3) == 2 ? 0x1000 : pick(2), .flags = unit_random(), .mask = unit_random() }, old;
-	u64 mask;
+	u64 mask, handler, restorer;
 
 	switch (pick(6)) {
 	case 0:
@@ -81,7 +80,8 @@ static void act_signal(u32 index)
 		(void)!proc_op_signal_send(AS(tasks[index]), PROC_TARGET_THREAD, to.tid, -1, &info);
 		break;
 	case 2:
-		(void)!proc_op_signal_action(AS(tasks[index]), (u32)info.signal, 1, &action, &old);
+		handler = pick(3) == 2 ? 0x1000 : pick(2);
+		(void)!proc_op_signal_action(AS(tasks[index]), (u32)info.signal, 1, handler, unit_random(), 0, unit_random(), &handler, &restorer, &mask);
 		break;
 	case 3:
 		(void)!proc_op_signal_mask(AS(tasks[index]), pick(3), unit_random() & unit_random(), &mask);

@@ -48,14 +48,17 @@ static void ignored_and_init_signals_do_nothing(void)
 static void handler_changes_mask_and_resets(void)
 {
 	struct fake_task task = fake_fork(init);
-	struct proc_action action = { .handler = 0x1000, .flags = PROC_SA_RESETHAND, .mask = PROC_SIGNAL_BIT(SIGUSR2) | PROC_SIGNAL_BIT(SIGKILL) };
-	struct proc_action old;
+	const u64 flags = PROC_SA_RESETHAND, masked = PROC_SIGNAL_BIT(SIGUSR2) | PROC_SIGNAL_BIT(SIGKILL);
+	u64 handler, restorer, old_mask;
 	struct proc_delivery delivery;
 	u64 mask;
 
-	CHECK(proc_op_signal_action(AS(task), SIGUSR1, 1, &action, &old) == 0);
-	CHECK(proc_op_signal_action(AS(task), SIGKILL, 1, &action, &old) == -EINVAL);
-	CHECK(proc_op_signal_action(AS(task), 65, 0, &action, &old) == -EINVAL);
+	CHECK(proc_op_signal_action(AS(task), SIGUSR1, 1, 0x1000, flags | 1ull << 40, 0x2000, masked, &handler, &restorer, &old_mask) == 0);
+	CHECK(handler == PROC_HANDLER_DEFAULT && restorer == 0 && old_mask == 0);
+	CHECK(proc_op_signal_action(AS(task), SIGUSR1, 0, 0, 0, 0, 0, &handler, &restorer, &old_mask) == (long)flags);
+	CHECK(handler == 0x1000 && restorer == 0x2000 && old_mask == PROC_SIGNAL_BIT(SIGUSR2));
+	CHECK(proc_op_signal_action(AS(task), SIGKILL, 1, 0x1000, 0, 0, 0, &handler, &restorer, &old_mask) == -EINVAL);
+	CHECK(proc_op_signal_action(AS(task), 65, 0, 0, 0, 0, 0, &handler, &restorer, &old_mask) == -EINVAL);
 	CHECK(fake_kill(init, task.pid, SIGUSR1) == 0);
 	CHECK(task.page->interrupt == TK_INTERRUPT_SIGNAL);
 	CHECK(fake_take(task, &delivery) == PROC_VERDICT_HANDLER);
@@ -63,7 +66,8 @@ static void handler_changes_mask_and_resets(void)
 	CHECK(delivery.info.sender.pid == 1 && delivery.info.code == PROC_SI_USER);
 	CHECK(proc_op_signal_mask(AS(task), PROC_MASK_SET, 0, &mask) == 0);
 	CHECK(mask == (PROC_SIGNAL_BIT(SIGUSR1) | PROC_SIGNAL_BIT(SIGUSR2)));
-	CHECK(proc_op_signal_action(AS(task), SIGUSR1, 0, &action, &old) == 0 && old.handler == PROC_HANDLER_DEFAULT);
+	CHECK(proc_op_signal_action(AS(task), SIGUSR1, 0, 0, 0, 0, 0, &handler, &restorer, &old_mask) == (long)flags);
+	CHECK(handler == PROC_HANDLER_DEFAULT);
 	CHECK(fake_take(task, &delivery) == PROC_VERDICT_NONE && !task.page->interrupt);
 	fake_exit(task, 0);
 	reap(task);

@@ -41,16 +41,18 @@ static void registers_take(const struct signal_registers *from, struct tk_regs *
 	regs->orig_rax = ~0ull;
 }
 
+#define VECTOR_OWN 2752 /* bytes of vector state that need no memory: all up to AVX-512 and protection keys */
+
 /* Writes the thread's vector state with Linux's notes in it. */
 static long vector_write(vaddr_t to)
 {
 	size_t size = rt_boot->vector_size;
+	u8 own[VECTOR_OWN + FRAME_MAGIC_SIZE], *state = size <= VECTOR_OWN ? own : heap_alloc(size + FRAME_MAGIC_SIZE);
 	struct vector_note note = {
 		.magic = FRAME_MAGIC_FIRST, .whole_size = (u32)(size + FRAME_MAGIC_SIZE), .features = rt_boot->vector_features,
 		.state_size = (u32)size,
 	};
 	const u32 last = FRAME_MAGIC_LAST;
-	u8 *state = heap_alloc(size + FRAME_MAGIC_SIZE);
 	long error;
 
 	if (!state)
@@ -61,7 +63,8 @@ static long vector_write(vaddr_t to)
 		memcpy(state + size, &last, sizeof(last));
 		error = user_copy_out(to, state, size + FRAME_MAGIC_SIZE);
 	}
-	heap_free(state);
+	if (state != own)
+		heap_free(state);
 	return error;
 }
 
@@ -80,39 +83,47 @@ static u32 vector_size_noted(const u8 *legacy, vaddr_t from)
 	return note.state_size;
 }
 
+/* Reads a state and makes it one that the processor takes: features that it has, nothing in what is reserved or was not given. */
+static long vector_read(u8 *state, vaddr_t from)
+{
+	u64 features = 3; /* x87 and SSE, in the legacy area */
+	long error = user_copy_in(state, from, VECTOR_LEGACY_SIZE);
+	u32 noted;
+
+	if (error < 0)
+		return error;
+	noted = vector_size_noted(state, from);
+	if (noted > VECTOR_LEGACY_SIZE) {
+		error = user_copy_in(state + VECTOR_LEGACY_SIZE, from + VECTOR_LEGACY_SIZE, noted - VECTOR_LEGACY_SIZE);
+		memcpy(&features, state + VECTOR_LEGACY_SIZE, sizeof(features));
+		features &= rt_boot->vector_features;
+	} else {
+		noted += VECTOR_HEADER_SIZE;
+	}
+	memset(state + VECTOR_LEGACY_SIZE, 0, VECTOR_HEADER_SIZE);
+	memcpy(state + VECTOR_LEGACY_SIZE, &features, sizeof(features));
+	memset(state + VECTOR_NOTE_OFFSET, 0, sizeof(struct vector_note));
+	memset(state + noted, 0, rt_boot->vector_size - noted);
+	return error;
+}
+
 static long vector_take(vaddr_t from)
 {
-	size_t size = rt_boot->vector_size;
-	u8 *state;
+	u8 own[VECTOR_OWN], *state;
 	long error;
-	u32 noted;
 
 	if (!from)
 		return tk_thread_vector_set(0, NULL, 0);
 	if (from % VECTOR_ALIGNMENT)
 		return -EFAULT;
-	state = heap_alloc(size);
+	state = rt_boot->vector_size <= VECTOR_OWN ? own : heap_alloc(rt_boot->vector_size);
 	if (!state)
 		return -ENOMEM;
-	error = user_copy_in(state, from, VECTOR_LEGACY_SIZE);
-	if (error >= 0) {
-		noted = vector_size_noted(state, from);
-		if (noted > VECTOR_LEGACY_SIZE) {
-			u64 features;
-
-			error = user_copy_in(state + VECTOR_LEGACY_SIZE, from + VECTOR_LEGACY_SIZE, noted - VECTOR_LEGACY_SIZE);
-			memcpy(&features, state + VECTOR_LEGACY_SIZE, sizeof(features));
-			features &= rt_boot->vector_features;
-			memset(state + VECTOR_LEGACY_SIZE, 0, VECTOR_HEADER_SIZE);
-			memcpy(state + VECTOR_LEGACY_SIZE, &features, sizeof(features));
-		} else {
-			state[VECTOR_LEGACY_SIZE] = 3; /* x87 and SSE are in it */
-		}
-		memset(state + VECTOR_NOTE_OFFSET, 0, sizeof(struct vector_note));
-	}
+	error = vector_read(state, from);
 	if (error >= 0)
-		error = tk_thread_vector_set(0, state, size);
-	heap_free(state);
+		error = tk_thread_vector_set(0, state, rt_boot->vector_size);
+	if (state != own)
+		heap_free(state);
 	return error < 0 ? error : 0;
 }
 
@@ -138,9 +149,10 @@ static void context_fill(const struct shim_thread *t, const struct tk_regs *regs
 {
 	context->flags = CONTEXT_VECTOR | CONTEXT_STACK_SEGMENT | CONTEXT_STRICT_STACK;
 	context->link = 0;
-	context->stack.base = t->altstack.base;
-	context->stack.size = t->altstack.size;
-	context->stack.flags = (i32)(t->altstack.size ? (shim_on_altstack(t, regs->rsp) ? SS_ONSTACK : 0) | t->altstack.flags : SS_DISABLE);
+	context->stack = (struct linux_stack){
+		.base = t->altstack.base, .size = t->altstack.size,
+		.flags = (i32)(t->altstack.size ? (shim_on_altstack(t, regs->rsp) ? SS_ONSTACK : 0) | t->altstack.flags : SS_DISABLE),
+	};
 	registers_show(t, regs, &context->registers);
 }
 
@@ -158,19 +170,19 @@ static void handler_enter(struct tk_regs *regs, const struct proc_delivery *deli
 
 long shim_frame_make(struct shim_thread *t, struct tk_regs *regs, const struct proc_delivery *delivery, u64 mask)
 {
-	struct signal_frame frame;
+	struct signal_frame frame; /* every byte of it is written: it goes to the application */
 	vaddr_t vector, at = frame_place(t, regs, delivery->action.flags, &vector);
 	long error;
 
 	if (!at || !(delivery->action.flags & PROC_SA_RESTORER))
 		return -EFAULT;
-	memset(&frame, 0, sizeof(frame));
 	frame.return_address = delivery->action.restorer;
 	context_fill(t, regs, &frame.context);
 	frame.context.registers.vector = vector;
 	frame.context.registers.old_mask = mask;
 	frame.context.mask = mask;
 	memcpy(frame.info, &delivery->info, sizeof(delivery->info));
+	memset(frame.info + sizeof(delivery->info), 0, sizeof(frame.info) - sizeof(delivery->info));
 	error = vector_write(vector);
 	if (error >= 0)
 		error = user_copy_out(at, &frame, sizeof(frame));
