@@ -72,9 +72,20 @@ int memcmp(const void *a, const void *b, size_t n)
 	return 0;
 }
 
+/* A mark in the high bit of each byte that is zero, up to the first: above it there may be others. */
+static uint64_t word_zeroes(uint64_t word)
+{
+	return (word - 0x0101010101010101ull) & ~word & 0x8080808080808080ull;
+}
+
 void *memchr(const void *s, int c, size_t n)
 {
-	for (const unsigned char *p = s; n; n--, p++) {
+	const unsigned char *p = s;
+	uint64_t pattern = (unsigned char)c * 0x0101010101010101ull;
+
+	for (; n >= 8 && !word_zeroes(*(const word_t *)p ^ pattern); n -= 8)
+		p += 8;
+	for (; n; n--, p++) {
 		if (*p == (unsigned char)c)
 			return (void *)(uintptr_t)p;
 	}
@@ -94,6 +105,8 @@ size_t strnlen(const char *s, size_t n)
 {
 	size_t length = 0;
 
+	while (n - length >= 8 && !word_zeroes(*(const word_t *)(s + length)))
+		length += 8;
 	while (length < n && s[length])
 		length++;
 	return length;

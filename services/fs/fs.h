@@ -124,6 +124,7 @@ long fs_place_path(struct fs_place place, struct fs_place root, char *buffer, si
 struct fs_name {
 	volatile u32 references;    /* places, children, and one while linked */
 	u32 hash;
+	u64 first;                  /* the first eight bytes of text, zero behind its end; this and hash as of its last linking */
 	u16 length, room;           /* bytes of text; room in own_text with the NUL */
 	bool linked;                /* in its parent and in the hash table; fs_tree */
 	bool passing;               /* never linked: made by a lookup of procfs */
@@ -137,6 +138,26 @@ struct fs_name {
 };
 struct fs_name *fs_name_create(const char *text, u32 length, struct fs_name *parent, struct fs_inode *inode) must_check; /* takes the inode over, also on failure */
 struct fs_name *fs_name_find(struct fs_name *parent, const char *text, u32 length);
+/* A part of a path, as walks find it: its hash grows by words of eight bytes while its end is looked for. */
+struct fs_part { const char *text; u64 hash, first; u32 length; bool slash; /* follows */ };
+struct fs_name *fs_name_find_part(struct fs_name *parent, const struct fs_part *part);
+#define FS_HASH_FACTOR 0x9e3779b97f4a7c15ull
+/* Up to eight bytes of a text as a word, zero behind its end. */
+static inline u64 fs_word_load(const char *text, size_t left)
+{
+	u64 word = 0;
+
+	if (likely(left >= sizeof(word)))
+		__builtin_memcpy(&word, text, sizeof(word));
+	else
+		for (size_t i = 0; i < left; i++)
+			word |= (u64)(u8)text[i] << 8 * i;
+	return word;
+}
+static inline u64 fs_hash_add(u64 hash, u64 word)
+{
+	return (hash ^ word) * FS_HASH_FACTOR;
+}
 void fs_name_link(struct fs_name *name);             /* into its parent: a reference of its own */
 void fs_name_unlink(struct fs_name *name);           /* out of its parent, and that reference is dropped */
 long fs_name_move_prepare(struct fs_name *name, u32 length, char **room) must_check; /* memory for a longer text, or NULL */

@@ -5,30 +5,45 @@
 
 static struct fs_name **table;     /* fs_tree */
 static u32 table_size, table_used;
-static u32 table_seed;
+static u64 table_seed;
 
-static u32 name_hash(const struct fs_name *parent, const char *text, u32 length)
+/* The part that a text is, as a walk would have found it. */
+static struct fs_part text_part(const char *text, u32 length)
 {
-	u64 hash = (uintptr_t)parent ^ table_seed;
+	struct fs_part part = { .text = text, .length = length, .first = fs_word_load(text, length) };
 	u32 i;
 
-	for (i = 0; i < length; i++)
-		hash = (hash ^ (u8)text[i]) * 0x9e3779b97f4a7c15ull;
-	return (u32)(hash >> 32);
+	for (i = 0; i < length; i += sizeof(u64))
+		part.hash = fs_hash_add(part.hash, fs_word_load(text + i, length - i));
+	return part;
 }
 
-struct fs_name *fs_name_find(struct fs_name *parent, const char *text, u32 length)
+/* Only who knows the seed can make names that meet in one place of the table. */
+static u32 table_hash(const struct fs_name *parent, u64 hash)
+{
+	return (u32)(fs_hash_add(hash ^ table_seed, (uintptr_t)parent) >> 32);
+}
+
+struct fs_name *fs_name_find_part(struct fs_name *parent, const struct fs_part *part)
 {
 	struct fs_name *name;
 	u32 hash;
 
 	if (!table)
 		return NULL;
-	hash = name_hash(parent, text, length);
+	hash = table_hash(parent, part->hash);
 	for (name = table[hash & (table_size - 1)]; name; name = name->hash_next)
-		if (name->hash == hash && name->parent == parent && name->length == length && memcmp(name->text, text, length) == 0)
+		if (name->hash == hash && name->parent == parent && name->first == part->first && name->length == part->length &&
+		    (part->length <= sizeof(u64) || memcmp(name->text + sizeof(u64), part->text + sizeof(u64), part->length - sizeof(u64)) == 0))
 			return name;
 	return NULL;
+}
+
+struct fs_name *fs_name_find(struct fs_name *parent, const char *text, u32 length)
+{
+	struct fs_part part = text_part(text, length);
+
+	return fs_name_find_part(parent, &part);
 }
 
 /* Doubles the table; without memory it stays as it is, which is slower but right. */
@@ -55,7 +70,10 @@ static void table_grow(void)
 
 static void table_insert(struct fs_name *name)
 {
-	name->hash = name_hash(name->parent, name->text, name->length);
+	struct fs_part part = text_part(name->text, name->length);
+
+	name->first = part.first;
+	name->hash = table_hash(name->parent, part.hash);
 	name->hash_next = table[name->hash & (table_size - 1)];
 	table[name->hash & (table_size - 1)] = name;
 	if (++table_used > table_size)

@@ -6,8 +6,18 @@
 
 long fs_walk_begin(struct fs_walk *walk, const struct rt_request *rq, u64 client, u64 directory, u32 flags)
 {
-	memset(walk, 0, sizeof(*walk));
+	/* The rest is written by each run. */
 	walk->flags = flags;
+	walk->resolve = 0;
+	walk->as = NULL;
+	walk->base = NULL;
+	walk->stack = NULL;
+	walk->scratch = NULL;
+	walk->passing = walk->held = NULL;
+	walk->magic_count = 0;
+	walk->asked = false;
+	walk->unused = NULL;
+	walk->moved = (struct fs_place){ NULL, NULL };
 	walk->client = fs_client_get(rq, client);
 	if (!walk->client)
 		return -EBADF;
@@ -151,29 +161,53 @@ static long walk_link(struct fs_walk *walk, struct fs_name *link)
 	return walk_push(walk, text, (size_t)length);
 }
 
-/* Takes the next part off the path: false at its end. slash: something follows that makes this part a directory. */
-static bool walk_next(struct fs_walk *walk, const char **part, u32 *length, bool *slash)
-{
-	for (;;) {
-		const char *at = walk->now.rest, *end = at + walk->now.left, *start;
+#define BYTES(byte) (0x0101010101010101ull * (byte))
 
+/* The first bytes of a word before a slash, or before the end of what is left. */
+static u32 word_part(u64 word, size_t left)
+{
+	u64 other = word ^ BYTES('/'), found = (other - BYTES(1)) & ~other & BYTES(0x80); /* the lowest mark is the first slash */
+	u32 length = found ? (u32)__builtin_ctzll(found) / 8 : (u32)sizeof(word);
+
+	return length < left ? length : (u32)left;
+}
+
+/* Takes the next part off the path: false at its end. slash: something follows that makes this part a directory. */
+static bool walk_next(struct fs_walk *walk, struct fs_part *part)
+{
+	const char *at = walk->now.rest, *end = at + walk->now.left;
+	u32 taken;
+
+	for (;;) {
 		while (at < end && *at == '/')
 			at++;
-		if (at == end) {
-			if (!walk->depth)
-				return false;
-			walk->now = walk->stack[--walk->depth];
-			continue;
-		}
-		start = at;
-		while (at < end && *at != '/')
-			at++;
-		*part = start;
-		*length = (u32)(at - start);
-		*slash = at < end;
-		walk->now = (struct fs_segment){ at, (size_t)(end - at) };
-		return true;
+		if (at < end)
+			break;
+		if (!walk->depth)
+			return false;
+		walk->now = walk->stack[--walk->depth];
+		at = walk->now.rest;
+		end = at + walk->now.left;
 	}
+	part->text = at;
+	part->hash = 0;
+	part->first = 0;
+	do {
+		u64 word = fs_word_load(at, (size_t)(end - at));
+
+		taken = word_part(word, (size_t)(end - at));
+		if (taken < sizeof(word))
+			word &= (1ull << 8 * taken) - 1;
+		if (at == part->text)
+			part->first = word;
+		if (taken)
+			part->hash = fs_hash_add(part->hash, word);
+		at += taken;
+	} while (taken == sizeof(u64));
+	part->length = (u32)(at - part->text);
+	part->slash = at < end;
+	walk->now = (struct fs_segment){ at, (size_t)(end - at) };
+	return true;
 }
 
 /* True when nothing but slashes is left, of this segment and of all below; they may still ask for a directory. */
@@ -195,17 +229,17 @@ static bool walk_at_end(const struct fs_walk *walk, bool *slash)
 }
 
 /* Looks a name up in the directory where the walk stands. found: with a reference if it is passing, noted in walk->passing later. */
-static long walk_lookup(struct fs_walk *walk, const char *part, u32 length, struct fs_name **found)
+static long walk_lookup(struct fs_walk *walk, const struct fs_part *part, struct fs_name **found)
 {
 	struct fs_name *directory = walk->at.name;
 
 	*found = NULL;
-	if (length > FS_NAME_MAX)
+	if (part->length > FS_NAME_MAX)
 		return -ENAMETOOLONG;
-	*found = fs_name_find(directory, part, length);
+	*found = fs_name_find_part(directory, part);
 	if (*found || !directory->inode->ops->lookup)
 		return 0;
-	return directory->inode->ops->lookup(walk->client, directory, part, length, found);
+	return directory->inode->ops->lookup(walk->client, directory, part->text, part->length, found);
 }
 
 /* Goes to a child that was looked up, and on to what is mounted there. */
@@ -236,10 +270,10 @@ static enum fs_last part_kind(const char *part, u32 length)
 }
 
 /* One part of the path; end: it is the last one. Result 1: the walk is over. */
-static long walk_part(struct fs_walk *walk, const char *part, u32 length, bool end)
+static long walk_part(struct fs_walk *walk, const struct fs_part *part, bool end)
 {
 	bool as_written = end && (walk->flags & FS_WALK_PARENT), follow;
-	enum fs_last kind = part_kind(part, length);
+	enum fs_last kind = part_kind(part->text, part->length);
 	struct fs_name *child;
 	long result;
 
@@ -250,13 +284,13 @@ static long walk_part(struct fs_walk *walk, const char *part, u32 length, bool e
 		return result;
 	if (end) {
 		walk->parent = walk->at;
-		walk->last = part;
-		walk->last_length = length;
+		walk->last = part->text;
+		walk->last_length = part->length;
 		walk->last_kind = kind;
 	}
 	if (kind != FS_LAST_NAME)
 		return as_written || kind == FS_LAST_DOT ? 0 : walk_up(walk);
-	result = walk_lookup(walk, part, length, &child);
+	result = walk_lookup(walk, part, &child);
 	walk->asked = result <= -FS_DESCRIPTORS_WANTED;
 	if (result)
 		return result;
@@ -294,9 +328,8 @@ static void walk_start(struct fs_walk *walk)
 
 long fs_walk_run(struct fs_walk *walk)
 {
-	bool absolute = walk->path_size && walk->path[0] == '/', slash = false, end = false, over = false;
-	const char *part;
-	u32 length;
+	bool absolute = walk->path_size && walk->path[0] == '/', end = false, over = false;
+	struct fs_part part;
 	long result;
 
 	walk_start(walk);
@@ -311,12 +344,12 @@ long fs_walk_run(struct fs_walk *walk)
 	else
 		walk_to(walk, walk->start.mount, walk->start.name);
 	walk->parent = walk->at;
-	while (!over && walk_next(walk, &part, &length, &slash)) {
-		bool after = slash;
+	while (!over && walk_next(walk, &part)) {
+		bool after = part.slash;
 
 		end = walk_at_end(walk, &after);
 		walk->last_slash = end && after;
-		result = walk_part(walk, part, length, end);
+		result = walk_part(walk, &part, end);
 		if (result < 0)
 			return result;
 		over = result == 1;
@@ -355,8 +388,10 @@ void fs_walk_end(struct fs_walk *walk)
 	walk_drop(walk);
 	if (unlikely(walk->client->descriptors && !walk->asked))
 		fs_descriptors_forget(walk->client);   /* told for this walk alone */
-	heap_free(walk->stack);
-	heap_free(walk->scratch);
+	if (walk->stack)
+		heap_free(walk->stack);
+	if (walk->scratch)
+		heap_free(walk->scratch);
 	if (walk->base)
 		fs_file_put(walk->base);
 	fs_client_put(walk->client);

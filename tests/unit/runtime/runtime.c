@@ -95,6 +95,17 @@ long tk_copy_out(vaddr_t to, const void *from, size_t length)
 	return (long)done;
 }
 
+/* What a class does at once is all or nothing, and may fail where the core's copy step by step would not. */
+bool client_get(void *to, vaddr_t from, size_t length)
+{
+	return unit_random() % 8 && client_reach(from, length) == length && tk_copy_in(to, from, length) == (long)length;
+}
+
+bool client_put(vaddr_t to, const void *from, size_t length)
+{
+	return unit_random() % 8 && client_reach(to, length) == length && tk_copy_out(to, from, length) == (long)length;
+}
+
 long mem_fault_in(u64 address, u64 size, u32 access)
 {
 	CHECK(access == TK_ACCESS_READ || access == TK_ACCESS_WRITE);
