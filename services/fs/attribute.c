@@ -1,6 +1,7 @@
 /* Attributes of files by name or open file: stat, access, chmod, chown, utimes, links' texts, statfs. */
 #include "fs.h"
 #include <fs_server.h>
+#include <abi/include/abi_stat.h>
 
 #define NANOS_MAX INT64_MAX
 
@@ -40,6 +41,32 @@ long fs_op_stat_at(const struct rt_request *rq, const struct fs_at *at, const vo
 	fs_inode_stat(walk.at, walk.inode, result);
 	walk_done(&walk);
 	return 0;
+}
+
+static bool format_known(u32 format, u64 size)
+{
+	return format <= FS_STAT_LINUX_STATX && size == linux_stat_size(format);
+}
+
+long fs_op_stat_show(const struct rt_request *rq, u64 handle, vaddr_t to, u64 to_size, u32 format)
+{
+	struct fs_file *file = format_known(format, to_size) ? fs_file_get(rq, handle) : NULL;
+	struct fs_stat status;
+
+	if (!file)
+		return format_known(format, to_size) ? -EBADF : -EINVAL;
+	fs_inode_stat(file->place, file->inode, &status);
+	fs_file_put(file);
+	return linux_stat_tell(&status, format, to, user_copy_out);
+}
+
+long fs_op_stat_show_at(const struct rt_request *rq, const struct fs_at *at, const void *path, size_t path_size, vaddr_t to, u64 to_size)
+{
+	u32 format = at->mode;
+	struct fs_stat status;
+	long error = format_known(format, to_size) ? fs_op_stat_at(rq, at, path, path_size, &status) : -EINVAL;
+
+	return error ? error : linux_stat_tell(&status, format, to, user_copy_out);
 }
 
 /* Credentials of access(2): the real ids, and all capabilities that root has permitted. */

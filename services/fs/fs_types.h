@@ -86,6 +86,7 @@ struct fs_stat {
 	u32 block_size;
 	u32 attributes;             /* STATX_ATTR_*: 0x2000 mount root */
 };
+enum fs_stat_format { FS_STAT_LINUX, FS_STAT_LINUX_STATX }; /* abi/include/abi_stat.h */
 struct fs_statfs {
 	u64 type, block_size, blocks, blocks_free, blocks_available, files, files_free, id, name_max, fragment_size, flags;
 };
@@ -100,7 +101,7 @@ struct fs_open {
 struct fs_at {
 	u64 client, directory;
 	u32 flags;     /* enum fs_at_flags */
-	u32 mode;      /* access: 4 2 1; mkdir, mknod, chmod: mode bits (mknod: with the type) */
+	u32 mode;      /* access: 4 2 1; stat_show_at: enum fs_stat_format; mkdir, mknod, chmod: mode bits (mknod: with the type) */
 	u64 value;     /* mknod: device; truncate_at: size; chown: uid | gid << 32, ~0 in either half leaves it */
 };
 struct fs_pair { u64 client, from_directory, to_directory; u32 flags; u32 reserved; };

@@ -77,24 +77,14 @@ void fs_inode_stat(struct fs_place place, struct fs_inode *inode, struct fs_stat
 {
 	if (inode->ops->refresh)
 		inode->ops->refresh(inode);
-	memset(result, 0, sizeof(*result));
-	result->filesystem = inode->super->device;
-	result->mount = place.mount ? place.mount->id : 0;
-	result->attributes = place.mount && place.name == place.mount->root ? 0x2000 : 0;
-	result->block_size = PAGE_SIZE;
-	result->inode = inode->number;
-	result->device = inode->device;
 	lock_acquire(&inode->lock);
-	result->mode = inode->mode;
-	result->links = inode->links;
-	result->uid = inode->uid;
-	result->gid = inode->gid;
-	result->size = inode->size;
-	if (fs_inode_type(inode) == FS_IFREG && inode->ops->kind == FS_KIND_FILE)
-		result->blocks = inode->data.charged * (PAGE_SIZE / 512);
-	result->accessed = fs_time_of_nanos(inode->accessed);
-	result->modified = fs_time_of_nanos(inode->modified);
-	result->changed = fs_time_of_nanos(inode->changed);
-	result->created = fs_time_of_nanos(inode->created);
+	*result = (struct fs_stat){
+		.filesystem = inode->super->device, .inode = inode->number, .device = inode->device,
+		.mount = place.mount ? place.mount->id : 0, .attributes = place.mount && place.name == place.mount->root ? 0x2000 : 0,
+		.block_size = PAGE_SIZE, .mode = inode->mode, .links = inode->links, .uid = inode->uid, .gid = inode->gid, .size = inode->size,
+		.blocks = fs_inode_type(inode) == FS_IFREG && inode->ops->kind == FS_KIND_FILE ? inode->data.charged * (PAGE_SIZE / 512) : 0,
+		.accessed = fs_time_of_nanos(inode->accessed), .modified = fs_time_of_nanos(inode->modified),
+		.changed = fs_time_of_nanos(inode->changed), .created = fs_time_of_nanos(inode->created),
+	};
 	lock_release(&inode->lock);
 }
