@@ -212,7 +212,9 @@ static long call_positioned(struct shim_thread *t, const u64 *a, bool write)
 
 	if (result < 0)
 		return result;
-	result = range_transfer(t, use.file, a[1], a[2], (i64)a[3], write);
+	result = a[2] <= INT64_MAX && a[2] > INT64_MAX - a[3] ? -EINVAL : 0;
+	if (result >= 0 || !(write ? file_writable(use.file) : file_readable(use.file)) || !range_valid(a[1], a[2]))
+		result = range_transfer(t, use.file, a[1], a[2], (i64)a[3], write);
 	file_use_end(use);
 	return result;
 }
@@ -228,6 +230,8 @@ long sys_pwrite64(struct shim_thread *t, const u64 *a)
 }
 
 /* ---- Vectors ----------------------------------------------------------------------------------------------------------------- */
+
+#define VECTOR_WRITE (1ull << 32) /* beside flags of preadv2 and pwritev2 */
 
 static void vector_put(struct file_vector *vector)
 {
@@ -345,8 +349,29 @@ static long vector_transfer(struct shim_thread *t, struct shim_file *file, const
 	return vector_each(t, file, vector, write);
 }
 
-/* offset -1: at the position; anything else below 0 is the caller's error. */
-static long call_vector(struct shim_thread *t, const u64 *a, i64 offset, bool write)
+/* Of the flags, those that only hurry or persist mean nothing for files in memory; the others are not served. */
+#define RWF_SERVED (RWF_HIPRI | RWF_DSYNC | RWF_SYNC)
+
+/* In Linux's order: the vector itself, then what the file is good for, then what is asked of it. */
+static long vector_run(struct shim_thread *t, struct shim_file *file, const struct file_vector *vector, i64 offset, u64 mode)
+{
+	bool write = mode & VECTOR_WRITE;
+
+	if (write ? !file_writable(file) : !file_readable(file))
+		return -EBADF;
+	if (write ? !file->ops->write : !file->ops->read)
+		return -EINVAL;
+	if (!vector->total)
+		return 0;
+	if (offset > 0 && (u64)vector->total > INT64_MAX - (u64)offset)
+		return -EINVAL;
+	if (mode & ~(VECTOR_WRITE | RWF_SERVED))
+		return -EOPNOTSUPP;
+	return vector_transfer(t, file, vector, offset, write);
+}
+
+/* offset -1: at the position; anything else below 0 is the caller's error. mode: RWF flags and VECTOR_WRITE. */
+static long call_vector(struct shim_thread *t, const u64 *a, i64 offset, u64 mode)
 {
 	struct file_vector vector;
 	struct file_use use;
@@ -360,12 +385,9 @@ static long call_vector(struct shim_thread *t, const u64 *a, i64 offset, bool wr
 	}
 	if (result < 0)
 		return result;
-	if (write ? !file_writable(use.file) : !file_readable(use.file))
-		result = -EBADF;
-	if (result >= 0)
-		result = vector_get(&vector, a[1], a[2]);
+	result = vector_get(&vector, a[1], a[2]);
 	if (result >= 0) {
-		result = vector_transfer(t, use.file, &vector, offset, write);
+		result = vector_run(t, use.file, &vector, offset, mode);
 		vector_put(&vector);
 	}
 	file_use_end(use);
@@ -374,44 +396,38 @@ static long call_vector(struct shim_thread *t, const u64 *a, i64 offset, bool wr
 
 long sys_readv(struct shim_thread *t, const u64 *a)
 {
-	return call_vector(t, a, -1, false);
+	return call_vector(t, a, -1, 0);
 }
 
 long sys_writev(struct shim_thread *t, const u64 *a)
 {
-	return call_vector(t, a, -1, true);
+	return call_vector(t, a, -1, VECTOR_WRITE);
 }
 
 long sys_preadv(struct shim_thread *t, const u64 *a)
 {
-	return (i64)a[3] < 0 ? -EINVAL : call_vector(t, a, (i64)a[3], false);
+	return (i64)a[3] < 0 ? -EINVAL : call_vector(t, a, (i64)a[3], 0);
 }
 
 long sys_pwritev(struct shim_thread *t, const u64 *a)
 {
-	return (i64)a[3] < 0 ? -EINVAL : call_vector(t, a, (i64)a[3], true);
-}
-
-/* Of the flags, those that only hurry or persist mean nothing for files in memory; the others are not served. */
-static long flags_check(u64 offset, u32 flags)
-{
-	if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
-		return -EOPNOTSUPP;
-	return (i64)offset < -1 ? -EINVAL : 0;
+	return (i64)a[3] < 0 ? -EINVAL : call_vector(t, a, (i64)a[3], VECTOR_WRITE);
 }
 
 long sys_preadv2(struct shim_thread *t, const u64 *a)
 {
-	long result = flags_check(a[3], (u32)a[5]);
-
-	return result < 0 ? result : call_vector(t, a, (i64)a[3], false);
+	return (i64)a[3] < -1 ? -EINVAL : call_vector(t, a, (i64)a[3], (u32)a[5]);
 }
 
 long sys_pwritev2(struct shim_thread *t, const u64 *a)
 {
-	long result = flags_check(a[3], (u32)a[5]);
+	return (i64)a[3] < -1 ? -EINVAL : call_vector(t, a, (i64)a[3], (u32)a[5] | VECTOR_WRITE);
+}
 
-	return result < 0 ? result : call_vector(t, a, (i64)a[3], true);
+/* Linux's anonymous files keep a position of 0 that no call moves, but for those that are neither read nor polled by themselves. */
+static bool seek_does_nothing(const struct shim_file *file)
+{
+	return !file->ops->stat && (file->ops->read || file->ops->ready);
 }
 
 long sys_lseek(struct shim_thread *t, const u64 *a)
@@ -425,7 +441,7 @@ long sys_lseek(struct shim_thread *t, const u64 *a)
 	if (whence > SEEK_HOLE)
 		result = -EINVAL;
 	else
-		result = use.file->ops->seek ? use.file->ops->seek(t, use.file, (i64)a[1], whence) : -ESPIPE;
+		result = use.file->ops->seek ? use.file->ops->seek(t, use.file, (i64)a[1], whence) : seek_does_nothing(use.file) ? 0 : -ESPIPE;
 	file_use_end(use);
 	return result;
 }

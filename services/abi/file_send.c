@@ -72,7 +72,7 @@ static long offset_get(struct shim_file *file, vaddr_t from, u64 *offset)
 	*offset = (u64)file->offset;
 	if (from)
 		result = user_copy_in(offset, from, sizeof(*offset));
-	return result < 0 ? result : (i64)*offset < 0 ? -EINVAL : 0;
+	return result;
 }
 
 static long offset_set(struct shim_file *file, vaddr_t to, u64 offset)
@@ -85,14 +85,11 @@ static long offset_set(struct shim_file *file, vaddr_t to, u64 offset)
 	return 0;
 }
 
+/* Runs with the offsets in `send`, and tells where they ended. */
 static long send_run(struct shim_thread *t, struct send *send, vaddr_t in, vaddr_t out, u64 size)
 {
-	long result = offset_get(send->from, in, &send->in), told;
+	long result, told;
 
-	if (result >= 0)
-		result = offset_get(send->to, out, &send->out);
-	if (result < 0)
-		return result;
 	send->page = heap_alloc(PAGE_SIZE);
 	if (!send->page)
 		return -ENOMEM;
@@ -114,51 +111,75 @@ static void send_put(struct send *send)
 		file_put(send->to);
 }
 
+/* In Linux's order: what is read, then what is written, then whether the two fit. */
+static long sendfile_check(const struct send *send, bool at_offset, u64 size)
+{
+	if (!send->from || !file_readable(send->from))
+		return -EBADF;
+	if (at_offset && !send->from->ops->seek)
+		return -ESPIPE;
+	if ((i64)size < 0 || (i64)send->in < 0 || size > INT64_MAX - send->in)
+		return -EINVAL;
+	if (!send->to || !file_writable(send->to))
+		return -EBADF;
+	if (send->from->ops != &file_data_ops || (send->to->flags & O_APPEND))
+		return -EINVAL;
+	/* Terminals and the like: programs fall back to read and write. */
+	return send->to->ops != &file_data_ops && send->to->ops != &file_stream_ops ? -EINVAL : 0;
+}
+
 long sys_sendfile(struct shim_thread *t, const u64 *a)
 {
 	struct send send = { .to = file_get(t, (i32)a[0]), .from = file_get(t, (i32)a[1]) };
-	long result;
+	long result = a[2] ? user_copy_in(&send.in, a[2], sizeof(send.in)) : 0;
 
-	if (!send.to || !send.from || !file_readable(send.from) || !file_writable(send.to))
-		result = -EBADF;
-	else if (send.from->ops != &file_data_ops || (send.to->flags & O_APPEND))
-		result = -EINVAL;
-	else if (send.to->ops != &file_data_ops && send.to->ops != &file_stream_ops)
-		result = -EINVAL; /* terminals and the like: programs fall back to read and write */
-	else
+	if (result >= 0 && !a[2] && send.from)
+		send.in = (u64)send.from->offset;
+	if (result >= 0)
+		result = sendfile_check(&send, a[2] != 0, a[3]);
+	if (result >= 0) {
+		send.out = (u64)send.to->offset;
 		result = send_run(t, &send, a[2], 0, a[3]);
+	}
 	send_put(&send);
 	return result;
+}
+
+/* What copy_file_range asks of its files, in Linux's order; cuts the size at the end of the file that is read. */
+static long copy_check(struct shim_thread *t, const struct send *send, u64 *size)
+{
+	long source = regular_check(t, send->from), target = regular_check(t, send->to);
+	struct fs_stat from, to;
+
+	if (source < 0 || target < 0)
+		return source == -EISDIR || target == -EISDIR ? -EISDIR : -EINVAL;
+	if (!file_readable(send->from) || !file_writable(send->to) || (send->to->flags & O_APPEND))
+		return -EBADF;
+	if (file_stat_get(t, send->from, &from) < 0 || file_stat_get(t, send->to, &to) < 0)
+		return -EIO;
+	if (from.filesystem != to.filesystem)
+		return -EXDEV;
+	if (send->in + *size < send->in || send->out + *size < send->out)
+		return -EOVERFLOW;
+	if (*size > (send->in < from.size ? from.size - send->in : 0))
+		*size = send->in < from.size ? from.size - send->in : 0;
+	/* One file twice: the ranges must not meet. */
+	if (from.inode == to.inode && send->in < send->out + *size && send->out < send->in + *size)
+		return -EINVAL;
+	return (i64)send->in < 0 || (i64)send->out < 0 ? -EINVAL : 0;
 }
 
 long sys_copy_file_range(struct shim_thread *t, const u64 *a)
 {
 	struct send send = { .from = file_get(t, (i32)a[0]), .to = file_get(t, (i32)a[2]) };
-	u64 in, out, size = a[4];
-	long result;
+	u64 size = a[4];
+	long result = !send.to || !send.from ? -EBADF : offset_get(send.from, a[1], &send.in);
 
-	if (a[5])
-		result = -EINVAL;
-	else if (!send.to || !send.from)
-		result = -EBADF;
-	else if (regular_check(t, send.from) < 0 || regular_check(t, send.to) < 0)
-		result = regular_check(t, send.from) == -EISDIR || regular_check(t, send.to) == -EISDIR ? -EISDIR : -EINVAL;
-	else if (!file_readable(send.from) || !file_writable(send.to) || (send.to->flags & O_APPEND))
-		result = -EBADF;
-	else
-		result = offset_get(send.from, a[1], &in);
 	if (result >= 0)
-		result = offset_get(send.to, a[3], &out);
-	/* One file twice: the ranges must not meet. */
-	if (result >= 0) {
-		struct fs_stat from, to;
-
-		if (file_stat_get(t, send.from, &from) < 0 || file_stat_get(t, send.to, &to) < 0)
-			result = -EIO;
-		else if (from.inode == to.inode && from.filesystem == to.filesystem && in < out + size && out < in + size)
-			result = -EINVAL;
-	}
+		result = offset_get(send.to, a[3], &send.out);
 	if (result >= 0)
+		result = (u32)a[5] ? -EINVAL : copy_check(t, &send, &size);
+	if (result >= 0 && size)
 		result = send_run(t, &send, a[1], a[3], size);
 	send_put(&send);
 	return result;

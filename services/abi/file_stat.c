@@ -120,11 +120,25 @@ long sys_statfs(struct shim_thread *t, const u64 *a)
 	return result;
 }
 
+/* Linux's file system of anonymous inodes. */
+static long statfs_anonymous(struct shim_thread *t, i32 fd, vaddr_t to)
+{
+	struct linux_statfs status = { .f_type = 0x09041934, .f_bsize = PAGE_SIZE, .f_namelen = 255, .f_frsize = PAGE_SIZE, .f_flags = 0x20 };
+	struct shim_file *file = file_get(t, fd);
+	bool anonymous = file && !file->ops->stat;
+
+	if (file)
+		file_put(file);
+	return anonymous ? user_copy_out(to, &status, sizeof(status)) : -EBADF;
+}
+
 long sys_fstatfs(struct shim_thread *t, const u64 *a)
 {
 	struct file_target target;
 	long result = file_target_open(t, &target, (i32)a[0]);
 
+	if (result == -EBADF)
+		return statfs_anonymous(t, (i32)a[0], a[1]);
 	if (result < 0)
 		return result;
 	target.at.flags = FS_AT_EMPTY_PATH; /* O_PATH files too */

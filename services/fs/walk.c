@@ -335,7 +335,8 @@ long fs_walk_run(struct fs_walk *walk)
 	walk_start(walk);
 	if (absolute && (walk->resolve & FS_RESOLVE_BENEATH))
 		return -EXDEV;
-	if (!absolute && !walk->start.name) {   /* a pipe as directory: good for the empty path alone */
+	/* A pipe as directory: good for the empty path alone. An absolute path needs it as its root, if it is one. */
+	if (!(absolute ? walk->root.name : walk->start.name)) {
 		walk->inode = walk->base->inode;
 		return walk->path_size || (walk->flags & FS_WALK_DIRECTORY) ? -ENOTDIR : 0;
 	}

@@ -2,8 +2,14 @@
 #include "check.h"
 
 #include <grp.h>
+#include <linux/openat2.h>
 #include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/sendfile.h>
 #include <sys/timex.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
 
 static void queued_signals(void)
 {
@@ -45,4 +51,74 @@ static void nothing_to_restart(void)
 	CHECK_ERR(syscall(SYS_restart_syscall), EINTR);
 }
 
-TESTS(TEST(queued_signals), TEST(groups_that_are_none), TEST(clocks_that_are_not_adjusted), TEST(nothing_to_restart))
+static long openat2_in_root(int directory, const char *path)
+{
+	struct open_how how = { .flags = O_RDONLY, .resolve = RESOLVE_IN_ROOT };
+
+	return syscall(SYS_openat2, directory, path, &how, sizeof(how));
+}
+
+static void a_pipe_is_no_root(void)
+{
+	int pipes[2], memory = memfd_create("root", 0);
+
+	REQUIRE_OK(pipe(pipes));
+	CHECK_ERR(openat2_in_root(pipes[0], "/a"), ENOTDIR);
+	CHECK_ERR(openat2_in_root(pipes[0], "a"), ENOTDIR);
+	CHECK_ERR(openat2_in_root(memory, "/a"), ENOTDIR);
+	CHECK_ERR(openat2_in_root(memory, "/"), ENOTDIR);
+}
+
+static void vectors(void)
+{
+	struct iovec none = { NULL, 0 }, some = { "abc", 3 };
+	int event = eventfd(0, EFD_NONBLOCK), set = epoll_create1(0), pipes[2], file;
+
+	scratch_enter();
+	file = file_make("a", "text", 0);
+	REQUIRE_OK(pipe(pipes));
+	CHECK_ERR(readv(set, &none, 1), EINVAL);
+	CHECK_ERR(readv(pipes[1], bad_pointers[4], 1), EFAULT);
+	CHECK_ERR(readv(pipes[1], &none, 1), EBADF);
+	CHECK_ERR(syscall(SYS_preadv2, event, &none, 1, 0, 0, 0x100), ESPIPE);
+	CHECK_EQ(syscall(SYS_pwritev2, file, &none, 1, 0, 0, 0x100), 0);
+	CHECK_ERR(syscall(SYS_pwritev2, file, &some, 1, 0, 0, 0x100), EOPNOTSUPP);
+	CHECK_ERR(pwrite(file, "x", 1, INT64_MAX), EINVAL);
+	CHECK_ERR(pread(file, &file, 1, INT64_MAX), EINVAL);
+}
+
+static void files_without_a_place(void)
+{
+	int event = eventfd(0, 0), set = epoll_create1(0), process = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	struct statfs status;
+
+	CHECK_EQ(lseek(event, 5, SEEK_SET), 0);
+	CHECK_EQ(lseek(set, 5, SEEK_END), 0);
+	CHECK_ERR(lseek(event, 0, 5), EINVAL);
+	CHECK_ERR(lseek(process, 0, SEEK_SET), ESPIPE);
+	CHECK_OK(fstatfs(event, &status));
+	CHECK_EQ(status.f_type, 0x09041934);
+	CHECK_ERR(fstatfs(event, bad_pointers[4]), EFAULT);
+}
+
+static void copies_between_files(void)
+{
+	int file, other, memory = memfd_create("copy", 0), set = epoll_create1(0);
+	loff_t in = 2, out = INT64_MAX - 1;
+
+	scratch_enter();
+	file = file_make("a", "0123456789", 0);
+	other = file_make("b", "", 0);
+	CHECK_ERR(copy_file_range(file, &in, memory, NULL, 4, 0), EXDEV);
+	CHECK_ERR(copy_file_range(file, bad_pointers[4], other, NULL, 4, 9), EFAULT);
+	CHECK_ERR(copy_file_range(file, &in, other, &out, SIZE_MAX - 1, 0), EOVERFLOW);
+	/* The ranges meet only behind the end of the file. */
+	in = 8;
+	out = 10;
+	CHECK_EQ(copy_file_range(file, &in, file, &out, 100, 0), 2);
+	CHECK_ERR(sendfile(other, set, &in, 4), ESPIPE);
+	CHECK_ERR(sendfile(set, file, bad_pointers[4], 4), EFAULT);
+}
+
+TESTS(TEST(a_pipe_is_no_root), TEST(vectors), TEST(files_without_a_place), TEST(copies_between_files),
+      TEST(queued_signals), TEST(groups_that_are_none), TEST(clocks_that_are_not_adjusted), TEST(nothing_to_restart))

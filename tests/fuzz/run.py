@@ -33,7 +33,7 @@ LIMIT = 900
 CI = (Configuration("general", 1), Configuration("tee", 2), Configuration("fast", 2), Configuration("general", 1, False))
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
-GATES_CI = (Configuration("fuzz", 1), Configuration("fuzz-tee", 1))
+GATES_CI = (Configuration("fuzz", 2), Configuration("fuzz-tee", 1))
 GATES_EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("fuzz", True), ("fuzz", False), ("fuzz-tee", True)) for smp in (1, 2, 4))
 TIERS = {"ci": (CI, 40), "long": (EVERYWHERE, 100)}   # configurations and rounds
 

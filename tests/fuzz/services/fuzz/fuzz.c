@@ -7,10 +7,12 @@
 #include <runtime_unit.h>
 #include "fuzz.h"
 #include "grammar.h"
+#include <proc_client.h>
 
 #define CALLS_DEFAULT 20000u
 #define THREADS 3u
 #define OPS_MAX 512u
+#define START_NANOS 20000000000ull
 #define OTHER_ODDS 6u /* one call in so many goes to another interface, whose handles are arguments of this one */
 
 static u64 seed;
@@ -148,10 +150,21 @@ static void coverage_say(void)
 	}
 }
 
+/* Until the first process runs its program: a tree without it would say nothing about the services. */
+static void first_process_await(void)
+{
+	struct proc_info info;
+	nanos_t limit = clock_monotonic() + START_NANOS;
+
+	while ((proc_info(1, 1, &info) < 0 || !info.exe) && clock_monotonic() < limit)
+		tk_yield();
+}
+
 void fuzz_main(u32 index)
 {
 	if (index == 0) {
 		options_read();
+		first_process_await();
 		log_line("=== RUN fuzz");
 		__atomic_store_n(&threads_done, 1, __ATOMIC_RELEASE); /* release: the options are read */
 	}
