@@ -128,7 +128,7 @@ static long word_prepare(struct thread *t, vaddr_t word, u32 flags)
 
 	if (word_load(t, word, flags, &value) == 0)
 		return 0;
-	if (vspace_fault(t->vspace, word, TK_ACCESS_READ) != FAULT_SERVED)
+	if (!(flags & TK_WAIT_CLIENT) || vspace_fault(t->vspace, word, TK_ACCESS_READ) != FAULT_SERVED)
 		return -EFAULT;
 	return word_load(t, word, flags, &value);
 }

@@ -325,6 +325,38 @@ static bool bases(void)
 	return detail_of == 0;
 }
 
+/* Of the unit's own memory where nothing is mapped: behind its heap, and everything that is not its own. */
+static bool word_try(vaddr_t address)
+{
+	static const u32 flags[] = { 0, TK_WAIT_KILLABLE, TK_WAIT_LOCK, TK_WAIT_NEVER_INTERRUPTED, TK_WAIT_CLIENT, TK_WAIT_CLIENT | TK_WAIT_SHARED };
+	const volatile u32 *word = (const volatile u32 *)address;
+
+	detail_of = address;
+	for (u32 i = 0; i < countof(flags); i++) {
+		const struct tk_requeue from = { word, (const volatile u32 *)buffer, 0, 1, 1, flags[i] | TK_REQUEUE_COMPARE };
+		const struct tk_requeue to = { (const volatile u32 *)buffer, word, 1, 1, 1, flags[i] | TK_REQUEUE_COMPARE };
+
+		if (!REFUSED(tk_wait(word, 0, 0, flags[i], ~0u)) || !REFUSED(tk_requeue(&from)) || !REFUSED(tk_requeue(&to)) ||
+		    tk_wake(word, 1, flags[i], ~0u) > 0)
+			return false;
+	}
+	return true;
+}
+
+static bool words(void)
+{
+	const u64 holes[] = { 0, 4, 0x1000, rt_boot->heap + rt_boot->heap_limit * PAGE_SIZE - PAGE_SIZE, rt_boot->heap - PAGE_SIZE,
+		rt_boot->window + 64 * PAGE_SIZE, rt_boot->clock + PAGE_SIZE };
+
+	for (u32 i = 0; i < countof(holes); i++)
+		if (!word_try(holes[i]))
+			return false;
+	for (u32 i = 0; i < hostile_count; i++)
+		if (!word_try(hostile_addresses[i]) || !word_try(hostile_addresses[i] & ~3ull))
+			return false;
+	return true;
+}
+
 static bool devices(void) { return devices_closed(&detail_of); }
 
 static bool log_lines(void)
