@@ -85,6 +85,7 @@ static long call_object_write(struct thread *t, const u64 *a)
 static long call_grant(struct thread *t, const u64 *a) { return token_grant(t->domain->id, a[0], (u32)a[1], (u32)a[2]); }
 static long call_revoke(struct thread *t, const u64 *a) { return token_revoke(t->domain->id, a[0], (u32)a[1]); }
 static long call_frames_give(struct thread *t, const u64 *a) { return frames_give(t->domain->id, (frame_t)a[0], (u32)a[1], (u32)a[2]); }
+static long call_frames_reclaim(struct thread *t, const u64 *a) { return frames_reclaim(t->domain->id, (u32)a[0], (frame_t)a[1]); }
 static long call_reserve_fill(struct thread *t, const u64 *a) { return reserve_fill(t->domain->id, a[0], (u32)a[1]); }
 static long call_memory_online(struct thread *t, const u64 *a) { return memory_online(t->domain->id, (u32)a[0]); }
 static long call_heap_map(struct thread *t, const u64 *a) { return heap_map(t->domain->id, (u32)a[0], a[1], a[2], (u32)a[3]); }
@@ -251,6 +252,7 @@ static const call_handler handlers[TK_CALL_COUNT] = {
 	[TK_THREAD_VECTOR_SET] = call_vector_set, [TK_YIELD] = call_yield, [TK_PORT_READ] = irq_port_read, [TK_PORT_WRITE] = irq_port_write,
 	[TK_IRQ_BIND] = irq_bind, [TK_IRQ_ACK] = irq_acknowledge, [TK_DOMAIN_RESTART] = call_domain_restart, [TK_LOG] = call_log,
 	[TK_POWER] = call_power, [TK_DOMAIN_END] = call_domain_end, [TK_OBJECT_RENEW] = call_object_renew,
+	[TK_FRAMES_RECLAIM] = call_frames_reclaim,
 };
 
 /* From entry code: the result; when the thread parked, cpu.reschedule is set and the result comes with its wake. */

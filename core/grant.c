@@ -85,6 +85,22 @@ long frames_give(u32 caller, frame_t first, u32 count, u32 domain)
 	return 0;
 }
 
+/* What runs of the unit only unwinds, and it starts again when mem's caller has seen to it: so its frames go as if it gave them. */
+long frames_reclaim(u32 caller, u32 domain, frame_t frame)
+{
+	struct domain *d = &domains[domain_valid(domain) ? domain : 0];
+	vaddr_t token = d->window + (u64)frame * PAGE_SIZE;
+
+	if (!(domains[caller].rights & TK_RIGHT_MEMORY))
+		return -EPERM;
+	if (d->id == 0 || domain == caller || frame >= frame_count)
+		return -EINVAL;
+	if (d->state != TK_DOMAIN_FAILED && d->state != TK_DOMAIN_STOPPED)
+		return -EBUSY;
+	long error = frame_record(frame)->type == FRAME_OBJECT ? object_destroy(domain, token) : token_revoke(domain, token, TK_EVERYONE);
+	return error ? error : frames_give(domain, frame, 1, caller);
+}
+
 /* Makes the tables of a part of a heap; false when none can be had or a page is mapped already. */
 static bool heap_prepare(struct domain *d, vaddr_t address, u32 count)
 {

@@ -48,6 +48,7 @@ void object_adopt(frame_t exported, void *private_part, u32 type, u32 owner);
 long token_grant(u32 caller, vaddr_t token, u32 domain, u32 mode);
 long token_revoke(u32 caller, vaddr_t token, u32 domain);
 long frames_give(u32 caller, frame_t first, u32 count, u32 domain);
+long frames_reclaim(u32 caller, u32 domain, frame_t frame);
 /* Takes a pinned frame from every holder but its owner. */
 void token_revoke_all(frame_t frame, u32 owner);
 /* tk_heap_map: frames is the caller's address. */

@@ -287,6 +287,11 @@ void mem_frames_put(frame_t first, u32 order)
 	lock_release(&frames_lock);
 }
 
+frame_t mem_frames_end(void)
+{
+	return (frame_t)(section_count * section_frames);
+}
+
 u64 mem_frames_available(void)
 {
 	return free_frames + offline_frames;

@@ -38,6 +38,7 @@ void mem_frames_init(void);
 frame_t mem_frames_take(u32 order, u8 state) must_check;    /* content undefined; FRAME_NONE when there are none */
 frame_t mem_frame_take_zeroed(u8 state) must_check;
 void mem_frames_put(frame_t first, u32 order);
+frame_t mem_frames_end(void);                               /* none of mem's is above */
 u8 mem_frame_state(frame_t frame);                          /* MEM_FRAME_ABSENT for any number that is not mem's */
 void mem_frame_state_set(frame_t frame, u8 state);
 bool mem_frame_state_change(frame_t frame, u8 from, u8 to) must_check; /* atomically; false: it was not `from` */

@@ -3,33 +3,62 @@
 #include <mem_server.h>
 
 #define HEAP_FRAMES_AT_ONCE 64u
+#define UNIT_SHARE 4u /* a unit gets at most this part of all memory, heap and frames together */
+
+static volatile u64 unit_frames[TK_DOMAINS_MAX]; /* that each unit has; of mem's own unit they are not counted */
 
 static u8 unit_state(u32 domain)
 {
 	return domain == rt_boot->domain ? (u8)MEM_FRAME_OWN : (u8)MEM_FRAME_UNIT;
 }
 
+/* Counts frames for a unit; false: it would have more than its share. */
+static bool unit_frames_add(u32 domain, u32 count)
+{
+	if (domain == rt_boot->domain)
+		return true;
+	if (domain >= TK_DOMAINS_MAX)
+		return false;
+	/* Relaxed: a number by itself. */
+	if (__atomic_add_fetch(&unit_frames[domain], count, __ATOMIC_RELAXED) <= rt_boot->memory_frames / UNIT_SHARE)
+		return true;
+	__atomic_sub_fetch(&unit_frames[domain], count, __ATOMIC_RELAXED);
+	return false;
+}
+
+/* A unit may give back what another had and gave to it: then the other's count stays, and this one's does not wrap. */
+static void unit_frames_remove(u32 domain, u32 count)
+{
+	u64 now = domain < TK_DOMAINS_MAX ? unit_frames[domain] : 0;
+
+	/* Relaxed: as above. */
+	while (now && !__atomic_compare_exchange_n(&unit_frames[domain], &now, now > count ? now - count : 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
 /* Maps up to HEAP_FRAMES_AT_ONCE pages; how many, or an error. */
 static long heap_extend(u32 domain, u64 page, u32 pages)
 {
 	frame_t frames[HEAP_FRAMES_AT_ONCE];
-	u32 count = 0;
-	long result;
+	u32 wanted = pages < HEAP_FRAMES_AT_ONCE ? pages : HEAP_FRAMES_AT_ONCE, count = 0;
+	long result = -ENOMEM;
 
-	while (count < pages && count < HEAP_FRAMES_AT_ONCE) {
-		frame_t frame = mem_frame_take_zeroed(unit_state(domain));
-
-		if (!frame)
-			break;
-		frames[count++] = frame;
-	}
-	if (!count)
+	if (!unit_frames_add(domain, wanted))
 		return -ENOMEM;
-	result = tk_heap_map(domain, page, frames, count);
-	if (result == -ENOMEM && mem_reserve_refill() == 0)
+	while (count < wanted) {
+		frames[count] = mem_frame_take_zeroed(unit_state(domain));
+		if (!frames[count])
+			break;
+		count++;
+	}
+	unit_frames_remove(domain, wanted - count);
+	if (count)
+		result = tk_heap_map(domain, page, frames, count);
+	if (count && result == -ENOMEM && mem_reserve_refill() == 0)
 		result = tk_heap_map(domain, page, frames, count);
 	if (!mem_is_error(result))
 		return count;
+	unit_frames_remove(domain, count);
 	for (u32 i = 0; i < count; i++)
 		mem_frames_put(frames[i], 0);
 	return result == -ENOMEM ? -ENOMEM : -EINVAL;
@@ -66,9 +95,13 @@ long mem_op_frames_alloc(const struct rt_request *rq, u32 order, u64 *frame)
 
 	if (order > MEM_ORDER_MAX)
 		return -EINVAL;
-	first = mem_frames_take(order, state | MEM_ORDER_INNER);
-	if (!first)
+	if (!unit_frames_add(rq->caller, count))
 		return -ENOMEM;
+	first = mem_frames_take(order, state | MEM_ORDER_INNER);
+	if (!first) {
+		unit_frames_remove(rq->caller, count);
+		return -ENOMEM;
+	}
 	for (u32 i = 0; i < count; i++)
 		mem_frame_zero(first + i);
 	mem_frame_state_set(first, (u8)(state | order));
@@ -78,6 +111,7 @@ long mem_op_frames_alloc(const struct rt_request *rq, u32 order, u64 *frame)
 		if (result == -ENOMEM && mem_reserve_refill() == 0)
 			result = tk_frames_give(first, count, rq->caller);
 		if (mem_is_error(result)) {
+			unit_frames_remove(rq->caller, count);
 			mem_frames_put(first, order);
 			return -ENOMEM;
 		}
@@ -101,8 +135,35 @@ long mem_op_frames_free(const struct rt_request *rq, u64 frame, u32 order)
 		mem_frame_state_set(first, state);
 		return -EINVAL;
 	}
+	unit_frames_remove(rq->caller, 1u << order);
 	mem_frames_put(first, order);
 	return 0;
+}
+
+/* A frame of a unit, in whatever block it was given; the core says whose it is, and keeps those of heaps. */
+static bool frame_reclaim(u32 domain, frame_t frame)
+{
+	u8 state = mem_frame_state(frame);
+
+	if (state < MEM_FRAME_UNIT || state >= MEM_FRAME_FREE || mem_is_error(tk_frames_reclaim(domain, frame)))
+		return false;
+	mem_frame_state_set(frame, MEM_FRAME_OWN);
+	mem_frames_put(frame, 0);
+	return true;
+}
+
+/* Twice: an object ends at its first frame, and only then can the others be had. */
+long mem_op_unit_ended(const struct rt_request *rq, u32 domain)
+{
+	u64 taken = 0;
+
+	if (rq->caller != rt_boot->super_domain || domain == rt_boot->domain)
+		return -EPERM;
+	for (u32 round = 0; round < 2; round++)
+		for (frame_t frame = 1; frame < mem_frames_end(); frame++)
+			taken += frame_reclaim(domain, frame);
+	unit_frames_remove(domain, (u32)taken);
+	return (long)taken;
 }
 
 static volatile u64 frames_adopted; /* a statistic */

@@ -122,6 +122,11 @@ long tk_frames_give(frame_t first, u32 count, u32 domain)
 	return CALL(TK_FRAMES_GIVE, first, count, domain, 0, 0);
 }
 
+long tk_frames_reclaim(u32 domain, frame_t frame)
+{
+	return CALL(TK_FRAMES_RECLAIM, domain, frame, 0, 0, 0);
+}
+
 long tk_reserve_fill(const frame_t *frames, u32 count)
 {
 	return CALL(TK_RESERVE_FILL, frames, count, 0, 0, 0);

@@ -65,6 +65,7 @@ static void unit_give_up(struct watched *unit, const char *why)
 	unit->abandoned = true;
 	log_line("super: %s %s: it stays down", unit->page->name, why);
 	(void)tk_domain_end((vaddr_t)unit->page, TK_DOMAIN_STOPPED); /* one that refused to start is stopped already */
+	(void)!mem_unit_ended(unit->page->id);
 	unit_tell(unit);
 }
 
@@ -75,6 +76,7 @@ static void unit_restart(struct watched *unit, nanos_t now)
 
 	unit->seen = false;
 	unit->restarted[unit->restarts++ % RESTARTS_KEPT] = now;
+	(void)!mem_unit_ended(page->id); /* it knows nothing of what it had */
 	result = tk_domain_restart((vaddr_t)page);
 	if (page->state == TK_DOMAIN_FAILED) /* once more, while it started */
 		return;

@@ -52,6 +52,7 @@ enum tk_number {
 	TK_CLIENT_GET,
 	TK_DOMAIN_END,
 	TK_OBJECT_RENEW,
+	TK_FRAMES_RECLAIM,
 	TK_CALL_COUNT
 };
 
@@ -242,6 +243,9 @@ long tk_grant(vaddr_t token, u32 domain, u32 mode) must_check;
 long tk_revoke(vaddr_t token, u32 domain);
 /* Hands owned user frames (512 at most), mapped by no application, to another domain: they move from one window to the other. */
 long tk_frames_give(frame_t first, u32 count, u32 domain) must_check;
+/* Takes a frame from a unit that has failed or was stopped, and from all to which it was granted; an object ends, and its other frames can be
+ * taken then (right MEMORY). -EBUSY: the unit runs, or the object can't end. -EPERM: not that unit's, or mapped: of its heap. */
+long tk_frames_reclaim(u32 domain, frame_t frame) must_check;
 
 /* ---- Memory (right MEMORY) ------------------------------------------------------------------------------------------------ */
 

@@ -388,6 +388,92 @@ static void words(void)
 	core_client(0);
 }
 
+static u64 free_frames(void)
+{
+	struct mem_information now = { 0 };
+
+	CHECK(mem_op_information(&shim, &now) == 0);
+	return now.free;
+}
+
+/* A unit takes what it can get, in blocks of all sizes. */
+static u64 frames_take_all(const struct rt_request *unit)
+{
+	u64 count = 0, frame;
+
+	for (u32 order = 6; order < 7; order--)
+		while (mem_op_frames_alloc(unit, order, &frame) == 0)
+			count += 1u << order;
+	CHECK(mem_op_frames_alloc(unit, 0, &frame) == -ENOMEM);
+	return count;
+}
+
+static void units_have_a_share(void)
+{
+	struct rt_request greedy = request_of(9), super = request_of(rt_boot->super_domain);
+	u64 frame;
+
+	space_new();
+	u64 before = free_frames(), share = rt_boot->memory_frames / 4;
+
+	for (u32 life = 0; life < 5; life++) {
+		CHECK(frames_take_all(&greedy) == share && free_frames() == before - share);
+		CHECK(mem_op_heap_grow(&greedy, 0, 1) == -ENOMEM);
+		CHECK(mem_op_frames_alloc(&shim, 0, &frame) == 0);
+		CHECK(mem_op_unit_ended(&greedy, 9) == -EPERM && mem_op_unit_ended(&super, OWN_DOMAIN) == -EPERM);
+		CHECK(mem_op_unit_ended(&super, 9) == (long)share && mem_op_unit_ended(&super, 9) == 0);
+		CHECK(mem_op_unit_ended(&super, ABI_DOMAIN) == 1 && free_frames() == before);
+	}
+	/* Its heap stays its own, and counts. */
+	CHECK(mem_op_heap_grow(&greedy, 0, 100) == 100 && mem_op_unit_ended(&super, 9) == 0);
+	CHECK(frames_take_all(&greedy) == share - 100 && mem_op_unit_ended(&super, 9) == (long)share - 100);
+	CHECK(mem_op_frames_alloc(&greedy, 3, &frame) == 0);
+	CHECK(tk_frames_reclaim(9, (frame_t)frame) == 0 && tk_frames_reclaim(9, (frame_t)frame + 1) == 0); /* as if given back, one by one */
+	CHECK(mem_op_frames_free(&greedy, frame, 3) == -EINVAL);
+}
+
+/* Whose a frame is the core says: one that was not handed over, or that came back already, is refused. */
+static void frames_come_back_once(void)
+{
+	struct rt_request unit = request_of(9);
+	u64 frame, before;
+
+	space_new();
+	before = free_frames();
+	CHECK(mem_op_frames_alloc(&unit, 0, &frame) == 0 && mem_op_frames_free(&unit, frame, 0) == -EINVAL);
+	CHECK(mem_frame_state((frame_t)frame) == MEM_FRAME_UNIT && free_frames() == before - 1);
+	CHECK(tk_frames_reclaim(9, (frame_t)frame) == 0); /* stands for tk_frames_give of that unit */
+	CHECK(mem_op_frames_free(&unit, frame, 1) == -EINVAL && mem_op_frames_free(&unit, frame + (1ull << 32), 0) == -EINVAL);
+	CHECK(mem_op_frames_free(&unit, frame, 0) == 0 && mem_op_frames_free(&unit, frame, 0) == -EINVAL && free_frames() == before);
+}
+
+static void old_handles(void)
+{
+	u64 first, second, frame;
+
+	space_new();
+	CHECK(mem_op_object_create(&fs, 4, 1, &first) == 0 && mem_op_object_destroy(&fs, first) == 0);
+	CHECK(mem_op_object_create(&fs, 4, 2, &second) == 0 && (first & 0xfffff) == (second & 0xfffff) && first != second);
+	CHECK(mem_op_object_resize(&fs, first, 1) == -EBADF && mem_op_object_page(&fs, first, 0, 0, &frame) == -EBADF);
+	CHECK(mem_op_object_destroy(&fs, first) == -EBADF && mem_op_object_release(&fs, first) == -EBADF);
+	CHECK(mem_op_object_destroy(&fs, second) == 0);
+}
+
+/* Who was told a handle may hold the object; its pages are its maker's. */
+static void objects_of_others(void)
+{
+	struct rt_request other = request_of(9);
+	u64 object, frame;
+
+	space_new();
+	CHECK(mem_op_object_create(&fs, 4, 1, &object) == 0 && mem_op_object_page(&fs, object, 0, MEM_PAGE_CREATE, &frame) == 0);
+	CHECK(mem_op_object_resize(&other, object, 1) == -EBADF && mem_op_object_punch(&other, object, 0, 4) == -EBADF);
+	CHECK(mem_op_object_page(&other, object, 0, 0, &frame) == -EBADF && mem_op_object_destroy(&other, object) == -EBADF);
+	CHECK(mem_op_object_hold(&other, object) == -EBADF);
+	CHECK(mem_op_object_page(&fs, object, 0, 0, &frame) == 0 && frame != FRAME_NONE && mem_op_object_destroy(&fs, object) == 0);
+}
+
 TEST_MAIN(TEST(map_refuses), TEST(addresses_go_down_and_hints_hold), TEST(neighbours_merge_and_split), TEST(many_regions),
           TEST(regions_have_a_limit), TEST(stacks_grow), TEST(break_moves), TEST(limits_hold), TEST(remap_as_linux), TEST(files),
-          TEST(what_fork_leaves_out), TEST(heap_runs_dry), TEST(an_end_that_waits), TEST(words))
+          TEST(what_fork_leaves_out), TEST(heap_runs_dry), TEST(an_end_that_waits), TEST(words), TEST(units_have_a_share),
+          TEST(frames_come_back_once), TEST(old_handles), TEST(objects_of_others))

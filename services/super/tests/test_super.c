@@ -16,13 +16,20 @@ static struct tk_boot_info boot;
 const struct tk_boot_info *rt_boot = &boot;
 static const volatile u32 *watched[TK_WATCHES_IN_TABLE];
 static nanos_t now;
-static u32 restarts, told, resets, delays, stops, test_number, failed;
+static u32 restarts, told, resets, delays, stops, ended, test_number, failed;
 static jmp_buf done;
 static const char *script;   /* a letter each wait: t the terminal fails, d the device, s the shim, + ten seconds pass, . the end */
 
 void log_line(const char *format, ...) { (void)format; }
 nanos_t clock_monotonic(void) { return now; }
 long mem_frames_alloc(u32 order, u64 *frame) { (void)order; *frame = 7; return 0; }
+long mem_unit_ended(u32 domain)
+{
+	for (u32 i = 0; i < UNITS; i++)
+		if (pages[i].id == domain && (pages[i].state == TK_DOMAIN_FAILED || pages[i].state == TK_DOMAIN_STOPPED))
+			ended++;
+	return 0;
+}
 long tk_object_create(const struct tk_object_create *request) { return request->type == TK_OBJECT_WATCHES ? (long)&table : -EINVAL; }
 long tk_watch(vaddr_t token, u32 index, const volatile u32 *word, u64 cookie)
 {
@@ -108,7 +115,7 @@ static void check(bool good, const char *name)
 
 static void run(const char *steps)
 {
-	restarts = told = resets = delays = stops = 0;
+	restarts = told = resets = delays = stops = ended = 0;
 	script = steps;
 	if (setjmp(done) == 0)
 		super_main(0);
@@ -138,8 +145,10 @@ int main(void)
 	check(restarts == 2 && delays == 0, "the first failures are answered at once");
 	run("++++ttttt.");
 	check(restarts == 5 && delays == 3, "more of them are put off");
+	check(ended == 5, "what the unit had is taken back before it starts again");
 	run("++++tttttttt.");
 	check(restarts == 5 && stops == 1 && told == 6 && pages[TERMINAL].state == TK_DOMAIN_STOPPED, "a unit that fails again and again stays down");
+	check(ended == 6, "and when it stays down");
 	run("dddd.");
 	check(restarts == 2 && resets == 1 && stops == 0, "or the machine is reset, if the profile wants it");
 	pages[DEVICE].state = TK_DOMAIN_RUNNING;

@@ -207,6 +207,69 @@ static void pins_forbid(void)
 	world_check();
 }
 
+/* Each way to resolve a token asks for the type that the operation needs. */
+static void types_are_told_apart(void)
+{
+	struct tk_object_create create = { .type = TK_OBJECT_WATCHES, .frame_count = 2, .frames = { 2000, 2001 } };
+	const struct tk_field_write write = { TK_FIELD_VSPACE_POOL, 0, 0 };
+
+	world_create(true);
+	vaddr_t token = (vaddr_t)object_create(WORLD_MEM, &create);
+	for (u32 type = 0; type < TK_OBJECT_TYPES; type++) {
+		void *object = token_pin(&domains[WORLD_MEM], token, type);
+		CHECK((object != NULL) == (type == TK_OBJECT_WATCHES));
+		CHECK((token_resolve(&domains[WORLD_MEM], token, type) != NULL) == (type == TK_OBJECT_WATCHES));
+		if (object)
+			token_unpin(&domains[WORLD_MEM], token);
+	}
+	CHECK(token_pin(&domains[WORLD_MEM], token_of(WORLD_MEM, 2005), TK_OBJECT_NONE) == NULL); /* a frame, and no object */
+	CHECK(object_write(WORLD_MEM, token, &write, 1) == -EINVAL && object_write(WORLD_MEM, token_of(WORLD_MEM, 2005), &write, 1) == -EINVAL);
+	CHECK(vspace_query(WORLD_MEM, token, PAGE_SIZE) == -EINVAL);
+	CHECK(object_destroy(WORLD_MEM, token) == 0);
+	world_check();
+}
+
+/* Who owns a page but sees it read-only, as the ports and lines of its profile, can't let others write it. */
+static void read_only_stays(void)
+{
+	world_create(true);
+	CHECK(window_map(&domains[WORLD_MEM], 2000, false) == 0);
+	CHECK(token_grant(WORLD_MEM, token_of(WORLD_MEM, 2000), WORLD_FS, TK_MODE_WRITE) == -EACCES && !world_window(WORLD_FS, 2000));
+	CHECK(token_grant(WORLD_MEM, token_of(WORLD_MEM, 2000), WORLD_FS, TK_MODE_READ) == 0);
+	CHECK(!arch_entry_writable(world_window(WORLD_FS, 2000)));
+	CHECK(token_revoke(WORLD_MEM, token_of(WORLD_MEM, 2000), WORLD_FS) == 0);
+	world_check();
+}
+
+/* Of a unit that has ended the memory service takes everything but its heap, and nothing while it runs. */
+static void frames_of_the_ended(void)
+{
+	struct tk_object_create create = { .type = TK_OBJECT_WATCHES, .frame_count = 2, .frames = { 2000, 2001 } };
+	frame_t heap = 2004;
+
+	world_create(true);
+	CHECK(frames_give(WORLD_MEM, 2000, 4, WORLD_FS) == 0 && heap_map(WORLD_MEM, WORLD_FS, domains[WORLD_FS].heap_pages, (vaddr_t)&heap, 1) == 0);
+	vaddr_t token = (vaddr_t)object_create(WORLD_FS, &create);
+	CHECK(token == token_of(WORLD_FS, 2000) && token_grant(WORLD_FS, token_of(WORLD_FS, 2002), WORLD_ABI, TK_MODE_WRITE) == 0);
+	domains[WORLD_FS].state = TK_DOMAIN_RUNNING;
+	CHECK(frames_reclaim(WORLD_MEM, WORLD_FS, 2002) == -EBUSY && frames_reclaim(WORLD_ABI, WORLD_FS, 2002) == -EPERM);
+	domains[WORLD_FS].state = TK_DOMAIN_RESTARTING;
+	CHECK(frames_reclaim(WORLD_MEM, WORLD_FS, 2002) == -EBUSY);
+	domains[WORLD_FS].state = TK_DOMAIN_FAILED;
+	CHECK(frames_reclaim(WORLD_ABI, WORLD_FS, 2002) == -EPERM && frames_reclaim(WORLD_MEM, WORLD_FS, 2001) == -EPERM);
+	CHECK(frames_reclaim(WORLD_MEM, WORLD_FS, 2000) == 0 && frames_reclaim(WORLD_MEM, WORLD_FS, 2001) == 0);
+	CHECK(frames_reclaim(WORLD_MEM, WORLD_FS, 2002) == 0 && !frame_held_by(frame_record(2002), WORLD_ABI));
+	CHECK(frames_reclaim(WORLD_MEM, WORLD_FS, 2002) < 0 && frames_reclaim(WORLD_MEM, WORLD_FS, 2004) == -EPERM);
+	CHECK(frames_reclaim(WORLD_MEM, WORLD_MEM, 2005) == -EINVAL && frames_reclaim(WORLD_MEM, 0, 2005) == -EINVAL);
+	CHECK(frames_reclaim(WORLD_MEM, 200, 2005) == -EINVAL && frames_reclaim(WORLD_MEM, ~0u, 2005) == -EINVAL);
+	CHECK(frames_reclaim(WORLD_MEM, WORLD_FS, ~0u) == -EINVAL && frames_reclaim(WORLD_MEM, WORLD_FS, WORLD_FRAMES) == -EINVAL);
+	domains[WORLD_FS].state = TK_DOMAIN_STOPPED;
+	CHECK(frames_reclaim(WORLD_MEM, WORLD_FS, 2003) == 0 && frames_reclaim(WORLD_MEM, WORLD_ABI, 2003) == -EBUSY);
+	for (frame_t frame = 2000; frame < 2004; frame++)
+		CHECK(is_free(frame, WORLD_MEM) && world_window(WORLD_FS, frame) == 0);
+	world_check();
+}
+
 static void region_table_is_kept(void)
 {
 	struct tk_object_create create = { .type = TK_OBJECT_VSPACE, .frame_count = 3, .frames = { 2000, 2001, 2002 } };
@@ -267,4 +330,5 @@ static void spaces_are_renewed(void)
 	world_check();
 }
 
-TEST_MAIN(TEST(random_operations), TEST(reserve_from_large_pages), TEST(pins_forbid), TEST(region_table_is_kept), TEST(spaces_are_renewed))
+TEST_MAIN(TEST(random_operations), TEST(reserve_from_large_pages), TEST(pins_forbid), TEST(types_are_told_apart), TEST(read_only_stays),
+          TEST(frames_of_the_ended), TEST(region_table_is_kept), TEST(spaces_are_renewed))

@@ -1,4 +1,5 @@
 /* A supervisor without patience or limits, unlike services/super: the raider dies many times in a second. */
+#include <mem_client.h>
 #include "super_server.h"
 
 #define LOOK 50000000ull /* ns between looks: the units have no common word to wait for */
@@ -13,6 +14,7 @@ static void unit_look(const struct tk_boot_token *token)
 
 	if (token->type != TK_OBJECT_DOMAIN || page->state != TK_DOMAIN_FAILED)
 		return;
+	(void)!mem_unit_ended(page->id);
 	long result = tk_domain_restart(token->token);
 
 	if (result < 0)
