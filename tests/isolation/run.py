@@ -38,12 +38,15 @@ PROFILES = {
     "raid-super": Profile(1, steps=STEPS_OF_SUPER),
 }
 LINK_BASE = 0xffffffff80000000
+MEMORY = "128M"          # some attacks take all that they can get
 ARGUMENT_ROOM = 330      # characters of the command line for the jumps of one machine
 WITNESS_COMMAND = ["clang-14", "-std=gnu17", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-static", "-s", "-fuse-ld=lld"]
 PRIVILEGED = re.compile(r"\t(wrmsr|rdmsr|movq?\s+%[a-z0-9]+, %[cd]r\d|movq?\s+%[cd]r\d+, |cli|sti|hlt|in[bwl]|out[bwl]|rep\s+outs|outsb|swapgs|"
                         r"invlpg|wbinvd|lgdt|lidt|lldt|ltr|iretq|sysret|clts|lmsw|xsetbv|xrstor|xsave|stac|clac|lret|ljmp|int\b|clui|wrgsbase)")
-SEVERAL = "a wait that begins while its unit fails"   # many times
-HOSTILE = ("raider", "usurper")
+SEVERAL = {"a wait that begins while its unit fails", "all frames that a unit can get", "watch tables until there is no more memory",
+           "frames granted to every unit until there are no more", "a heap without end",
+           "the holder of a unit's only stack fails", "a unit that fails again and again, each time with more memory"}   # which end it many times
+HOSTILE = ("raider", "usurper", "miser")
 FAILURE = re.compile(r"^unit (\S+) failed")
 
 
@@ -127,7 +130,7 @@ def name_hash(name):
 
 
 def command_line(profile, image, group, only):
-    words = ["init=/witness", "nokaslr", f"raid.class={PROFILES[profile].raider}"]
+    words = ["init=/witness", "audit", "nokaslr", f"raid.class={PROFILES[profile].raider}"]
     words += [f"raid.steps={PROFILES[profile].steps}"] * bool(PROFILES[profile].steps)
     words += [f"raid.{name}={address:x}" for name, address in places(image).items()]
     words += ["raid.only=" + ",".join(f"{name_hash(name):x}" for name in only)] * bool(only)
@@ -137,7 +140,7 @@ def command_line(profile, image, group, only):
 def machine_run(image, smp, pks, initrd, append, limit):
     """Boots one machine until it powers off; console, log, and what went wrong with its end."""
     report = os.path.join(BUILD, f"report-{os.getpid()}.log")
-    described = machine.Machine(image, initrd, report, smp=smp, cpu="max" if pks else "max,-pks", append=append, serial="stdio")
+    described = machine.Machine(image, initrd, report, smp=smp, memory=MEMORY, cpu="max" if pks else "max,-pks", append=append, serial="stdio")
     note = ""
     try:
         run = subprocess.run(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -172,7 +175,7 @@ def lines_judge(log):
     for line in log.splitlines():
         if line.startswith("# attack "):
             count, attack = 0, line[2:]
-        elif FAILURE.match(line) and SEVERAL not in attack:
+        elif FAILURE.match(line) and attack.partition(": ")[2] not in SEVERAL:
             count += 1
             if count > 1:
                 trouble.append(attack)
@@ -242,6 +245,7 @@ def configuration_results(configuration, limit, initrd, every_jump, only=()):
         yield "each failure is told once", f"told more than once: {twice[0]}" if twice else None
         yield "the log's lines are whole", "one is forged" if re.search(r"^forged line|[^\n\t -~]", log, re.MULTILINE) else None
         yield "the witness finds nothing broken", "it does" if "broken" in console else None
+        yield "recount of all frames", None if re.search(r"^audit: .*; 0 mistakes$", log, re.MULTILINE) else "see the log"
         yield "the core lives", "it panicked" if "panic" in log else None
 
 

@@ -250,4 +250,45 @@ static void all_at_once(void)
 	}
 }
 
-TEST_MAIN(TEST(all_at_once))
+static struct vspace *edited;
+static enum fault_outcome edited_outcome;
+
+static void *fault_run(void *argument)
+{
+	(void)argument;
+	edited_outcome = vspace_fault(edited, 0x10000000, TK_ACCESS_WRITE);
+	return NULL;
+}
+
+/* A region is taken out while a fault has found it and waits for the lock: nothing is mapped there. */
+static void a_fault_meets_an_edit(void)
+{
+	struct tk_object_create pool = { .type = TK_OBJECT_POOL, .frame_count = 2, .frames = { 2000, 2001 } };
+	struct tk_object_create space = { .type = TK_OBJECT_VSPACE, .frame_count = 3, .frames = { 2010, 2011, 2012 } };
+	struct tk_field_write write = { .field = TK_FIELD_VSPACE_POOL };
+	pthread_t other;
+
+	world_create(true);
+	write.value = (u64)object_create(WORLD_MEM, &pool);
+	vaddr_t token = (vaddr_t)object_create(WORLD_MEM, &space);
+	CHECK(object_write(WORLD_MEM, token, &write, 1) == 0);
+	edited = token_resolve(&domains[WORLD_MEM], token, TK_OBJECT_VSPACE);
+	edited->table->regions[0] = (struct tk_region){ .start = 0x10000000, .end = 0x10001000, .prot = 3, .kind = TK_REGION_ANONYMOUS };
+	edited->table->count = 1;
+	((struct tk_pool_page *)frame_address(2000))->entries[0] = 3000;
+	((struct tk_pool_page *)frame_address(2000))->tail = 1;
+	world_parallel = true;
+	world_waits = false;
+	spin_lock(&edited->lock);
+	CHECK(pthread_create(&other, NULL, fault_run, NULL) == 0);
+	while (!world_waits)
+		sched_yield();
+	edited->table->count = 0;
+	__atomic_add_fetch(&edited->table->generation, 2, __ATOMIC_SEQ_CST);
+	spin_unlock(&edited->lock);
+	pthread_join(other, NULL);
+	world_parallel = false;
+	CHECK(edited_outcome == FAULT_CALL_MEM && vspace_query(WORLD_MEM, token, 0x10000000) == -ENOENT && frame_record(3000)->map_count == 0);
+}
+
+TEST_MAIN(TEST(all_at_once), TEST(a_fault_meets_an_edit))

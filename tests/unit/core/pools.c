@@ -26,6 +26,7 @@ static void setup(void)
 
 static void hostile_ring(void)
 {
+	static bool mapped[WORLD_FRAMES];
 	u32 served = 0;
 
 	setup();
@@ -50,6 +51,8 @@ static void hostile_ring(void)
 		frame_t frame = (frame_t)vspace_query(WORLD_MEM, space_token, address);
 		const struct frame_record *r = frame_record(frame);
 		served++;
+		CHECK(!mapped[frame]);
+		mapped[frame] = true;
 		CHECK(r->type == FRAME_USER && r->owner == WORLD_MEM && r->map_count == 1 && frame_held_only_by(r, WORLD_MEM));
 		CHECK(frame != 2000 && frame != 2001 && frame > 1000);
 		CHECK(page->log[(page->log_tail - 1) % TK_POOL_LOG_ENTRIES].frame == frame);

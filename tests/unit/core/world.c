@@ -18,6 +18,7 @@ paddr_t arch_kernel_root;
 struct boot_facts boot_facts;
 u64 world_flushes, world_wakes;
 bool world_parallel;
+volatile bool world_waits;
 
 /* ---- Stand-ins ------------------------------------------------------------------------------------------------------------------ */
 
@@ -30,6 +31,7 @@ void spin_wait(struct spinlock *lock)
 {
 	u32 free = 1;
 
+	world_waits = true;
 	while (world_parallel && free) {
 		sched_yield();
 		free = 0;

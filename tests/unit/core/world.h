@@ -21,6 +21,7 @@
 
 extern u64 world_flushes, world_wakes;
 extern bool world_parallel;   /* operations run in several threads: a lock may be waited for */
+extern volatile bool world_waits; /* somebody has begun to wait for a lock */
 /* Builds it anew; `large`: mem's window has large pages. */
 void world_create(bool large);
 /* Frames in state FRAME_TABLE, in the reserve or in use. */

@@ -31,6 +31,16 @@ long neighbour_op_intact(const struct rt_request *rq)
 	return 0;
 }
 
+long neighbour_op_sum(const struct rt_request *rq, const void *text, size_t text_size)
+{
+	long sum = 0;
+
+	(void)rq;
+	for (size_t i = 0; i < text_size; i++)
+		sum += ((const u8 *)text)[i];
+	return sum;
+}
+
 long neighbour_op_look(const struct rt_request *rq, vaddr_t range, u64 range_size, u64 *word)
 {
 	(void)rq;

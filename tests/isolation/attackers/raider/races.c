@@ -1,12 +1,28 @@
 /* Attacks by two threads of the unit at once. */
 #include <arch/layout.h>
+#include <mem_client.h>
+#include <neighbour_client.h>
 #include "raider.h"
 #include "../neighbour/secret.h"
 
+static enum rewriting rewriting;
+static volatile u32 tick;
+
+/* Each tick interrupts the processor of whoever waits for it, where an entry frame then changes under the core's eyes. */
 static void job_frames(void)
 {
+	while (!accomplice_stopped()) {
+		tick++;
+		(void)tk_wake(&tick, 1, 0, ~0u);
+		for (u32 i = 0; i < 20; i++)
+			frames_rewrite(rewriting);
+	}
+}
+
+static void job_tick(void)
+{
 	while (!accomplice_stopped())
-		frames_rewrite();
+		(void)tk_wait(&tick, tick, clock_monotonic() + 10000000, 0, ~0u);
 }
 
 static void job_loop(void)
@@ -16,15 +32,17 @@ static void job_loop(void)
 }
 
 /* Calls, and time to be interrupted, while the entry frames change: the unit may die of it, but never becomes more than it is. */
-static long race_frames(u64 milliseconds, u64 *detail)
+static long race_frames(enum rewriting kind, u64 milliseconds, u64 *detail)
 {
 	nanos_t end = clock_monotonic() + milliseconds * 1000000ull;
 	u32 before = privilege();
 
+	rewriting = kind;
 	accomplice_run(0, job_frames);
+	accomplice_run(1, job_tick);
 	while (clock_monotonic() < end) {
 		for (u32 i = 0; i < 1000; i++) {
-			if (i % 16 == 0)
+			if (i % 256 == 0)
 				(void)tk_yield();
 			*detail = privilege();
 			if (*detail != before || !flags_own())
@@ -64,7 +82,7 @@ static long race_resumed(u64 milliseconds, u64 *detail)
 	return 1;
 }
 
-static struct tk_requeue requeue;
+static volatile struct tk_requeue requeue;
 static volatile u32 word;
 
 /* One caller waits again and again without a deadline, the other wakes it and at some time ends the unit. */
@@ -97,7 +115,39 @@ static long race_request(u64 milliseconds)
 	accomplice_run(0, job_request);
 	while (clock_monotonic() < end)
 		for (u32 i = 0; i < 100; i++)
-			(void)tk_requeue(&requeue);
+			(void)tk_requeue((const struct tk_requeue *)&requeue);
+	accomplice_stop();
+	return 0;
+}
+
+static u8 bytes[64];
+
+/* One of each: served, refused by the callee, by the gate, by its parameters' checks. */
+static void job_flood(void)
+{
+	struct tk_message message = { { 0 } };
+	u64 first, frame;
+
+	while (!accomplice_stopped()) {
+		(void)!neighbour_sum(bytes, sizeof(bytes));
+		(void)!mem_frames_alloc(99, &frame);
+		(void)!neighbour_sum((const void *)ARCH_IMAGE, sizeof(bytes));
+		(void)!neighbour_look(0x1000, 8, &first);
+		(void)!tk_call(0, 0, &message);
+		(void)!tk_call(TK_GATES_MAX - 1, 0xffff, &message);
+	}
+}
+
+/* Then all that was used is there again. */
+static long race_flood(u64 milliseconds, u64 *detail)
+{
+	nanos_t end = clock_monotonic() + milliseconds * 1000000ull;
+
+	accomplice_run(0, job_flood);
+	accomplice_run(1, job_flood);
+	for (*detail = 0; clock_monotonic() < end; ++*detail)
+		if (neighbour_sum(bytes, sizeof(bytes)) != 0 || neighbour_sum((const void *)ARCH_IMAGE, sizeof(bytes)) >= 0)
+			return 1;
 	accomplice_stop();
 	return 0;
 }
@@ -126,8 +176,14 @@ static long race_saved(u64 milliseconds, u64 *detail)
 long attack_race(u64 index, u64 milliseconds, u64 *detail)
 {
 	switch (index) {
+	case RACE_rights:
+		return race_frames(REWRITE_RIGHTS, milliseconds, detail);
+	case RACE_nowhere:
+		return race_frames(REWRITE_NOWHERE, milliseconds, detail);
 	case RACE_frames:
-		return race_frames(milliseconds, detail);
+		return race_frames(REWRITE_ALL, milliseconds, detail);
+	case RACE_flood:
+		return race_flood(milliseconds, detail);
 	case RACE_loop:
 		return race_loop();
 	case RACE_reply:

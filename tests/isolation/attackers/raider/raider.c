@@ -62,6 +62,8 @@ long raider_op_attack(const struct rt_request *rq, u32 kind, u64 first, u64 seco
 		return attack_request(first, detail);
 	case ATTACK_RACE:
 		return attack_race(first, second, detail);
+	case ATTACK_GREED:
+		return attack_greed(first, second, detail);
 	case ATTACK_FLAGS:
 		return attack_flags(detail);
 	default:

@@ -11,6 +11,7 @@ long attack_flags(u64 *detail);
 long attack_execute(u64 address);
 long attack_request(u64 index, u64 *detail);
 long attack_race(u64 index, u64 milliseconds, u64 *detail);
+long attack_greed(u64 kind, u64 eighths, u64 *detail);
 bool devices_closed(u64 *detail);    /* beyond the ports and the line that the profile gives it */
 
 /* The words of a call of the core, with all of its registers afterwards but rsp. */
@@ -19,8 +20,10 @@ enum { REGISTER_RAX, REGISTER_RBX, REGISTER_RCX, REGISTER_RDX, REGISTER_RSI, REG
 void registers_after(u64 number, u64 first, u64 second, u64 third, u64 after[REGISTERS]);
 u32 privilege(void);                 /* of the code that asks */
 
-/* One round of rewriting every entry frame of this unit, and of looking for `secret` where the core keeps registers. */
-void frames_rewrite(void);
+/* One round of rewriting every entry frame of this unit (selectors and the right to ports; where it leads; all of it), and of looking for
+ * `secret` where the core keeps registers. */
+enum rewriting { REWRITE_RIGHTS, REWRITE_NOWHERE, REWRITE_ALL };
+void frames_rewrite(enum rewriting kind);
 bool registers_seen(u64 secret, u64 *where);
 void secret_hold(u64 secret);        /* some time with it in the registers that a way back treats apart */
 bool flags_own(void);                /* interrupts on, no right to ports, no nested task */

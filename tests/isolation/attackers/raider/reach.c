@@ -59,9 +59,9 @@ long raider_op_ranges(const struct rt_request *rq, vaddr_t given, u64 given_size
 	return !edges_refused(given, given_size, detail) || !edges_refused(result, result_size, detail) || !passed_on(given, given_size, detail);
 }
 
-long raider_op_range(const struct rt_request *rq, vaddr_t given, u64 given_size, u64 *detail)
+long raider_op_range(const struct rt_request *rq, u32 more, vaddr_t given, u64 given_size, u64 *detail)
 {
-	(void)rq;
+	(void)rq, (void)more;
 	*detail = 1;
 	if (given_size > BUFFER_SIZE || tk_copy_in(buffer, given, given_size) != (long)given_size || tk_copy_out(given, buffer, 1) >= 0)
 		return 1;

@@ -2,6 +2,8 @@
  * Runs the raid: each step by a call of the raider's gate, then looks whether the raider is back, the neighbour has its secret and the
  * witness, a program that starts others and checks files and pipes, goes on. TAP goes to the core's log; the machine ends with it.
  */
+#include <mem_client.h>
+#include <miser_client.h>
 #include <neighbour_client.h>
 #include <proc_client.h>
 #include <raider_client.h>
@@ -13,10 +15,15 @@
 #define LOOK 2000000ull
 #define ROUNDS 2u                /* programs that the witness starts after an attack */
 
-enum help { HELP_NONE, HELP_SPIN, HELP_WAIT };
-static volatile u32 help;         /* what thread 1 does meanwhile: has the neighbour run, or waits inside the raider */
+enum help { HELP_NONE, HELP_SPIN, HELP_WAIT, HELP_HOLD, HELP_HOLD_FAILS };
+static volatile u32 help;         /* what thread 1 does meanwhile: has the neighbour run, waits inside the raider, or holds the miser's stack */
 static volatile u32 helper_calls, helper_returns;
 #define WAIT_ROUNDS 20u
+#define GREED_LIVES 2u           /* before the last one; of the raider that takes more each time: */
+#define GREED_GROWS 4u
+#define HOLD_MILLISECONDS 1000u
+#define HOLD_LOOKS 5u            /* until somebody else calls */
+#define HOLD_TRIES 10u           /* the other thread may be done before this one runs */
 
 void referee_init(void)
 {
@@ -117,8 +124,67 @@ static bool helper_comes_back(void)
 	return true;
 }
 
+/* The other thread holds the miser's stack: this one waits for it until it is free or its unit has failed, and is told which. */
+static long stack_wait(bool fails, u64 *detail)
+{
+	nanos_t deadline = clock_monotonic() + PATIENCE;
+	u32 before = helper_returns;
+
+	help = fails ? HELP_HOLD_FAILS : HELP_HOLD;
+	while (helper_calls == before)
+		pause_short();
+	for (u32 i = 0; i < HOLD_LOOKS; i++)
+		pause_short();
+	if (helper_returns != before)
+		return -EBUSY;
+	long result = miser_nothing();
+
+	*detail = (u64)result;
+	if (fails ? result != -EAGAIN && result != -EIO : result)
+		return 1;
+	while (helper_returns == before || miser_nothing())
+		if (clock_monotonic() > deadline)
+			return 2;
+	return 0;
+}
+
+static u64 frames_free(void)
+{
+	struct mem_information information;
+
+	return mem_information(&information) < 0 ? 0 : information.free;
+}
+
+/* The raider's lives before the last: what they had must be there again, or they would have used it up. */
+static const char *greed_lives(const struct step *step)
+{
+	u64 detail, share = rt_boot->memory_frames / GREED_SHARE, before = 0;
+	bool grows = step->first == GREED_growing;
+
+	for (u64 life = 1; life <= (grows ? GREED_GROWS : GREED_LIVES); life++) {
+		if (raider_attack(ATTACK_GREED, step->first, grows ? 2 * life : step->second, &detail) != -EIO)
+			return "the raider got too much";
+		if (!raider_life_wait() || !witness_goes_on(1))
+			return "not all go on";
+		u64 now = frames_free();
+
+		if (life == 1) /* its heap stays its own */
+			before = now;
+		if (now + share / 4 < before)
+			return "memory is gone";
+	}
+	return NULL;
+}
+
 static long attack_start(const struct step *step, u64 *detail)
 {
+	if (step->kind == ATTACK_STACK) {
+		long result = -EBUSY;
+
+		for (u32 i = 0; i < HOLD_TRIES && result == -EBUSY; i++)
+			result = stack_wait(step->first == STACK_lost, detail);
+		return result;
+	}
 	if (step->kind == ATTACK_USURP)
 		return usurper_attack((u32)step->first, step->second, detail);
 	if (step->kind == ATTACK_ENTRY) {
@@ -136,7 +202,7 @@ static bool step_run(u32 number, const struct step *step)
 	log_line("# attack %u: %s", number, step->name);
 	(void)raider_life(&life);
 	help = step->kind == ATTACK_RACE && step->first == RACE_saved ? HELP_SPIN : HELP_NONE;
-	const char *trouble = NULL;
+	const char *trouble = step->kind == ATTACK_GREED ? greed_lives(step) : NULL;
 
 	if (step->kind == ATTACK_RACE && step->first == RACE_wait_begins && !helper_comes_back())
 		trouble = "the caller that waited inside did not come back";
@@ -211,6 +277,14 @@ static noreturn_fn void raid(void)
 static noreturn_fn void helper(void)
 {
 	for (;;) {
+		if (help == HELP_HOLD || help == HELP_HOLD_FAILS) {
+			bool fails = help == HELP_HOLD_FAILS;
+
+			help = HELP_NONE;
+			helper_calls++;
+			(void)!miser_hold(HOLD_MILLISECONDS, fails);
+			helper_returns++;
+		}
 		if (help == HELP_SPIN)
 			(void)neighbour_spin(20);
 		if (help == HELP_WAIT) {

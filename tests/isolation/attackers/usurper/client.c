@@ -52,8 +52,8 @@ long usurp_client_limits(u64 *detail)
 /* By the way of one range and by that of several: entry code knows the former. */
 long usurp_declared(u64 *detail)
 {
-	bool good = client_take() && raider_range(APPLICATION_DATA + 100, RANGE_SIZE, detail) == 0 &&
-	            raider_range(APPLICATION_DATA + PAGE_SIZE - 8, 16, detail) == 0 &&
+	bool good = client_take() && raider_range(0, APPLICATION_DATA + 100, RANGE_SIZE, detail) == 0 &&
+	            raider_range(0, APPLICATION_DATA + PAGE_SIZE - 8, 16, detail) == 0 &&
 	            raider_ranges(APPLICATION_DATA + 100, RANGE_SIZE, APPLICATION_DATA + 2 * PAGE_SIZE - 8, 16, detail) == 0;
 
 	return tk_client_set(0) || !good;

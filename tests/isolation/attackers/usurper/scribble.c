@@ -28,21 +28,6 @@ long usurp_registers(u64 *detail)
 	return tk_thread_regs_set(estate.thread, &regs) != 0;
 }
 
-long usurp_vector(u64 *detail)
-{
-	for (u32 i = 0; vector_state_hostile(i, state, rt_boot->vector_size); i++) {
-		(void)tk_thread_vector_set(estate.thread, state, rt_boot->vector_size);
-		(void)tk_thread_vector_set(estate.thread, state, 576);
-		(void)tk_thread_vector_set(estate.thread, state, 1 + i * 100);
-		*detail = i;
-		if (tk_thread_vector_set(estate.thread, state, rt_boot->vector_size + 1) >= 0 ||
-		    tk_thread_vector_set(estate.thread, state, ~0ul) >= 0 || tk_thread_vector_get(estate.thread, (void *)0xfffffe0000001000, 64) >= 0)
-			return 1;
-	}
-	*detail = 0;
-	return tk_thread_vector_set(estate.thread, state, 0) != 0;
-}
-
 void registers_set_often(void)
 {
 	struct tk_regs regs;
@@ -82,6 +67,37 @@ static void pages_forget(void)
 		.capacity = APPLICATION_PAGES };
 
 	(void)tk_unmap(&unmap);
+}
+
+/* Sets the state while the application is in an upcall; it goes on with it, and uses it. */
+static long vector_set(size_t size)
+{
+	nanos_t end = clock_monotonic() + SCRIBBLE_NANOS;
+	long result;
+
+	pages_forget();
+	do
+		result = tk_thread_vector_set(estate.thread, state, size);
+	while (result == -EBUSY && clock_monotonic() < end);
+	pause_for(1000000);
+	return result;
+}
+
+long usurp_vector(u64 *detail)
+{
+	if (!application_start())
+		return -EIO;
+	for (u32 i = 0; vector_state_hostile(i, state, rt_boot->vector_size); i++) {
+		(void)vector_set(rt_boot->vector_size);
+		(void)vector_set(576);
+		(void)vector_set(1 + i * 100);
+		*detail = i;
+		if (vector_set(rt_boot->vector_size + 1) >= 0 || vector_set(~0ul) >= 0 ||
+		    tk_thread_vector_get(estate.thread, (void *)0xfffffe0000001000, 64) >= 0)
+			return 1;
+	}
+	*detail = 0;
+	return vector_set(0) != 0;
 }
 
 long usurp_registers_race(u64 *detail)

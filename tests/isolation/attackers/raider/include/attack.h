@@ -14,6 +14,8 @@ enum attack {
 	ATTACK_RACE,         /* race number `first` of RACES, for `second` ms */
 	ATTACK_FLAGS,        /* tries to change the flags that are not its own */
 	ATTACK_ENTRY,        /* looks at the registers with which a call finds the unit */
+	ATTACK_GREED,        /* takes number `first` of GREEDS, `second` eighths of what it may have, and fails */
+	ATTACK_STACK,        /* the miser keeps its only stack: number `first` of STACKS */
 	ATTACK_USURP,        /* the usurper's attack number `first`, with the seed `second` */
 };
 
@@ -153,6 +155,7 @@ enum state {
 	X(registers, "registers after a call of the core") \
 	X(registers_gate, "registers after a call of a gate") \
 	X(bases, "segment bases after a call") \
+	X(words, "words to wait for that are not there") \
 	X(devices, "ports and interrupt words beyond what was given") \
 	X(log_lines, "control characters in the log") \
 	X(watches, "watches beyond their table")
@@ -164,14 +167,45 @@ enum request {
 	REQUEST_COUNT
 };
 
+/* All of something, again in each life. X(identifier, name) */
+#define GREEDS(X) \
+	X(frames, "all frames that a unit can get") \
+	X(tables, "watch tables until there is no more memory") \
+	X(tokens, "frames granted to every unit until there are no more") \
+	X(heap, "a heap without end") \
+	X(growing, "a unit that fails again and again, each time with more memory")
+
+enum greed {
+#define X(identifier, name) GREED_##identifier,
+	GREEDS(X)
+#undef X
+	GREED_COUNT
+};
+#define GREED_SHARE 4u /* a unit may have this part of memory */
+
+/* A unit's only stack, while others wait for it. X(identifier, name) */
+#define STACKS(X) \
+	X(held, "the only stack of a unit is held") \
+	X(lost, "the holder of a unit's only stack fails")
+
+enum stack {
+#define X(identifier, name) STACK_##identifier,
+	STACKS(X)
+#undef X
+	STACK_COUNT
+};
+
 /* With a second thread of the unit. X(identifier, name) */
 #define RACES(X) \
+	X(rights, "another processor raises rights in the entry frame") \
+	X(nowhere, "another processor has the entry frame lead nowhere") \
 	X(frames, "another processor rewrites the entry frame") \
 	X(saved, "registers of a preempted unit") \
 	X(resumed, "the core's text after a preemption") \
 	X(request, "a request rewritten while the core reads it") \
 	X(reply, "a reply of a thread that nobody called") \
 	X(loop, "a thread that never ends") \
+	X(flood, "calls of gates without end, good and bad") \
 	X(wait_begins, "a wait that begins while its unit fails")
 
 enum race {

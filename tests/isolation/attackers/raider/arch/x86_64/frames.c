@@ -7,6 +7,7 @@
 
 #define CPUS_LOOKED_AT 4u
 #define FRAME_WORDS 24u
+#define NOWHERE 0x0001000000000000ull /* not canonical */
 
 /* Unit slot of an IC1 unit by its private area; 0 for IC2, which has no entry stacks. */
 static u64 slot_own(void)
@@ -19,22 +20,26 @@ static u64 slot_own(void)
 static u32 processors(void) { return rt_boot->processors < CPUS_LOOKED_AT ? rt_boot->processors : CPUS_LOOKED_AT; }
 
 /* Ring 0 selectors, I/O privilege and the core's addresses into each word where the processor may have pushed a frame. */
-static void frame_rewrite(volatile u64 *end, u32 round)
+static void frame_rewrite(volatile u64 *end, enum rewriting kind, u32 round)
 {
 	static const u64 values[] = { ARCH_SELECTOR_CORE_CODE, ARCH_SELECTOR_CORE_DATA, 0x3202, ARCH_IMAGE, ARCH_ENTRY + ARCH_ENTRY_STACK_TOP,
-		ARCH_ENTRY, 0x0001000000000000, 0, ~0ull };
+		ARCH_ENTRY, NOWHERE, 0, ~0ull };
 
+	if (kind == REWRITE_NOWHERE) {
+		end[-5] = NOWHERE;
+		return;
+	}
 	end[-1] = ARCH_SELECTOR_CORE_DATA;
 	end[-4] = ARCH_SELECTOR_CORE_CODE;
 	end[-3] |= 0x3000;
-	if (round & 1)
+	if (kind == REWRITE_RIGHTS)
 		return;
 	end[-2] = ARCH_ENTRY + ARCH_ENTRY_STACK_TOP;
 	for (u32 word = 5; word < FRAME_WORDS; word++)
 		end[-(int)word] = values[(word + round) % countof(values)];
 }
 
-void frames_rewrite(void)
+void frames_rewrite(enum rewriting kind)
 {
 	static u32 round;
 	u64 slot = slot_own();
@@ -43,8 +48,8 @@ void frames_rewrite(void)
 	for (u32 id = 0; slot && id < processors(); id++) {
 		u64 page = ARCH_ENTRY_STACKS + (slot * 64 + id) * ARCH_ENTRY_STACK_STRIDE;
 
-		frame_rewrite((volatile u64 *)(page + 0x1000), round);
-		frame_rewrite((volatile u64 *)(page + 0x800), round);
+		frame_rewrite((volatile u64 *)(page + 0x1000), kind, round);
+		frame_rewrite((volatile u64 *)(page + 0x800), kind, round);
 	}
 }
 

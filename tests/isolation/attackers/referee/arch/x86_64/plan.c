@@ -22,7 +22,7 @@ static struct place places[] = {
 	{ "the stack guard of the core", 0, BOTH_TRIED, "guard" },
 	{ "the map of all memory, page tables", ARCH_PHYSMAP + 0x1000, BOTH_TRIED, NULL },
 	{ "the map of all memory, the image", ARCH_PHYSMAP + 0x200000, BOTH_TRIED, NULL },
-	{ "the map of all memory, its last page", ARCH_PHYSMAP + 0xff00000, BOTH_TRIED, NULL },
+	{ "the map of all memory, its last page", ARCH_PHYSMAP + 0x7f00000, BOTH_TRIED, NULL },
 	{ "the records of frames", ARCH_RECORDS + 0x20, BOTH_TRIED, NULL },
 	{ "the registers of processor 0", ARCH_ENTRY + ARCH_ENTRY_CPU, BOTH_TRIED, NULL },
 	{ "the stack of processor 0", ARCH_ENTRY + ARCH_ENTRY_STACK_TOP - 16, BOTH_TRIED, NULL },
@@ -70,6 +70,16 @@ static const char *const race_names[] = {
 #undef X
 };
 
+static const char *const greed_names[] = {
+#define X(identifier, name) name,
+	GREEDS(X)
+#undef X
+};
+static const char *const stack_names[] = {
+#define X(identifier, name) name,
+	STACKS(X)
+#undef X
+};
 static const char *const usurpation_names[] = {
 #define X(identifier, name) name,
 	USURPATIONS(X)
@@ -128,7 +138,7 @@ static bool jump_step(u32 index, struct step *step)
 static void race_step(u32 index, struct step *step)
 {
 	*step = (struct step){ race_names[index], ATTACK_RACE, NOTHING, index, 300 };
-	if (index == RACE_frames)
+	if (index == RACE_frames || index == RACE_nowhere)
 		step->outcome = EITHER;
 	if (index == RACE_saved)
 		step->second = 1000; /* threads must be preempted meanwhile, which does not happen often */
@@ -173,6 +183,16 @@ bool plan_step(u32 index, struct step *step)
 		return true;
 	}
 	index -= RACE_COUNT;
+	if (index < STACK_COUNT) {
+		*step = (struct step){ stack_names[index], ATTACK_STACK, NOTHING, index, 0 };
+		return true;
+	}
+	index -= STACK_COUNT;
+	if (index < GREED_COUNT) {
+		*step = (struct step){ greed_names[index], ATTACK_GREED, DIES, index, 8 };
+		return true;
+	}
+	index -= GREED_COUNT;
 	if (index < USURPATION_COUNT) {
 		*step = (struct step){ usurpation_names[index], ATTACK_USURP, index == USURPATION_random ? EITHER : NOTHING, index,
 			clock_monotonic() };
