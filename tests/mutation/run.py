@@ -26,7 +26,8 @@ RESULT = re.compile(r"^(not )?ok\b *\d+ - ([^#]*)")
 SUITE_PREFIX = re.compile(r"^(raid \S+|tables \S+|isolation \S+: isolation|abi \S+: \w+): ")
 BUILD_TROUBLE = re.compile(r"^not ok \d+ - (build: .*|raid: .* composes.*)$", re.MULTILINE)
 RUN_ALONE = ("unit/", "service/mem/", "service/proc/", "raid-")  # suites that can run one test
-RAID_RESULTS = ("only the raider fails", "each failure is told once", "the log's lines are whole", "the witness finds nothing broken", "the core lives")
+RAID_RESULTS = ("only the raider fails", "each failure is told once", "the log's lines are whole", "the witness finds nothing broken", "recount of all frames",
+                "the core lives")
 FIELDS = {"name", "file", "text", "becomes", "suite", "fails"}
 
 
