@@ -176,15 +176,14 @@ void trap_from_outside(struct thread *t, struct arch_frame *f, u32 vector)
 		return;
 	}
 	t->resume = RESUME_SERVICE;
-	if (d->class != 0) {
-		/* What an entry stack said is the unit's own affair, but it must not fault on the way back. */
+	if (d->class != 0)
 		f->rflags = arch_unit_flags(f->rflags);
-		if (vector >= 32 && (i64)(f->rip << 16) >> 16 != (i64)f->rip)
-			vector = VECTOR_GENERAL;
-	}
 	if (vector >= 32) {
 		interrupt(vector);
-		return;
+		/* What an entry stack said is the unit's own affair, but it must not fault on the way back. */
+		if (d->class == 0 || (i64)(f->rip << 16) >> 16 == (i64)f->rip)
+			return;
+		vector = VECTOR_GENERAL;
 	}
 	if ((vector == VECTOR_PAGE || vector == VECTOR_GENERAL) && copy_fault_served(t, f, vector))
 		return;
