@@ -38,6 +38,7 @@ PROFILES = {
     "raid-super": Profile(1, steps=STEPS_OF_SUPER),
 }
 LINK_BASE = 0xffffffff80000000
+RANDOM_SECONDS = {False: 10, True: 60}   # of attacks at random moments, in CI and in the long tier
 MEMORY = "128M"          # some attacks take all that they can get
 ARGUMENT_ROOM = 330      # characters of the command line for the jumps of one machine
 WITNESS_COMMAND = ["clang-14", "-std=gnu17", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-static", "-s", "-fuse-ld=lld"]
@@ -225,6 +226,30 @@ TIERS = {
 }
 
 
+def random_results(configuration, seconds, seed, initrd):
+    """(name, trouble) of attacks at random moments, with a second attacker at the same time."""
+    image = image_of(configuration.profile)
+    append = command_line(configuration.profile, image, [], ()) + f" raid.random={seed:x},{seconds * 1000:x}"
+    console, log, note = machine_run(image, configuration.smp, configuration.pks, initrd, append, 120 + 4 * seconds)
+    with open(os.path.join(BUILD, f"raid-{str(configuration).replace('/', '-')}-random.txt"), "w", encoding="utf-8") as output:
+        output.write(f"{console}\n=== log ===\n{log}\n")
+    program = tap.add_missing(tap.parse(log), ["raid"])[0]
+    told = next((comment.lstrip("# ") for comment in reversed(program.comments) if "seed" in comment), f"seed {seed}")
+    print(f"# {told}", flush=True)
+    for result in program.verdict():
+        yield result.name, None if result.passed else result.note or note or f"failed: {told}"
+    yield "only attackers fail at random moments", failures_judge(program, False)
+    yield from machine_judge(console, log)
+
+
+def machine_judge(console, log):
+    """(name, trouble) of what holds at the end of every raid."""
+    yield "the log's lines are whole", "one is forged" if re.search(r"^forged line|[^\n\t -~]", log, re.MULTILINE) else None
+    yield "the witness finds nothing broken", "it does" if "broken" in console else None
+    yield "recount of all frames", None if re.search(r"^audit: .*; 0 mistakes$", log, re.MULTILINE) else "see the log"
+    yield "the core lives", "it panicked" if "panic" in log else None
+
+
 def configuration_results(configuration, limit, initrd, every_jump, only=()):
     """(name, trouble) of each attack in one configuration, or of those that are asked for."""
     image = image_of(configuration.profile)
@@ -243,10 +268,7 @@ def configuration_results(configuration, limit, initrd, every_jump, only=()):
         yield "only the raider fails", failures_judge(program, bool(only))
         twice = lines_judge(log)
         yield "each failure is told once", f"told more than once: {twice[0]}" if twice else None
-        yield "the log's lines are whole", "one is forged" if re.search(r"^forged line|[^\n\t -~]", log, re.MULTILINE) else None
-        yield "the witness finds nothing broken", "it does" if "broken" in console else None
-        yield "recount of all frames", None if re.search(r"^audit: .*; 0 mistakes$", log, re.MULTILINE) else "see the log"
-        yield "the core lives", "it panicked" if "panic" in log else None
+        yield from machine_judge(console, log)
 
 
 def suite(add, tier, limit, every_jump=None, only=()):
@@ -263,7 +285,24 @@ def suite(add, tier, limit, every_jump=None, only=()):
             started = time.monotonic()
             for name, trouble in configuration_results(configuration, limit, initrd, bool(every_jump), only):
                 add(f"raid {configuration}", name, trouble)
+            if configuration.smp > 1 and not only and not PROFILES[configuration.profile].steps:
+                for name, trouble in random_results(configuration, RANDOM_SECONDS[bool(every_jump)], time.time_ns() >> 20 & 0xffffff, initrd):
+                    add(f"raid {configuration}", name, trouble)
             print(f"# raid {configuration}: {time.monotonic() - started:.1f} s", flush=True)
+    finally:
+        os.unlink(initrd)
+
+
+def random_suite(add, tier, seconds, seed):
+    """Only the attacks at random moments."""
+    initrd = witness_image()
+    try:
+        for configuration in tier:
+            if not compose(configuration.profile):
+                add("raid", f"{configuration.profile} composes", "it does not")
+                continue
+            for name, trouble in random_results(configuration, seconds, seed or time.time_ns() >> 20 & 0xffffff, initrd):
+                add(f"raid {configuration}", name, trouble)
     finally:
         os.unlink(initrd)
 
@@ -275,6 +314,8 @@ def main():
     parser.add_argument("--smp", type=int)
     parser.add_argument("--keys", choices=("yes", "no"))
     parser.add_argument("--jumps", action="store_true", help="jump to every privileged instruction of the core, in as many machines as it takes")
+    parser.add_argument("--random", type=int, metavar="SECONDS", help="only attacks at random moments, for that long")
+    parser.add_argument("--seed", type=int, default=0, help="of --random (default: by the clock)")
     parser.add_argument("--only", action="append", default=[], metavar="ATTACK", help="only this attack, by its whole name (may be repeated)")
     parser.add_argument("--limit", type=float, default=600, metavar="S", help="seconds until a machine counts as hung")
     options = parser.parse_args()
@@ -286,7 +327,10 @@ def main():
         counts[trouble is None] += 1
         print(f"{'ok' if trouble is None else 'not ok'} {sum(counts.values())} - {name}: {result}{f' # {trouble}' if trouble else ''}", flush=True)
 
-    suite(add, tier, options.limit, options.jumps or options.tier == "long", tuple(options.only))
+    if options.random:
+        random_suite(add, [c for c in tier if c.smp > 1], options.random, options.seed)
+    else:
+        suite(add, tier, options.limit, options.jumps or options.tier == "long", tuple(options.only))
     print(f"{counts[True]} passed, {counts[False]} failed")
     return 0 if counts[True] and not counts[False] else 1
 

@@ -10,15 +10,20 @@
 #include <usurper_client.h>
 #include "referee_server.h"
 #include "referee.h"
+#include "../usurper/include/usurpation.h"
 
 #define PATIENCE 20000000000ull /* ns: of a loaded host */
 #define LOOK 2000000ull
 #define ROUNDS 2u                /* programs that the witness starts after an attack */
 
-enum help { HELP_NONE, HELP_SPIN, HELP_WAIT, HELP_HOLD, HELP_HOLD_FAILS };
-static volatile u32 help;         /* what thread 1 does meanwhile: has the neighbour run, waits inside the raider, or holds the miser's stack */
+enum help { HELP_NONE, HELP_SPIN, HELP_WAIT, HELP_HOLD, HELP_HOLD_FAILS, HELP_ATTACK };
+/* What thread 1 does meanwhile: has the neighbour run, waits inside the raider, holds the miser's stack, or has the usurper attack. */
+static volatile u32 help;
+static volatile u32 usurper_attacks, usurper_won;
 static volatile u32 helper_calls, helper_returns;
 #define WAIT_ROUNDS 20u
+#define RANDOM_PAUSE 20000000ull /* ns */
+#define RANDOM_LEAST 20u         /* attacks */
 #define GREED_LIVES 2u           /* before the last one; of the raider that takes more each time: */
 #define GREED_GROWS 4u
 #define HOLD_MILLISECONDS 1000u
@@ -246,6 +251,105 @@ static bool step_wanted(const struct step *step)
 	}
 }
 
+/* ---- At random moments -------------------------------------------------------------------------------------------------------------- */
+
+static u64 random_state[2]; /* of each thread */
+
+static u64 random_below(u32 thread, u64 limit)
+{
+	u64 *state = &random_state[thread];
+
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state % limit;
+}
+
+static void pause_random(u32 thread, nanos_t most)
+{
+	static volatile u32 never;
+
+	(void)tk_wait(&never, 0, clock_monotonic() + random_below(thread, most), 0, ~0u);
+}
+
+/* Steps that need no second thread of the referee's, nor all memory. */
+static bool step_alone(const struct step *step)
+{
+	if (step->kind == ATTACK_RACE)
+		return step->first != RACE_wait_begins && step->first != RACE_saved;
+	return step->kind != ATTACK_USURP && step->kind != ATTACK_STACK && step->kind != ATTACK_GREED;
+}
+
+/* One attack of the raider, in a life of its own if it is a race, whose threads go on; NULL, or what is wrong. */
+static const char *attack_random(const struct step *step)
+{
+	u64 detail = 0;
+	long result = attack_start(step, &detail);
+
+	if (step->kind == ATTACK_RACE)
+		(void)raider_attack(ATTACK_WRITE, 0, 0, &detail);
+	if (!raider_life_wait())
+		return "the raider does not come back";
+	if (neighbour_intact())
+		return "the neighbour's memory changed";
+	if (step->outcome == DIES && result != -EIO)
+		return "the raider lives";
+	return result > 0 && step->outcome != WORKS && !(step->outcome == EITHER && step->kind == ATTACK_READ) ? "it got something" : NULL;
+}
+
+/* The raider by this thread and the usurper by the other, each when it likes, for some time; then the machine ends. */
+static noreturn_fn void raid_random(u64 seed, u64 milliseconds)
+{
+	const char *trouble = NULL;
+	nanos_t end;
+	struct step step;
+	u32 steps = 0, done = 0;
+
+	log_line("=== RUN raid");
+	log_line("1..1");
+	plan_prepare();
+	while (plan_step(steps, &step))
+		steps++;
+	random_state[0] = seed * 0x9e3779b97f4a7c15ull | 1;
+	random_state[1] = ~random_state[0] | 1;
+	end = clock_monotonic() + milliseconds * 1000000ull;
+	help = HELP_ATTACK;
+	while (!trouble && (clock_monotonic() < end || done < RANDOM_LEAST)) {
+		(void)plan_step((u32)random_below(0, steps), &step);
+		if (!step_alone(&step))
+			continue;
+		log_line("# attack %u: %s", ++done, step.name);
+		pause_random(0, RANDOM_PAUSE);
+		trouble = attack_random(&step);
+		if (!trouble && done % RANDOM_LEAST == 0 && !witness_goes_on(ROUNDS))
+			trouble = "the witness stopped";
+	}
+	help = HELP_NONE;
+	trouble = trouble ? trouble : usurper_won ? "the usurper got something" : !witness_goes_on(ROUNDS) ? "the witness stopped" : NULL;
+	log_line("# %u attacks beside %u of the usurper's, seed %lu: %s", done, usurper_attacks, seed, trouble ? trouble : "nothing");
+	log_line("%sok 1 - attacks at random moments beside a second attacker", trouble ? "not " : "");
+	log_line("=== EXIT raid %u", trouble != NULL);
+	for (;;)
+		(void)tk_power(TK_POWER_OFF, trouble != NULL);
+}
+
+static void usurper_attack_random(void)
+{
+	u64 detail = 0;
+	u32 which = (u32)random_below(1, USURPATION_COUNT);
+
+	if (which == USURPATION_declared) /* by way of the raider, which dies meanwhile */
+		return;
+	pause_random(1, RANDOM_PAUSE);
+	long result = usurper_attack(which, random_below(1, ~0ull), &detail);
+
+	usurper_attacks++;
+	if (result > 0) {
+		log_line("# the usurper's attack %u got 0x%lx", which, detail);
+		usurper_won++;
+	}
+}
+
 static noreturn_fn void raid(void)
 {
 	struct step step;
@@ -277,6 +381,8 @@ static noreturn_fn void raid(void)
 static noreturn_fn void helper(void)
 {
 	for (;;) {
+		if (help == HELP_ATTACK)
+			usurper_attack_random();
 		if (help == HELP_HOLD || help == HELP_HOLD_FAILS) {
 			bool fails = help == HELP_HOLD_FAILS;
 
@@ -301,7 +407,12 @@ static noreturn_fn void helper(void)
 
 void referee_main(u32 index)
 {
+	bool found;
+	u64 seed = argument_number("random", 0, &found), milliseconds = argument_number("random", 1, &found);
+
 	if (index)
 		helper();
+	if (found)
+		raid_random(seed, milliseconds);
 	raid();
 }
