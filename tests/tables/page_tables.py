@@ -9,7 +9,7 @@ PRESENT, WRITE, USER, MARKS, LARGE, NX, FRAME = 1, 2, 4, 0x60, 0x80, 1 << 63, 0x
 KERNEL_FIRST = 256       # entries of a top table from here on are the kernel half's
 
 Leaf = namedtuple("Leaf", "address size frame write user execute key")
-Record = namedtuple("Record", "type object_type owner link holders")
+Record = namedtuple("Record", "type object_type owner object holders")
 
 
 class Memory:
@@ -125,9 +125,9 @@ class System:
         if frame not in self._records:
             size, shape = self.shape["frame_record"], self.shape
             data = self.read(shape["ARCH_RECORDS"] + frame * size, size)
-            link = shape["frame_record.link"]
+            private = shape["frame_record.object"]
             self._records[frame] = Record(data[shape["frame_record.type"]], data[shape["frame_record.object_type"]],
-                                          data[shape["frame_record.owner"]], int.from_bytes(data[link:link + 4], "little"),
+                                          data[shape["frame_record.owner"]], int.from_bytes(data[private:private + 8], "little"),
                                           int.from_bytes(data[shape["frame_record.holders"]:], "little"))
         return self._records[frame]
 
@@ -136,5 +136,4 @@ class System:
         for frame in range(1, self.frame_count):
             record = self.record(frame)
             if record.type == self.shape["FRAME_OBJECT"] and record.object_type == self.shape["TK_OBJECT_VSPACE"]:
-                private = self.shape["ARCH_PHYSMAP"] + record.link * PAGE
-                yield self.number(private + self.shape["vspace.owner"], 2), self.number(private + self.shape["vspace.root"])
+                yield self.number(record.object + self.shape["vspace.owner"], 2), self.number(record.object + self.shape["vspace.root"])

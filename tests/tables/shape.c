@@ -30,7 +30,7 @@ static void structures_show(void)
 	OFFSET(frame_record, type);
 	OFFSET(frame_record, object_type);
 	OFFSET(frame_record, owner);
-	OFFSET(frame_record, link);
+	OFFSET(frame_record, object);
 	OFFSET(frame_record, holders);
 	OFFSET(vspace, root);
 	OFFSET(vspace, owner);
