@@ -34,10 +34,11 @@ static int stack_take(struct domain *d, struct thread *t)
 	if (index >= 0)
 		return index;
 	spin_lock(&d->lock);
-	/* Sequentially consistent with the give: either the giver sees this waiter or this look sees the stack. */
+	/* Sequentially consistent with the give: either the giver sees this waiter or this look sees the stack. The same with a failure,
+	 * which ends the state, then wakes who waits: in a domain that does not run nobody waits, the second try says why. */
 	__atomic_fetch_add(&d->stack_waiting, 1, __ATOMIC_SEQ_CST);
 	index = stack_take_now(d, t);
-	if (index >= 0) {
+	if (index >= 0 || d->state != TK_DOMAIN_RUNNING) {
 		__atomic_fetch_sub(&d->stack_waiting, 1, __ATOMIC_SEQ_CST);
 	} else {
 		t->state = THREAD_WAITING;

@@ -26,13 +26,14 @@ extern struct gate gates[TK_GATES_MAX];
 #define UNIT_SEGMENTS_MAX 6
 struct unit_segment { vaddr_t start; frame_t frame; u32 pages; };
 
+#define DOMAIN_FAILING 0u
 struct domain {
 	struct arch_domain arch;    /* first: entry code knows its offsets */
 	u32 id;
 	u32 class;
 	u32 rights;
 	u32 level;
-	volatile u32 state;         /* enum tk_domain_state */
+	volatile u32 state;         /* enum tk_domain_state, or DOMAIN_FAILING: on its way to TK_DOMAIN_FAILED */
 	volatile u32 generation;
 	vaddr_t window;             /* base of its token window */
 	vaddr_t private;            /* base of its private area */

@@ -32,9 +32,9 @@ void domain_fail(struct domain *d, u32 vector, u32 code, vaddr_t address, vaddr_
 		core_log("unit %s failed: vector %u error 0x%x address 0x%lx ip 0x%lx", d->page->name, vector, code, address, ip);
 	if (d->class == 0)
 		core_fail("a unit of class IC0 failed");
-	/* The first fault ends it; threads that fault in it meanwhile only unwind. */
-	if (!__atomic_compare_exchange_n(&d->state, &running, TK_DOMAIN_FAILED, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
-		&& !__atomic_compare_exchange_n(&d->state, &restarting, TK_DOMAIN_FAILED, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+	/* The first fault ends it; threads that fault in it meanwhile only unwind. It is not restarted before all that follows is done. */
+	if (!__atomic_compare_exchange_n(&d->state, &running, DOMAIN_FAILING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
+		&& !__atomic_compare_exchange_n(&d->state, &restarting, DOMAIN_FAILING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return;
 	domain_gates_open(d, false);
 	__atomic_fetch_add(&d->generation, 1, __ATOMIC_SEQ_CST);
@@ -43,12 +43,13 @@ void domain_fail(struct domain *d, u32 vector, u32 code, vaddr_t address, vaddr_
 	d->page->fault_address = address;
 	d->page->fault_ip = ip;
 	d->page->generation = d->generation;
-	d->page->state = TK_DOMAIN_FAILED;
 	release_threads(d);
 	/* Processors that run in it come into the core and unwind on their way out. */
 	for (u32 i = 0; i < cpu_count; i++)
 		if (i != here->id)
 			arch_ipi_send(i, ARCH_IPI_RESCHEDULE);
+	__atomic_store_n(&d->state, TK_DOMAIN_FAILED, __ATOMIC_RELEASE);
+	d->page->state = TK_DOMAIN_FAILED;
 	wait_wake_key(wait_key_of_object(d->frame, offsetof(struct tk_domain_page, state)), ~0u, ~0u);
 	if (d->id == boot_manifest.super_domain)
 		start_super_failed();

@@ -104,6 +104,13 @@ static struct domain *next_to_start(void)
 	return NULL;
 }
 
+/* Every processor has left the domain: domain_fail interrupted them all and this one waits for their answers. */
+static void domain_reload(struct domain *d)
+{
+	arch_tlb_flush(ARCH_TLB_EVERYONE, 0, ARCH_TLB_ALL_PAGES);
+	unit_reload(d);
+}
+
 void start_step(struct thread *t)
 {
 	static bool started;
@@ -116,7 +123,7 @@ void start_step(struct thread *t)
 	}
 	if (d == NULL && __atomic_exchange_n(&super_failed, 0, __ATOMIC_SEQ_CST)) {
 		d = &domains[boot_manifest.super_domain];
-		unit_reload(d);
+		domain_reload(d);
 	}
 	if (d) {
 		enter_start(t, d);
@@ -142,8 +149,6 @@ void domain_started(struct thread *t, struct domain *d, long result)
 	if (result < 0)
 		core_log("unit %s: its start failed (%ld)", d->page->name, result);
 	domain_set_state(d, result < 0 ? TK_DOMAIN_STOPPED : TK_DOMAIN_RUNNING);
-	for (u32 waiting = d->stack_waiting; waiting; waiting--) /* since before it failed: they try again */
-		stack_waiter_wake(d);
 	if (!boot || next_level >= 16)
 		threads_start(d->id);
 	if (boot) {
@@ -161,11 +166,10 @@ long domain_restart(struct thread *t, struct domain *d)
 	/* One restarter wins. */
 	if (!__atomic_compare_exchange_n(&d->state, &failed, TK_DOMAIN_RESTARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return -EBUSY;
-	/* Commit. Every processor has left the domain: domain_fail interrupted them all and this one waits for their answers. */
-	arch_tlb_flush(ARCH_TLB_EVERYONE, 0, ARCH_TLB_ALL_PAGES);
+	/* Commit. */
 	d->page->state = TK_DOMAIN_RESTARTING;
 	d->restarts++;
-	unit_reload(d);
+	domain_reload(d);
 	enter_start(t, d);
 	arch_cpu()->reschedule = true;
 	return 0;

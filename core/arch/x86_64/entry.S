@@ -175,7 +175,7 @@ core_call_run: /* rbx thread, esi number, rsp words */
 	call core_call_finish
 	jmp arch_resume
 
-/* ---- A unit's call of a gate ---------------------------------------------------------------------------------------------------------------- */
+/* ---- A unit's call of a gate. tests/unit/core/interleave/entry.c follows it, and unit_reply ------------------------------------------------- */
 
 /* A free stack of r15, the unit of gate r14, for thread rcx: its index in rdx; the thread's top activation in rax. */
 .macro STACK_TAKE otherwise

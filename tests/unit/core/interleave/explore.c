@@ -384,7 +384,12 @@ bool interleave_explore_all(const struct interleave *tests, size_t count, bool d
 	bool all_good = true;
 
 	for (size_t i = 0; i < count; i++)
-		if (!delayed || !tests[i].large || getenv("EXPLORE_LONG"))
+		if (!delayed || !tests[i].large || getenv("EXPLORE_LONG")) {
 			all_good &= interleave_explore(&tests[i], delayed) && interleave_ends;
+			if (!all_good && getenv("EXPLORE_ONE")) {
+				printf("not ok 1 - %s\n", tests[i].name);
+				exit(1);
+			}
+		}
 	return all_good;
 }

@@ -22,6 +22,7 @@ struct interleave {
 
 /* Explores all states, with stores that may be delayed or without; returns true if no expectation was broken, and from each state all scripts can end. */
 bool interleave_explore(const struct interleave *test, bool delayed);
+/* With EXPLORE_ONE in the environment the first that fails ends the program. */
 bool interleave_explore_all(const struct interleave *tests, size_t count, bool delayed);
 extern u64 interleave_states, interleave_ends;
 

@@ -9,8 +9,8 @@
 #include "soft_processor.h"
 #include <arch/time.h>
 
-struct domain domains[TK_DOMAINS_MAX];
-u32 domain_count = MACHINE_DOMAINS;
+bool machine_ipis;
+static u32 ipis[PROCESSORS_MAX];
 static struct cpu storage[PROCESSORS_MAX];
 struct cpu *cpus[CPUS_MAX];
 u32 cpu_count;
@@ -29,7 +29,20 @@ struct cpu *interleave_cpu(void) { return &storage[running < 0 ? 0 : acts_as[run
 nanos_t interleave_now(void) { return time; }
 void machine_time_set(nanos_t now) { time = now; }
 void machine_act_as(u32 cpu) { acts_as[interleave_self()] = cpu; }
-void arch_ipi_send(u32 cpu, u32 reason) { (void)cpu, (void)reason; }
+
+void arch_ipi_send(u32 cpu, u32 reason)
+{
+	(void)reason;
+	if (machine_ipis)
+		__atomic_store_n(&ipis[cpu], 1, __ATOMIC_SEQ_CST);
+}
+
+bool machine_ipi_take(void)
+{
+	u32 *ipi = &ipis[interleave_self()];
+
+	return __atomic_load_n(ipi, __ATOMIC_RELAXED) && __atomic_exchange_n(ipi, 0, __ATOMIC_ACQUIRE);
+}
 
 void core_panic(const char *format, ...)
 {
@@ -133,23 +146,6 @@ void machine_translations_check(void)
 /* Of a page's content the explorations use the beginning. */
 void arch_page_zero(void *to) { memset(to, 0, 64); }
 void arch_root_init(paddr_t root) { (void)root; }
-bool domain_owns_range(const struct domain *d, vaddr_t address, u64 size)
-{
-	(void)d, (void)size;
-	return address >= PAGE_SIZE;
-}
-long domain_copy_in(const struct domain *d, void *to, vaddr_t from, size_t size)
-{
-	(void)d;
-	memcpy(to, (const void *)from, size);
-	return 0;
-}
-long domain_copy_out(const struct domain *d, vaddr_t to, const void *from, size_t size)
-{
-	(void)d;
-	memcpy((void *)to, from, size);
-	return 0;
-}
 frame_t frame_boot_table(void) { return FRAME_NONE; }
 
 /* ---- The world ------------------------------------------------------------------------------------------------------------------ */
@@ -200,6 +196,8 @@ void machine_create(u32 count)
 	memset(translations, 0, sizeof(translations));
 	frame_count = MACHINE_FRAMES;
 	cpu_count = count;
+	domain_count = MACHINE_DOMAINS;
+	memset(ipis, 0, sizeof(ipis));
 	time = 1000;
 	for (u32 i = 0; i < count; i++) {
 		memset(&storage[i], 0, sizeof(storage[i]));

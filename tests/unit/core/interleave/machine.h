@@ -21,6 +21,9 @@
 #define FRAMES_OWNED 4u
 
 void machine_create(u32 count);
+extern bool machine_ipis;      /* interrupts that ask for rescheduling are kept until machine_ipi_take; else only shoot-downs are looked for */
+/* An interrupt had been sent to the processor that runs. */
+bool machine_ipi_take(void);
 static inline vaddr_t machine_token(u32 domain, frame_t frame) { return domains[domain].window + (u64)frame * PAGE_SIZE; }
 /* A thread moved: what runs here is that processor now. Only where no translations count. */
 void machine_act_as(u32 cpu);

@@ -4,6 +4,7 @@
 A mutant is a text that stands in a file once (or first behind `after`) and what it becomes; `program` is the exploration that must fail.
 """
 
+import concurrent.futures
 import importlib.util
 import os
 import re
@@ -15,6 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.join(HERE, *[os.pardir] * 4)
 FOLDER = os.path.join(TOP, "build", "unit", "core", "interleave", "mutants")
 LIMIT = 120              # seconds of one exploration
+JOBS = 2
 
 
 def mutation_module():
@@ -45,7 +47,8 @@ def mutant_run(mutation, mutant):
     if build.returncode:
         return f"does not build: {build.stdout[-300:]}"
     try:
-        run = subprocess.run([os.path.join(folder, mutant["program"])], stdout=subprocess.PIPE, text=True, timeout=LIMIT, check=False)
+        run = subprocess.run([os.path.join(folder, mutant["program"])], stdout=subprocess.PIPE, text=True, timeout=LIMIT, check=False,
+                             env=dict(os.environ, EXPLORE_ONE="1"))
     except subprocess.TimeoutExpired:
         return "did not end in time"
     if "Bail out" in run.stdout:
@@ -63,11 +66,12 @@ def main():
     wanted = [mutant for mutant in mutants if not sys.argv[1:] or mutant["program"] in sys.argv[1:]]
     print(f"1..{len(wanted)}")
     failed = 0
-    for number, mutant in enumerate(wanted, 1):
-        trouble = mutant_run(mutation, mutant)
-        failed += trouble is not None
-        note = f" # {trouble}".replace("\n", " ") if trouble else ""
-        print(f"{'not ok' if trouble else 'ok'} {number} - {mutant['program']} finds: {mutant['name']}{note}", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        found = pool.map(lambda mutant: mutant_run(mutation, mutant), wanted)
+        for number, (mutant, trouble) in enumerate(zip(wanted, found), 1):
+            failed += trouble is not None
+            note = f" # {trouble}".replace("\n", " ") if trouble else ""
+            print(f"{'not ok' if trouble else 'ok'} {number} - {mutant['program']} finds: {mutant['name']}{note}", flush=True)
     return 1 if failed else 0
 
 

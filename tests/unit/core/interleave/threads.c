@@ -14,7 +14,29 @@ void sched_wake(struct thread *t)
 {
 	__atomic_store_n(&t->state, THREAD_RUNNABLE, __ATOMIC_RELEASE);
 }
+void sched_switch(void)
+{
+	static struct thread idles[PROCESSORS_MAX];
+	struct cpu *cpu = arch_cpu();
+	struct thread *t = cpu->current, *idle = &idles[interleave_self()];
+
+	cpu->reschedule = false;
+	while (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) == THREAD_WAITING) {
+		arch_tlb_serve();
+		interleave_relax();
+	}
+	if (t->state == THREAD_EXITED) {
+		idle->resume = RESUME_IDLE;
+		cpu->current = cpu->idle = idle;
+		thread_left(t);
+	}
+}
 void sched_tick(void) { }
+size_t arch_copy(vaddr_t to, vaddr_t from, size_t size)
+{
+	(void)to, (void)from;
+	return size; /* parameters have no bytes here */
+}
 u32 sched_priority(const struct thread *t) { (void)t; return 0; }
 void sched_lend(struct thread *owner, u32 priority) { (void)owner, (void)priority; }
 void sched_lend_end(struct thread *t) { (void)t; }
@@ -66,6 +88,39 @@ long thread_park(void)
 	return (long)t->result;
 }
 
+bool thread_adopt(struct thread *t)
+{
+	if (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) != THREAD_RUNNABLE)
+		return false;
+	t->on_cpu = 1;
+	t->cpu = arch_cpu()->id;
+	arch_cpu()->current = t;
+	return true;
+}
+
+void domain_stacks_return(struct domain *d)
+{
+	memset(d->stack_users, 0, sizeof(d->stack_users));
+	d->stacks_free = (1ull << d->stack_count) - 1;
+}
+
+void thread_stop(struct thread *t, u32 resume) { t->resume = resume; }
+
+void thread_wait_begin(struct thread *t, vaddr_t word, u32 flags)
+{
+	const struct wait_request request = { word, 0, flags, NANOS_NEVER, ~0u };
+	long result = wait_begin(t, &request);
+
+	if (result) /* else it comes with the wake */
+		t->result = (u64)result;
+}
+
+void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack_top, const struct tk_request *request)
+{
+	(void)d, (void)stack_top, (void)request;
+	t->resume = RESUME_SERVICE;
+}
+
 long word_wait(vaddr_t word, u32 expected, u32 flags, nanos_t deadline)
 {
 	const struct wait_request request = { word, expected, flags, deadline, ~0u };
@@ -95,6 +150,9 @@ void threads_create(u32 count, u32 domain)
 		list_init(&t->wait.link);
 		list_init(&t->stack_link);
 		t->look.look = true;
+		t->cpu = i;
+		t->on_cpu = 1;
+		t->lives = 2;
 		cpus[i]->current = t;
 	}
 }

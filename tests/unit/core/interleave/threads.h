@@ -12,6 +12,14 @@ void threads_create(u32 count, u32 domain);
 static inline struct thread *thread_self(void) { return &threads[interleave_self()]; }
 /* The thread was parked: it goes on when it is woken. Its result. */
 long thread_park(void);
+/* The processor takes a thread that is runnable: false if it is not. */
+bool thread_adopt(struct thread *t);
+/* As the unit is loaded again: all its stacks are free. */
+void domain_stacks_return(struct domain *d);
+/* It comes into the core, or enters a unit: how it goes on. */
+void thread_stop(struct thread *t, u32 resume);
+/* tk_wait for a word to be other than 0, without parking. */
+void thread_wait_begin(struct thread *t, vaddr_t word, u32 flags);
 /* The unit's load of a word in its window. */
 u32 word_load(u32 domain, frame_t frame, u32 offset);
 void word_store(u32 domain, frame_t frame, u32 offset, u32 value);
