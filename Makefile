@@ -1,15 +1,15 @@
 # Targets of Tessera. `make` builds the profile `general`; `make help` lists the rest.
 PROFILE ?= general
-BUILD ?= build
+BUILD ?= build$(if $(DEBUG),/debug)
 JOBS ?= 2
 
 .PHONY: all build run test test-long test-unit test-linux test-boot test-mutation fuzz coverage contention core-example bench bench-ipc iso setup setup-iso reference clean help
 
 all: build
 
-## build one profile (PROFILE=general, fast or tee) to build/<profile>/tessera.elf
+## build one profile (PROFILE=general, fast or tee) to build/<profile>/tessera.elf; DEBUG=1: services that follow their locks, in build/debug
 build: setup
-	@tools/compose $(PROFILE) --build $(BUILD) --jobs $(JOBS)
+	@tools/compose $(PROFILE) $(if $(DEBUG),--debug) --build $(BUILD) --jobs $(JOBS)
 
 ## boot it with a shell on the serial console
 run: build

@@ -12,7 +12,7 @@ import select
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
@@ -36,9 +36,11 @@ class Configuration:
     smp: int
     pks: bool = True
     memory: str = "512M"
+    debug: bool = False  # services follow their locks: tools/compose --debug
 
     def __str__(self):
-        return f"{self.profile}/{self.smp}{'' if self.pks else '/nopks'}{'' if self.memory == '512M' else '/' + self.memory}"
+        return (f"{self.profile}/{self.smp}{'' if self.pks else '/nopks'}{'' if self.memory == '512M' else '/' + self.memory}"
+                f"{'/debug' if self.debug else ''}")
 
     @property
     def cpu(self):
@@ -72,7 +74,8 @@ TIERS = {
                shell=(Configuration("general", 2), Configuration("tee", 1), Configuration("fast", 1)),
                launcher=(Configuration("general", 2),), boot=(Configuration("general", 2),), composition=COMPOSED, processes=200, limit=400),
     "long": Tier(isolation=tuple(Configuration(profile, smp, pks) for profile in CLASSES for smp in (1, 2, 4) for pks in (True, False)),
-                 abi=EVERYWHERE, shell=EVERYWHERE, launcher=EVERYWHERE,
+                 abi=EVERYWHERE + (Configuration("general", 2, debug=True), Configuration("tee", 2, debug=True)),
+                 shell=EVERYWHERE, launcher=EVERYWHERE,
                  boot=tuple(Configuration(profile, 2) for profile in ("general", "tee", "fast")), composition=COMPOSED,
                  processes=1000, limit=900),
 }
@@ -105,36 +108,38 @@ def own_tree(profile):
     return "isolation" if profile in CLASSES else None
 
 
-def image_path(profile):
-    return os.path.join(TOP, "build", own_tree(profile) or "", profile, "tessera.elf")
+def image_path(configuration):
+    folder = "debug" if configuration.debug else own_tree(configuration.profile) or ""
+    return os.path.join(TOP, "build", folder, configuration.profile, "tessera.elf")
 
 
-def compose_command(profile):
+def compose_command(profile, debug):
     tree = own_tree(profile)
     if tree:
         return ["tools/compose", f"tests/{tree}/profiles/{profile}.toml", "--services", f"tests/{tree}/services", "--build", f"build/{tree}"]
-    return ["tools/compose", profile]
+    return ["tools/compose", profile] + ["--debug"] * debug
 
 
 def build(tally, profiles):
-    """Builds the profiles and the programs; the profiles that can be run."""
+    """Builds the profiles, with or without debug, and the programs; those that can be run."""
     built = set()
-    for profile in sorted(profiles):
-        run = subprocess.run(compose_command(profile), cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    for profile, debug in sorted(profiles):
+        name = f"{profile}{'/debug' if debug else ''}"
+        run = subprocess.run(compose_command(profile, debug), cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if run.returncode:
             print("".join(f"# {line}\n" for line in run.stdout.decode("utf-8", "replace").splitlines()[-30:]), end="")
-            tally.add("build", profile, f"exit status {run.returncode}")
+            tally.add("build", name, f"exit status {run.returncode}")
         else:
-            tally.add("build", profile)
-            built.add(profile)
+            tally.add("build", name)
+            built.add((profile, debug))
     return built
 
 
 def machine_run(configuration, limit, image, append="audit init=/init"):
     """Boots one machine; its console's text, its log, and a note when it hung: a machine that is silent for IDLE seconds has."""
-    folder = os.path.dirname(image_path(configuration.profile))
+    folder = os.path.dirname(image_path(configuration))
     report = os.path.join(folder, f"report-{os.getpid()}.log")
-    described = machine.Machine(image_path(configuration.profile), image, report, smp=configuration.smp,
+    described = machine.Machine(image_path(configuration), image, report, smp=configuration.smp,
                                 memory=configuration.memory,
                                 cpu=configuration.cpu, append=append, serial="stdio")
     console, hung, end = b"", "", time.monotonic() + limit
@@ -162,7 +167,7 @@ def verdicts_add(tally, suite, programs):
 
 def console_keep(configuration, text, log):
     """Keeps what a machine said for whoever looks into a failure."""
-    kept = os.path.join(os.path.dirname(image_path(configuration.profile)),
+    kept = os.path.join(os.path.dirname(image_path(configuration)),
                         f"console-{configuration.smp}{'' if configuration.pks else '-nopks'}.txt")
     with open(kept, "w", encoding="utf-8") as output:
         output.write(f"{text}\n=== report channel ===\n{log}\n")
@@ -266,6 +271,7 @@ def options_read():
     parser.add_argument("--suite", action="append", choices=SUITES, help="only these (default: all)")
     parser.add_argument("--profile", help="only configurations of this profile")
     parser.add_argument("--smp", type=int, help="only configurations with this many processors")
+    parser.add_argument("--debug", action="store_true", help="these configurations with debug builds of the services")
     parser.add_argument("programs", nargs="*", metavar="PROGRAM", help="only these programs of tests/abi")
     options = parser.parse_args()
     options.suite = options.suite or (["abi"] if options.programs else list(SUITES))
@@ -278,13 +284,14 @@ def main():
     if "unit" in options.suite:
         unit_suites(tally)
     def wanted(configurations):
-        return [c for c in configurations if options.profile in (None, c.profile) and options.smp in (None, c.smp)]
+        some = [c for c in configurations if options.profile in (None, c.profile) and options.smp in (None, c.smp)]
+        return list(dict.fromkeys(replace(c, debug=True) for c in some)) if options.debug else some
 
     chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite not in ("gates", "calls", "raid", "kill", "tables", "exhaustion")}
     if "exhaustion" in options.suite:
         chosen["exhaustion"] = wanted(EXHAUSTION)
-    built = build(tally, {c.profile for configurations in chosen.values() for c in configurations})
-    runnable = {suite: [c for c in configurations if c.profile in built] for suite, configurations in chosen.items()}
+    built = build(tally, {(c.profile, c.debug) for configurations in chosen.values() for c in configurations})
+    runnable = {suite: [c for c in configurations if (c.profile, c.debug) in built] for suite, configurations in chosen.items()}
     if any(runnable.values()):
         root.default(os.path.join(TOP, "build"))
     composition_suites(tally, runnable.get("composition", []))

@@ -12,6 +12,7 @@ struct shim_file *file_create(const struct shim_file_ops *ops, u32 flags, u64 ha
 	if (!file)
 		return NULL;
 	file->ops = ops;
+	lock_rank_set(&file->position_lock, RANK_ABI_POSITION);
 	file->references = 1;
 	file->flags = flags & ~(u32)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
 	file->handle = handle;

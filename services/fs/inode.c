@@ -9,6 +9,7 @@ struct fs_inode *fs_inode_create(struct fs_super *super, u32 mode)
 
 	if (!inode)
 		return NULL;
+	lock_rank_set(&inode->lock, RANK_FS_INODE);
 	inode->references = 1;
 	inode->mode = mode;
 	inode->links = fs_is_directory(inode) ? 2 : 1;

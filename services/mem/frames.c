@@ -13,7 +13,7 @@
 
 struct free_block { frame_t next, previous; };
 
-static struct rt_lock frames_lock = RT_LOCK_INIT; /* guards all below */
+static struct rt_lock frames_lock = RT_LOCK_RANKED(RANK_MEM_FRAMES); /* guards all below */
 static u8 **section_states;                       /* one array of state bytes for each section, NULL while it is off line */
 static u64 section_count, section_frames, section_next;
 static frame_t free_blocks[MEM_ORDER_MAX + 1];

@@ -8,7 +8,7 @@
 #define BLOCKS 2048u /* 20 bits of slots */
 #define SLOT_NONE (~0u)
 
-static struct rt_lock handle_lock = RT_LOCK_INIT; /* guards the table */
+static struct rt_lock handle_lock = RT_LOCK_RANKED(RANK_MEM_HANDLES); /* guards the table */
 static struct mem_handled ***blocks; /* of slots: the thing, or NULL */
 static u32 slot_hint;                /* no free slot below it */
 static u64 nonces[32];               /* random numbers made ahead */

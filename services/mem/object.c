@@ -23,6 +23,7 @@ struct mem_object *mem_object_make(u64 pages, u32 maker, u64 cookie)
 
 	if (!object)
 		return NULL;
+	lock_rank_set(&object->lock, RANK_MEM_OBJECT);
 	object->pages = pages;
 	object->maker = maker;
 	object->cookie = cookie;

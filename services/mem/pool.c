@@ -12,7 +12,7 @@
 
 _Static_assert(POOL_FILL - POOL_LOW < TK_POOL_LOG_ENTRIES, "the log holds what is taken between two fillings");
 
-static struct rt_lock pool_lock = RT_LOCK_INIT; /* guards the owner's side of the pool */
+static struct rt_lock pool_lock = RT_LOCK_RANKED(RANK_MEM_POOL); /* guards the owner's side of the pool */
 static struct tk_pool_page *pool;
 static vaddr_t pool_object;
 static volatile u64 served_alone, reserve_given;

@@ -130,6 +130,7 @@ static struct mem_space *space_make(void)
 
 	if (!space)
 		return NULL;
+	lock_rank_set(&space->lock, RANK_MEM_SPACE);
 	space->side = heap_alloc(TK_REGIONS_IN_PAGE * sizeof(*space->side));
 	if (space->side && !core_object_make(space))
 		return space;
@@ -142,7 +143,8 @@ static struct mem_space *space_make(void)
 static void space_clear(struct mem_space *space)
 {
 	struct mem_space fresh = { .frame = space->frame, .core_frames = { space->core_frames[0], space->core_frames[1] }, .token = space->token,
-	                           .table = space->table, .regions = space->regions, .capacity = space->capacity, .side = space->side };
+	                           .table = space->table, .regions = space->regions, .capacity = space->capacity, .side = space->side,
+	                           .lock = RT_LOCK_RANKED(RANK_MEM_SPACE) };
 
 	memcpy(fresh.announced, space->announced, sizeof(fresh.announced));
 	*space = fresh;

@@ -58,6 +58,7 @@ static __attribute__((noinline)) long copy_all(copy_step step, void *service, va
 
 long user_copy_in(void *to, vaddr_t from, size_t length)
 {
+	lock_none_at_copy();
 	if (likely(client_get(to, from, length)))
 		return 0;
 	return copy_all(step_in, to, from, length, TK_ACCESS_READ);
@@ -65,6 +66,7 @@ long user_copy_in(void *to, vaddr_t from, size_t length)
 
 long user_copy_out(vaddr_t to, const void *from, size_t length)
 {
+	lock_none_at_copy();
 	if (likely(client_put(to, from, length)))
 		return 0;
 	return copy_all(step_out, (void *)(uintptr_t)from, to, length, TK_ACCESS_WRITE);
@@ -72,6 +74,7 @@ long user_copy_out(vaddr_t to, const void *from, size_t length)
 
 long user_fill_zero(vaddr_t to, size_t length)
 {
+	lock_none_at_copy();
 	if (length <= sizeof(zeroes) && client_put(to, zeroes, length))
 		return 0;
 	return copy_all(step_zero, NULL, to, length, TK_ACCESS_WRITE);

@@ -22,7 +22,10 @@ static bool word_take(struct rt_lock *lock, u32 owner)
 
 bool lock_try(struct rt_lock *lock)
 {
-	return word_take(lock, owner_self());
+	if (!word_take(lock, owner_self()))
+		return false;
+	lock_taken(lock, __builtin_return_address(0));
+	return true;
 }
 
 static void lock_acquire_slow(struct rt_lock *lock, u32 self)
@@ -51,12 +54,15 @@ void lock_acquire(struct rt_lock *lock)
 {
 	u32 self = owner_self();
 
+	lock_wanted(lock, __builtin_return_address(0));
 	if (unlikely(!word_take(lock, self)))
 		lock_acquire_slow(lock, self);
+	lock_taken(lock, __builtin_return_address(0));
 }
 
 void lock_release(struct rt_lock *lock)
 {
+	lock_left(lock);
 	/* Release: what was done under the lock is seen by who takes it next. */
 	u32 old = __atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE);
 

@@ -27,8 +27,23 @@ u32 rt_thread_id(void);                    /* core id of the calling thread */
  *      <service>_main(index), which must not return. Generated glue of the unit calls them. ------------------------------------ */
 
 /* ---- Locks (short critical sections; never held over a client copy, a call that waits for an event, or a return) --------------- */
-struct rt_lock { volatile u32 word; }; /* 0 free, else the stack of its owner; bit 31: somebody waits */
+struct rt_lock {
+	volatile u32 word; /* 0 free, else the stack of its owner; bit 31: somebody waits */
+#ifdef RT_DEBUG
+	u32 rank;          /* enum lock_rank */
+#endif
+};
 #define RT_LOCK_INIT { 0 }
+/* Locks of different kinds that are held together are taken in this order; debug builds see to it. RANK_NONE: held with any. A file's
+ * position alone is kept while user memory is copied, as in Linux: nothing that serves a fault takes it. */
+enum lock_rank { RANK_NONE, RANK_ABI_POSITION, RANK_FS_INODE, RANK_MEM_SPACE, RANK_MEM_OBJECT, RANK_MEM_HANDLES, RANK_MEM_POOL, RANK_MEM_FRAMES };
+#ifdef RT_DEBUG
+#define RT_LOCK_RANKED(lock_rank) { 0, lock_rank }
+static inline void lock_rank_set(struct rt_lock *lock, enum lock_rank rank) { lock->rank = rank; }
+#else
+#define RT_LOCK_RANKED(lock_rank) RT_LOCK_INIT
+static inline void lock_rank_set(struct rt_lock *lock, enum lock_rank rank) { (void)lock, (void)rank; }
+#endif
 void lock_acquire(struct rt_lock *lock);
 bool lock_try(struct rt_lock *lock);
 void lock_release(struct rt_lock *lock);

@@ -15,6 +15,13 @@ static inline struct rt_request *runtime_request_of(u64 address)
 	return (struct rt_request *)(round_down(address, TK_STACK_STRIDE) + TK_STACK_STRIDE - TK_STACK_SIZE);
 }
 
+/* What debug builds look at (lock_debug.c); in others these do nothing. place: of the caller's code. */
+void lock_wanted(const struct rt_lock *lock, const void *place);
+void lock_taken(const struct rt_lock *lock, const void *place);
+void lock_left(const struct rt_lock *lock);
+void lock_none(const char *what); /* no lock is held where this is called */
+void lock_none_at_copy(void);     /* none but a file's position */
+
 /* Generated: the gates that this unit may call, ended by one without a name. */
 struct runtime_gate {
 	const char *interface;
@@ -32,6 +39,7 @@ typedef noreturn_fn void unit_enter(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 		const u64 args[TK_ARGS_MAX] = { a, b, c, d, e, f }; \
 		u64 outs[TK_OUTS_MAX] = { 0 }; \
 		long result = name(runtime_request_of(arch_stack_address()), args, outs); \
+		lock_none("a call returns with a lock"); \
 		arch_reply(result, outs); \
 	}
 extern unit_enter *const unit_entries[];

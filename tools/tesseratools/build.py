@@ -44,8 +44,8 @@ def write_changed(path, text):
 class Builder:
     """One build below `build`; paths are relative to the top of the tree, which must be the working directory."""
 
-    def __init__(self, top, build, jobs=2, verbose=False):
-        self.top, self.build, self.jobs, self.verbose = top, build, jobs, verbose
+    def __init__(self, top, build, jobs=2, verbose=False, debug=False):
+        self.top, self.build, self.jobs, self.verbose, self.debug = top, build, jobs, verbose, debug
         self.times = {}
         self.services = {}
         self.ran = 0
@@ -166,6 +166,7 @@ class Builder:
         inside = os.path.relpath(source, self.build) if not os.path.relpath(source, self.build).startswith("..") else source
         output = f"{self.build}/objects/{inside}.o"
         flags = [f.format(top=self.top) for f in FLAGS] + (["-flto"] if source.endswith(".c") else [])
+        flags += ["-DRT_DEBUG"] * self.debug
         command = [CC] + flags + WARNINGS + includes + ["-MD", "-MF", output + ".d", "-c", source, "-o", output]
         return output, lambda: self.run(output, command, [source] + embedded, f"CC   {source}")
 
@@ -202,13 +203,13 @@ def core_offsets(builder):
     write_changed(f"{builder.build}/gen/core/arch/offsets.h", "".join(f"#define {name} {value}\n" for name, value in values))
 
 
-def runtime_sources(gate):
-    """The runtime and lib/; gate: for IC1 and IC2, else for IC0."""
-    other = "direct" if gate else "gate"
+def runtime_sources(gate, debug):
+    """The runtime and lib/; gate: for IC1 and IC2, else for IC0; debug: locks are followed."""
+    other = ("class_direct.c" if gate else "class_gate.c", "lock_plain.c" if debug else "lock_debug.c")
     found = glob.glob("services/runtime/*.c") + glob.glob("lib/*.c")
     if gate:
         found += glob.glob(f"services/runtime/arch/{ARCH}/*.S")
-    return sorted(p for p in found if not p.endswith(f"class_{other}.c"))
+    return sorted(p for p in found if not p.endswith(other))
 
 
 def unit_glue(builder, profile, unit):
@@ -224,7 +225,7 @@ def unit_glue(builder, profile, unit):
 def unit_objects(builder, profile, unit):
     """All objects of a unit, compiled."""
     groups = [(service.sources() + builder.service_generate(service), builder.includes(service)) for service in unit.services]
-    groups.append((unit_glue(builder, profile, unit) + runtime_sources(gate=unit.isolation > 0), builder.includes()))
+    groups.append((unit_glue(builder, profile, unit) + runtime_sources(unit.isolation > 0, builder.debug), builder.includes()))
     return [o for objects in builder.compile(groups) for o in objects]
 
 

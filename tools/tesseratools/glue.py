@@ -203,11 +203,13 @@ static __attribute__((noinline)) void dispatch(struct tk_request *request)
 void unit_dispatch(struct tk_request *request)
 {
 %(fast)s	dispatch(request);
+	lock_none("an upcall returns with a lock");
 }
 """
 
 FAST = """	if (likely(request->interface == TK_INTERFACE_CORE && request->caller == 0 && (request->op & 0xff) == TK_UPCALL_SYSCALL)) {
 		request->args[0] = (u64)%s_upcall_syscall(request);
+		lock_none("a system call returns with a lock");
 		return;
 	}
 """
@@ -219,7 +221,9 @@ long ic0_syscall(u32 number, const u64 *args, u32 thread);
 long ic0_syscall(u32 number, const u64 *args, u32 thread)
 {
 	*runtime_request_of(arch_stack_address()) = (struct rt_request){ 0, thread };
-	return %(name)s_serve_syscall(number, args, thread);
+	long result = %(name)s_serve_syscall(number, args, thread);
+	lock_none("a system call returns with a lock");
+	return result;
 }
 """
 
