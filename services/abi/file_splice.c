@@ -1,5 +1,6 @@
 /* splice, tee and vmsplice. Data goes through a page of the shim's; what is taken from a pipe is first copied, and read once it is out. */
 #include "file.h"
+#include "include/abi_poll.h"
 #include <fs_client.h>
 #include <proc_client.h>
 
@@ -95,7 +96,7 @@ static long offsets_get(struct splice *s)
 		result = user_copy_in(&s->in, s->in_at, sizeof(s->in));
 	if (result >= 0 && s->out_at)
 		result = user_copy_in(&s->out, s->out_at, sizeof(s->out));
-	return result < 0 ? result : (i64)s->in < 0 || (i64)s->out < 0 ? -EINVAL : 0;
+	return result;
 }
 
 static long offset_put(struct shim_file *file, vaddr_t at, u64 offset)
@@ -112,13 +113,13 @@ static long offset_put(struct shim_file *file, vaddr_t at, u64 offset)
 
 static long splice_check(const struct splice *s)
 {
-	if (!s->from || !s->to || !file_readable(s->from) || !file_writable(s->to))
+	if (!file_readable(s->from) || !file_writable(s->to))
 		return -EBADF;
 	if (!is_pipe(s->from) && !is_pipe(s->to))
 		return -EINVAL;
 	if ((!is_pipe(s->from) && s->from->ops != &file_data_ops) || (!is_pipe(s->to) && s->to->ops != &file_data_ops))
 		return -EINVAL; /* terminals and the like */
-	return s->to->flags & O_APPEND ? -EINVAL : 0;
+	return s->to->flags & O_APPEND || (i64)s->in < 0 || (i64)s->out < 0 ? -EINVAL : 0;
 }
 
 /* The same pipe on both sides would wait for itself. */
@@ -136,12 +137,12 @@ static long same_pipe(const struct splice *s)
 static long splice_run(struct splice *s, u64 size)
 {
 	u64 done = 0;
-	long result = splice_check(s);
+	long result = s->from && s->to ? offsets_get(s) : -EBADF;
 
 	if (result >= 0)
-		result = same_pipe(s);
+		result = splice_check(s);
 	if (result >= 0)
-		result = offsets_get(s);
+		result = same_pipe(s);
 	if (result < 0)
 		return result;
 	s->page = heap_alloc(PAGE_SIZE);
@@ -211,7 +212,7 @@ long sys_tee(struct shim_thread *t, const u64 *a)
 long sys_vmsplice(struct shim_thread *t, const u64 *a)
 {
 	struct shim_file *file;
-	bool writes;
+	bool writes, waits;
 
 	if ((u32)a[3] & ~SPLICE_FLAGS)
 		return -EINVAL;
@@ -223,6 +224,9 @@ long sys_vmsplice(struct shim_thread *t, const u64 *a)
 		file_put(file);
 		return -EBADF;
 	}
+	waits = !(file_ready(t, file) & (writes ? POLLOUT | POLLERR : POLLIN | POLLHUP));
 	file_put(file);
+	if (a[2] && waits && ((u32)a[3] & SPLICE_NONBLOCK))
+		return -EAGAIN;
 	return writes ? sys_writev(t, a) : sys_readv(t, a);
 }

@@ -150,7 +150,7 @@ static long output_drain(const struct terminal_open *open)
 	if (result < 0)
 		return result;
 	lock_acquire(&t->lock);
-	if (output_count(t) || !t->driver->drained(t)) {
+	if (!t->driver->drained(t)) {
 		t->drain_waits = true;
 		result = -EAGAIN;
 	}

@@ -51,7 +51,7 @@ static void pair_input_room(struct terminal *t)
 static bool pair_drained(struct terminal *t)
 {
 	(void)t;
-	return true; /* the ring is all there is */
+	return true; /* as in Linux, what the master has not read yet counts as sent */
 }
 
 static void pair_settings(struct terminal *t)
@@ -177,10 +177,7 @@ long pair_read(struct terminal *t, vaddr_t data, u64 size)
 			count++;
 		gone = p->slave_seen && !p->slave_open;
 		if (count) {
-			bool drained = t->drain_waits && output_count(t) == 0;
-
-			t->drain_waits = t->drain_waits && !drained;
-			terminal_update(t, drained);
+			terminal_update(t, false);
 			master_update(p, false);
 		}
 		lock_release(&t->lock);

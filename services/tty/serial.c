@@ -65,7 +65,8 @@ static void serial_input_room(struct terminal *t)
 
 static bool serial_drained(struct terminal *t)
 {
-	(void)t;
+	if (output_count(t))
+		return false;
 	if (uart_get(UART_STATUS) & STATUS_EMPTY)
 		return true;
 	interrupts_set(enabled | INTERRUPT_TRANSMIT);

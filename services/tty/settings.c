@@ -102,7 +102,7 @@ static long settings_set(const struct terminal_open *open, const struct ioctl_re
 	if (result < 0)
 		return result;
 	lock_acquire(&t->lock);
-	if (drain && !(output_count(t) == 0 && t->driver->drained(t))) {
+	if (drain && !t->driver->drained(t)) {
 		t->drain_waits = true;
 		result = -EAGAIN;
 	} else {

@@ -59,7 +59,7 @@ void terminal_transmit(struct terminal *t)
 	t->column_sent = t->column;
 	t->line_column_sent = t->line_column;
 	t->driver->transmit(t);
-	drained = t->drain_waits && output_count(t) == 0 && t->driver->drained(t);
+	drained = t->drain_waits && t->driver->drained(t);
 	if (drained)
 		t->drain_waits = false;
 	terminal_update(t, drained);

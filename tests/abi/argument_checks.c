@@ -9,6 +9,7 @@
 #include <sys/sendfile.h>
 #include <sys/timex.h>
 #include <sys/uio.h>
+#include <termios.h>
 #include <sys/vfs.h>
 
 static void queued_signals(void)
@@ -120,5 +121,46 @@ static void copies_between_files(void)
 	CHECK_ERR(sendfile(set, file, bad_pointers[4], 4), EFAULT);
 }
 
-TESTS(TEST(a_pipe_is_no_root), TEST(vectors), TEST(files_without_a_place), TEST(copies_between_files),
+static void splices(void)
+{
+	int pipes[2], file, event = eventfd(0, 0);
+	char byte;
+	struct iovec some = { &byte, 1 };
+	loff_t at = 0;
+
+	scratch_enter();
+	file = file_make("a", "text", 0);
+	REQUIRE_OK(pipe(pipes));
+	CHECK_ERR(splice(pipes[0], &at, event, NULL, 5, 0), ESPIPE);
+	CHECK_ERR(splice(pipes[1], &at, file, NULL, 5, 0), ESPIPE);
+	CHECK_ERR(splice(file, bad_pointers[4], pipes[0], NULL, 5, 0), EFAULT);
+	CHECK_ERR(splice(file, &at, pipes[0], NULL, 5, 0), EBADF);
+	CHECK_ERR(vmsplice(pipes[0], &some, 1, SPLICE_F_NONBLOCK), EAGAIN);
+	CHECK_EQ(write(pipes[1], "x", 1), 1);
+	CHECK_EQ(vmsplice(pipes[0], &some, 1, SPLICE_F_NONBLOCK), 1);
+	fcntl(pipes[1], F_SETFL, O_NONBLOCK);
+	while (write(pipes[1], pages_new(1), PAGE) > 0)
+		;
+	fcntl(pipes[1], F_SETFL, 0);
+	CHECK_ERR(vmsplice(pipes[1], &some, 1, SPLICE_F_NONBLOCK), EAGAIN);
+}
+
+/* What was written to a pseudo-terminal counts as sent, though nobody has read it. */
+static void pseudo_terminals_have_drained(void)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY), slave;
+	struct termios settings;
+
+	REQUIRE_OK(master);
+	REQUIRE(unlockpt(master) == 0);
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+	REQUIRE_OK(slave);
+	CHECK_EQ(write(slave, "unread", 6), 6);
+	CHECK_OK(tcdrain(slave));
+	CHECK_OK(tcgetattr(slave, &settings));
+	CHECK_OK(tcsetattr(slave, TCSADRAIN, &settings));
+	CHECK_OK(tcsetattr(master, TCSADRAIN, &settings));
+}
+
+TESTS(TEST(splices), TEST(pseudo_terminals_have_drained), TEST(a_pipe_is_no_root), TEST(vectors), TEST(files_without_a_place), TEST(copies_between_files),
       TEST(queued_signals), TEST(groups_that_are_none), TEST(clocks_that_are_not_adjusted), TEST(nothing_to_restart))
