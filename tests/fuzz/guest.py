@@ -17,6 +17,7 @@ from tesseratools import linux, machine, root  # noqa: E402
 
 BUILD = os.path.join(TOP, "build", "fuzz")
 CRASHES = os.path.join(BUILD, "crashes")
+LINUX_CPU = "max,la57=off,pku=off"   # what Tessera does not use shows in the errors
 SILENCE = 90               # seconds without a line until a machine counts as hung
 LEAK_KIB_A_ROUND = 24      # what may be gone for each round, in the long run
 LEAK_ROUNDS = 100          # rounds that are looked at for it, at least
@@ -114,7 +115,7 @@ def tessera_run(run, image, initrd, append, limit):
 
 def linux_run(run, initrd, limit):
     build = os.path.join(TOP, "build", "linux")
-    command = [machine.QEMU, "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "512", "-smp", str(run.configuration.smp), "-display", "none",
+    command = [machine.QEMU, "-machine", "q35", "-accel", "tcg", "-cpu", LINUX_CPU, "-m", "512", "-smp", str(run.configuration.smp), "-display", "none",
                "-nographic", "-no-reboot", "-nic", "none", "-kernel", linux.kernel_find(build), "-initrd", initrd,
                "-append", f"console=ttyS0 quiet panic=-1 rdinit=/fuzz -- {words(run.settings)}"]
     if run.configuration.counted:

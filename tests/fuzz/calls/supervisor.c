@@ -142,6 +142,10 @@ static void slot_watch(unsigned number, uint64_t now)
 
 	if (!slot->tid)
 		return;
+	if (number < THREADS_MAX && shared->slots[THREADS_MAX + number].tid) {
+		seen_at[number] = kicked_at[number] = now; /* it waits for its child, which is watched itself */
+		return;
+	}
 	if (step != steps_seen[number] || !seen_at[number]) {
 		steps_seen[number] = step;
 		seen_at[number] = kicked_at[number] = now;
