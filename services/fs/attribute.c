@@ -194,7 +194,10 @@ static long chown_check(const struct fs_identity *who, struct fs_inode *inode, u
 		return -EPERM;
 	if (gid != ~0u && (who->ids.uid != inode->uid || (gid != inode->gid && !fs_identity_in_group(who, gid))))
 		return -EPERM;
-	return uid == ~0u && gid == ~0u && !fs_owner_or_capable(who, inode) ? -EPERM : 0;
+	/* Nothing changes but what a change of owner drops, and that is the owner's to drop. */
+	if (uid == ~0u && gid == ~0u && !fs_is_directory(inode) && inode->mode & (FS_ISUID | FS_ISGID) && !fs_owner_or_capable(who, inode))
+		return -EPERM;
+	return 0;
 }
 
 long fs_op_chown(const struct rt_request *rq, const struct fs_at *at, const void *path, size_t path_size)

@@ -63,7 +63,7 @@ static long generated_write(struct fs_file *file, struct fs_transfer *transfer)
 	long result = -EFAULT;
 
 	if (!entry_of(file->inode)->store)
-		return -EIO;
+		return file->inode->generated.pid ? -EINVAL : -EIO;
 	text = heap_alloc(size + 1);
 	if (!text)
 		return -ENOMEM;
@@ -81,14 +81,7 @@ bool fs_proc_may_trace(const struct fs_identity *who, const struct fs_inode *ino
 	return (who->ids.uid == inode->uid && who->ids.gid == inode->gid) || who->ids.capabilities >> PROC_CAP_SYS_PTRACE & 1;
 }
 
-long fs_proc_file_open(struct fs_file *file)
-{
-	u32 access = file->flags & FS_O_ACCMODE;
-
-	return access != FS_O_RDONLY && !entry_of(file->inode)->store ? -EACCES : 0;
-}
-
-const struct fs_inode_ops fs_proc_file_ops = { .kind = FS_KIND_GENERATED, .file = &fs_proc_file_operations, .open = fs_proc_file_open };
+const struct fs_inode_ops fs_proc_file_ops = { .kind = FS_KIND_GENERATED, .file = &fs_proc_file_operations };
 const struct fs_inode_ops fs_proc_directory_ops = { .kind = FS_KIND_FILE };
 
 /* ---- Links ------------------------------------------------------------------------------------------------------------------- */

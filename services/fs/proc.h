@@ -12,7 +12,7 @@ struct fs_proc_entry {
 	const char *name;            /* static ones: path below the root */
 	u32 mode;                    /* with the type */
 	long (*show)(struct fs_text *text, const struct fs_inode *inode);
-	long (*store)(const struct fs_inode *inode, char *text, size_t size);  /* NUL-terminated; NULL: -EACCES at open */
+	long (*store)(const struct fs_inode *inode, char *text, size_t size);  /* NUL-terminated; NULL: it takes nothing */
 	long (*link)(const struct fs_inode *inode, char *text, size_t capacity);
 	long (*follow)(const struct fs_inode *inode, struct fs_place *place);  /* takes references */
 	u64 argument;
@@ -34,7 +34,6 @@ struct fs_inode *fs_proc_inode(struct fs_super *super, const struct fs_proc_entr
 struct proc_info *fs_proc_info(i32 tid, bool process) must_check;
 extern const struct fs_inode_ops fs_proc_task_directory_ops, fs_proc_threads_directory_ops, fs_proc_root_ops;
 extern const struct fs_file_ops fs_proc_file_operations;
-long fs_proc_file_open(struct fs_file *file);
 extern const struct fs_inode_ops fs_proc_descriptors_ops, fs_proc_descriptor_infos_ops;
 extern const struct fs_inode_ops fs_proc_file_ops, fs_proc_link_ops, fs_proc_magic_ops, fs_proc_directory_ops;
 void fs_proc_mounts_show(struct fs_text *text, struct fs_place root);

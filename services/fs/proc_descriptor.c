@@ -188,7 +188,7 @@ static long info_show(struct fs_text *text, const struct fs_inode *inode)
 static const struct fs_proc_entry link_entry = { .name = "", .mode = FS_IFLNK | 0500, .ops = &link_ops };
 static const struct fs_proc_entry info_entry = { .name = "", .mode = FS_IFREG | 0444, .show = info_show };
 static const struct fs_inode_ops info_ops = {
-	.kind = FS_KIND_GENERATED, .file = &fs_proc_file_operations, .open = fs_proc_file_open, .destroy = data_destroy,
+	.kind = FS_KIND_GENERATED, .file = &fs_proc_file_operations, .destroy = data_destroy,
 };
 
 static long number_lookup(struct fs_client *client, struct fs_name *directory, const char *text, u32 length, struct fs_name **found)

@@ -162,5 +162,33 @@ static void pseudo_terminals_have_drained(void)
 	CHECK_OK(tcsetattr(master, TCSADRAIN, &settings));
 }
 
-TESTS(TEST(splices), TEST(pseudo_terminals_have_drained), TEST(a_pipe_is_no_root), TEST(vectors), TEST(files_without_a_place), TEST(copies_between_files),
+static void chown_of_others(void *argument)
+{
+	(void)argument;
+	CHECK_OK(chown("plain", (uid_t)-1, (gid_t)-1));
+	CHECK_ERR(chown("plain", (uid_t)-1, 1000), EPERM);
+	CHECK_ERR(chown("set", (uid_t)-1, (gid_t)-1), EPERM);
+}
+
+static void owners_that_stay(void)
+{
+	scratch_enter();
+	REQUIRE(chmod(".", 0777) == 0);
+	file_make("plain", "x", 1);
+	file_make("set", "x", 1);
+	REQUIRE(chmod("set", 04755) == 0);
+	CHECK_EXITED(child_run_as_user(chown_of_others, NULL), 0);
+}
+
+static void files_that_take_nothing(void)
+{
+	int maps = open("/proc/self/maps", O_RDWR), memory = open("/proc/meminfo", O_WRONLY);
+
+	REQUIRE_OK(maps);
+	REQUIRE_OK(memory);
+	CHECK_ERR(write(maps, "x", 1), EINVAL);
+	CHECK_ERR(write(memory, "x", 1), EIO);
+}
+
+TESTS(TEST(owners_that_stay), TEST(files_that_take_nothing), TEST(splices), TEST(pseudo_terminals_have_drained), TEST(a_pipe_is_no_root), TEST(vectors), TEST(files_without_a_place), TEST(copies_between_files),
       TEST(queued_signals), TEST(groups_that_are_none), TEST(clocks_that_are_not_adjusted), TEST(nothing_to_restart))

@@ -2,7 +2,7 @@
 #include "../../process.h"
 #include <tessera/arch.h>
 
-enum { ARCH_SET_GS = 0x1001, ARCH_SET_FS, ARCH_GET_FS, ARCH_GET_GS, ARCH_GET_CPUID = 0x1011 };
+enum { ARCH_SET_GS = 0x1001, ARCH_SET_FS, ARCH_GET_FS, ARCH_GET_GS, ARCH_GET_CPUID = 0x1011, ARCH_SET_CPUID };
 
 /* Sets a base by the registers; the rest of them stays as it is, and so does the call's result. */
 static long base_set(u64 *base, u64 value, struct tk_regs *regs)
@@ -31,6 +31,8 @@ long sys_arch_prctl(struct shim_thread *t, const u64 *a)
 		return user_copy_out(a[1], &regs.fs_base, sizeof(regs.fs_base));
 	case ARCH_GET_GS:
 		return user_copy_out(a[1], &regs.gs_base, sizeof(regs.gs_base));
+	case ARCH_SET_CPUID:
+		return -ENODEV; /* no processor that is asked for can hide CPUID */
 	case ARCH_GET_CPUID:
 		return 1;
 	default:
