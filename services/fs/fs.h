@@ -235,7 +235,7 @@ enum fs_walk_flags {
 enum fs_last { FS_LAST_NAME, FS_LAST_ROOT, FS_LAST_DOT, FS_LAST_DOTDOT };
 #define FS_LINKS_MAX 40
 #define FS_MAGIC_MAX 4
-struct fs_segment { const char *rest; size_t left; };
+struct fs_segment { const char *rest; size_t left; const char *begin; };
 struct fs_walk {
 	struct fs_client *client;
 	const struct fs_identity *who;   /* valid while fs_tree is held */

@@ -167,7 +167,7 @@ static long mount_run(const struct rt_request *rq, const struct fs_mount *reques
 long fs_op_mount(const struct rt_request *rq, const struct fs_mount *request, const void *source, size_t source_size, const void *target,
 	size_t target_size)
 {
-	const struct fs_segment paths[2] = { { source, source_size }, { target, target_size } };
+	const struct fs_segment paths[2] = { { .rest = source, .left = source_size }, { .rest = target, .left = target_size } };
 	struct fs_mount *copy;
 	char *name;
 	size_t length = strnlen(source, source_size);

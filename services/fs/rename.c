@@ -194,7 +194,7 @@ static long rename_run(struct renaming *r, const struct rt_request *rq, const st
 
 long fs_op_rename(const struct rt_request *rq, const struct fs_pair *request, const void *from, size_t from_size, const void *to, size_t to_size)
 {
-	const struct fs_segment paths[2] = { { from, from_size }, { to, to_size } };
+	const struct fs_segment paths[2] = { { .rest = from, .left = from_size }, { .rest = to, .left = to_size } };
 	struct renaming *r;
 	long result;
 

@@ -100,7 +100,7 @@ static long walk_push(struct fs_walk *walk, const char *text, size_t length)
 	if (!walk->stack)
 		return -ENOMEM;
 	walk->stack[walk->depth++] = walk->now;
-	walk->now = (struct fs_segment){ text, length };
+	walk->now = (struct fs_segment){ text, length, text };
 	return 0;
 }
 
@@ -172,6 +172,16 @@ static u32 word_part(u64 word, size_t left)
 	return length < left ? length : (u32)left;
 }
 
+/* The word at a place of a segment, zero behind its end: near the end it comes from the last eight bytes, where there are so many. */
+static u64 segment_word(const struct fs_segment *segment, const char *at, const char *end)
+{
+	size_t left = (size_t)(end - at);
+
+	if (left >= sizeof(u64) || !left || (size_t)(end - segment->begin) < sizeof(u64))
+		return fs_word_load(at, left);
+	return fs_word_load(end - sizeof(u64), sizeof(u64)) >> 8 * (sizeof(u64) - left);
+}
+
 /* Takes the next part off the path: false at its end. slash: something follows that makes this part a directory. */
 static bool walk_next(struct fs_walk *walk, struct fs_part *part)
 {
@@ -193,7 +203,7 @@ static bool walk_next(struct fs_walk *walk, struct fs_part *part)
 	part->hash = 0;
 	part->first = 0;
 	do {
-		u64 word = fs_word_load(at, (size_t)(end - at));
+		u64 word = segment_word(&walk->now, at, end);
 
 		taken = word_part(word, (size_t)(end - at));
 		if (taken < sizeof(word))
@@ -206,7 +216,7 @@ static bool walk_next(struct fs_walk *walk, struct fs_part *part)
 	} while (taken == sizeof(u64));
 	part->length = (u32)(at - part->text);
 	part->slash = at < end;
-	walk->now = (struct fs_segment){ at, (size_t)(end - at) };
+	walk->now = (struct fs_segment){ at, (size_t)(end - at), walk->now.begin };
 	return true;
 }
 
@@ -310,6 +320,33 @@ static long walk_part(struct fs_walk *walk, const struct fs_part *part, bool end
 	return result;
 }
 
+/* Goes through a directory of the tree in the middle of a path, as most parts are; false: the part is for walk_part. */
+static bool walk_through(struct fs_walk *walk, const struct fs_part *part)
+{
+	struct fs_inode *inode = walk->at.name->inode;
+	struct fs_mounted *over = walk->at.mount;
+	struct fs_name *child;
+
+	/* More of this text follows, and nothing that has a meaning of its own. */
+	if (!part->slash || walk->now.left < 2 || walk->now.rest[1] == '/' || part->text[0] == '.' || part->length > FS_NAME_MAX || walk->passing)
+		return false;
+	if (!fs_is_directory(inode) || fs_permission(walk->who, inode, FS_MAY_EXECUTE))
+		return false;
+	child = fs_name_find_part(walk->at.name, part);
+	if (!child || child->passing)
+		return false;
+	if (unlikely(child->mounted)) {
+		over = fs_mount_at(over, child);
+		if (!over || over->root->mounted || (walk->resolve & FS_RESOLVE_NO_XDEV))
+			return false;
+		child = over->root;
+	}
+	if (!fs_is_directory(child->inode) || child->passing)
+		return false;
+	walk->at = (struct fs_place){ over, child };
+	return true;
+}
+
 static void walk_start(struct fs_walk *walk)
 {
 	walk->who = walk->as ? walk->as : walk->client->identity;
@@ -317,7 +354,7 @@ static void walk_start(struct fs_walk *walk)
 	walk->start = walk->base ? walk->base->place : walk->client->directories->working;
 	if (walk->resolve & FS_RESOLVE_IN_ROOT)
 		walk->root = walk->start;
-	walk->now = (struct fs_segment){ walk->path, walk->path_size };
+	walk->now = (struct fs_segment){ walk->path, walk->path_size, walk->path };
 	walk->at = (struct fs_place){ NULL, NULL };
 	walk->depth = walk->links = 0;
 	walk->last_kind = FS_LAST_ROOT;
@@ -348,6 +385,8 @@ long fs_walk_run(struct fs_walk *walk)
 	while (!over && walk_next(walk, &part)) {
 		bool after = part.slash;
 
+		if (walk_through(walk, &part))
+			continue;
 		end = walk_at_end(walk, &after);
 		walk->last_slash = end && after;
 		result = walk_part(walk, &part, end);

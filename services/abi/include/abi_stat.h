@@ -7,13 +7,27 @@
 
 static inline struct linux_stat linux_stat_of(const struct fs_stat *from)
 {
-	return (struct linux_stat){
-		.st_dev = from->filesystem, .st_ino = from->inode, .st_nlink = from->links, .st_mode = from->mode, .st_uid = from->uid,
-		.st_gid = from->gid, .st_rdev = from->device, .st_size = (i64)from->size, .st_blksize = from->block_size,
-		.st_blocks = (i64)from->blocks, .st_atime = (u64)from->accessed.seconds, .st_atime_nsec = from->accessed.nanos,
-		.st_mtime = (u64)from->modified.seconds, .st_mtime_nsec = from->modified.nanos, .st_ctime = (u64)from->changed.seconds,
-		.st_ctime_nsec = from->changed.nanos,
-	};
+	struct linux_stat to; /* each member by itself, which is cheaper than zeroes first */
+
+	to.st_dev = from->filesystem;
+	to.st_ino = from->inode;
+	to.st_nlink = from->links;
+	to.st_mode = from->mode;
+	to.st_uid = from->uid;
+	to.st_gid = from->gid;
+	to.pad = 0;
+	to.st_rdev = from->device;
+	to.st_size = (i64)from->size;
+	to.st_blksize = from->block_size;
+	to.st_blocks = (i64)from->blocks;
+	to.st_atime = (u64)from->accessed.seconds;
+	to.st_atime_nsec = from->accessed.nanos;
+	to.st_mtime = (u64)from->modified.seconds;
+	to.st_mtime_nsec = from->modified.nanos;
+	to.st_ctime = (u64)from->changed.seconds;
+	to.st_ctime_nsec = from->changed.nanos;
+	to.unused[0] = to.unused[1] = to.unused[2] = 0;
+	return to;
 }
 
 static inline struct linux_statx_time linux_statx_time_of(const struct fs_time *time)

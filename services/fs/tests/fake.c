@@ -231,6 +231,11 @@ long proc_affinity_get(i32 tid, u64 *mask)
 	*mask = 3;
 	return 0;
 }
+long proc_oom_adjust(i32 tid, i32 adjust)
+{
+	(void)tid, (void)adjust;
+	return 0;
+}
 long proc_name_set(i32 tid, const void *name, size_t size)
 {
 	(void)tid, (void)name, (void)size;
