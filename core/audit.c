@@ -4,7 +4,6 @@
  * records may be used up; other processors have been stopped outside the core.
  */
 #include "audit.h"
-#include "option.h"
 #include "cpu.h"
 #include "domain.h"
 #include "frame.h"
@@ -132,11 +131,6 @@ static void records_check(struct audit *a)
 		if (r->holders[0] | r->holders[1])
 			report(a, frame, "held by a domain whose window does not show it");
 	}
-}
-
-bool audit_wanted(void)
-{
-	return option_given("audit");
 }
 
 /* Processors take an interrupt only outside the core, so what the core does elsewhere is complete when they have stopped. */

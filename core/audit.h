@@ -5,7 +5,6 @@
 #include <stdbool.h>
 
 #define AUDIT_FAILED_STATUS 124 /* what the machine reports instead of its program's status */
-bool audit_wanted(void);
 /* True if records and page tables say the same. Uses the records up: the machine must end after it. */
 bool audit_run(void);
 

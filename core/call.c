@@ -11,6 +11,7 @@
 #include "frame.h"
 #include "irq.h"
 #include "log.h"
+#include "option.h"
 #include "sched.h"
 #include "thread.h"
 #include "token.h"
@@ -235,7 +236,7 @@ static long call_power(struct thread *t, const u64 *a)
 		return -EPERM;
 	if (a[0] > TK_POWER_PANIC || a[1] > 255)
 		return -EINVAL;
-	if (a[0] == TK_POWER_OFF && audit_wanted() && !audit_run())
+	if (a[0] == TK_POWER_OFF && option_given("audit") && !audit_run())
 		arch_power(TK_POWER_OFF, AUDIT_FAILED_STATUS);
 	arch_power((u32)a[0], (u32)a[1]);
 }

@@ -110,8 +110,7 @@ static void boot_page_fill(struct domain *d)
 	info->vector_frames = (arch_vector_size + PAGE_SIZE - 1) / PAGE_SIZE;
 	info->vector_size = arch_vector_size;
 	info->vector_features = arch_vector_features;
-	for (u32 i = 0; i < boot_facts.ram_count; i++)
-		info->memory_frames += boot_facts.ram[i].size / PAGE_SIZE;
+	info->memory_frames = frame_boot_bytes() / PAGE_SIZE;
 	info->user_limit = ARCH_USER_LIMIT;
 	info->client_mapped = d->class == 1 && d->arch.root == 0;
 	for (u32 i = 0; i < sizeof(info->seed); i += 8) {

@@ -121,6 +121,7 @@ void frame_unpin(frame_t frame);
 void frame_init(void);
 /* Zeroed contiguous frames for the core and the initial objects, typed FRAME_CORE; panics when RAM is too small. Boot only. */
 paddr_t frame_boot_alloc(u64 pages);
+u64 frame_boot_bytes(void);              /* all RAM that is usable */
 /* A page table while the reserve is empty at boot; FRAME_NONE later. */
 frame_t frame_boot_table(void);
 /* After all units are loaded: what is left becomes mem's (type FRAME_USER, mapped in its window) and stands in its boot page. */

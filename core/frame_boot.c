@@ -45,6 +45,15 @@ static u64 online_size(const struct boot_ram *r)
 	return size < r->size ? size : r->size;
 }
 
+u64 frame_boot_bytes(void)
+{
+	u64 bytes = 0;
+
+	for (u32 i = 0; i < boot_facts.ram_count; i++)
+		bytes += boot_facts.ram[i].size;
+	return bytes;
+}
+
 paddr_t frame_boot_alloc(u64 pages)
 {
 	core_assert(!sealed);

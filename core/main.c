@@ -15,15 +15,6 @@
 struct cpu *cpus[CPUS_MAX];
 u32 cpu_count;
 
-static u64 ram_mebibytes(void)
-{
-	u64 bytes = 0;
-
-	for (u32 i = 0; i < boot_facts.ram_count; i++)
-		bytes += boot_facts.ram[i].size;
-	return bytes >> 20;
-}
-
 /* This processor can be woken, scheduled and interrupted from here on. */
 static void processor_online(struct cpu *cpu)
 {
@@ -36,7 +27,7 @@ noreturn_fn void core_main(void)
 {
 	if (option_given("quiet"))
 		arch_console_release(); /* the console is the program's alone; the log goes to the report channel, a panic to both */
-	core_log("tessera: profile %s, %lu MiB, archive %lu KiB", boot_manifest.profile, ram_mebibytes(), boot_facts.archive_size >> 10);
+	core_log("tessera: profile %s, %lu MiB, archive %lu KiB", boot_manifest.profile, frame_boot_bytes() >> 20, boot_facts.archive_size >> 10);
 	frame_init();
 	arch_boot_platform();
 	arch_irq_init();

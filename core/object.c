@@ -85,24 +85,25 @@ long object_create(u32 caller, const struct tk_object_create *request)
 	return (long)(domains[caller].window + (u64)exported * PAGE_SIZE);
 }
 
-/* Claims an object of the caller for its end: nobody can resolve it from now on. Its type, or an error when it is in use. */
-static long object_claim(u32 caller, frame_t exported)
+/* Claims the object of a token, which must be the caller's, for its end or renewal: nobody can resolve it from now on. Its type, or an
+ * error when it is in use. */
+static long object_claim(u32 caller, vaddr_t token, frame_t *exported)
 {
-	struct frame_record *record = frame_record(exported);
-	long result;
+	long result = -EPERM;
 
-	spin_lock(frame_lock(exported));
-	result = record->object_type;
-	if (record->type != FRAME_OBJECT || record->owner != caller || record->flags & FRAME_STATIC)
-		result = -EPERM;
-	else if (record->pins || record->flags & FRAME_CLAIMED)
-		result = -EBUSY;
+	*exported = token_held(&domains[caller], token);
+	if (*exported == FRAME_NONE)
+		return -EINVAL;
+	struct frame_record *record = frame_record(*exported);
+	spin_lock(frame_lock(*exported));
+	if (record->type == FRAME_OBJECT && record->owner == caller && !(record->flags & FRAME_STATIC))
+		result = record->pins || record->flags & FRAME_CLAIMED || !record->object_type ? -EBUSY : record->object_type;
 	if (result > 0) {
 		record->pins = 1;
 		record->flags |= FRAME_CLAIMED;
 		record->object_type = TK_OBJECT_NONE;
 	}
-	spin_unlock(frame_lock(exported));
+	spin_unlock(frame_lock(*exported));
 	return result;
 }
 
@@ -116,13 +117,11 @@ static void object_unclaim(frame_t exported, long type)
 
 long object_renew(u32 caller, vaddr_t token, u64 argument)
 {
-	frame_t exported = token_held(&domains[caller], token);
+	frame_t exported;
+	long type = object_claim(caller, token, &exported);
 
-	if (exported == FRAME_NONE)
-		return -EINVAL;
-	long type = object_claim(caller, exported);
-	if (type <= 0)
-		return type ? type : -EPERM;
+	if (type < 0)
+		return type;
 	long error = -EINVAL;
 	if (classes[type].renew)
 		error = classes[type].renew(frame_record(exported)->object, caller, argument);
@@ -132,13 +131,11 @@ long object_renew(u32 caller, vaddr_t token, u64 argument)
 
 long object_destroy(u32 caller, vaddr_t token)
 {
-	frame_t exported = token_held(&domains[caller], token);
+	frame_t exported;
+	long type = object_claim(caller, token, &exported);
 
-	if (exported == FRAME_NONE)
-		return -EINVAL;
-	long type = object_claim(caller, exported);
-	if (type <= 0)
-		return type ? type : -EPERM;
+	if (type < 0)
+		return type;
 	void *object = frame_record(exported)->object;
 	long error = classes[type].destroy(object);
 	if (error) {

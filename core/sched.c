@@ -213,19 +213,14 @@ static struct thread *choose(struct cpu *cpu, struct thread *previous)
 {
 	struct run_queue *q = &cpu->queue;
 
-	if (previous != cpu->idle) {
-		if (previous->state == THREAD_RUNNABLE && !previous->queued && !(previous->affinity >> cpu->id & 1)) {
-			q->running--; /* thread_left sends it to a processor of its affinity */
-		} else if (previous->state == THREAD_RUNNABLE && !previous->queued) {
-			bool expired = previous->accounted >= previous->slice_end;
-			if (previous->policy == TK_POLICY_FAIR)
-				previous->virtual_deadline = previous->virtual_time + SLICE_FAIR * WEIGHT_DEFAULT / previous->weight;
-			queue_insert(q, previous, previous->policy != TK_POLICY_FAIR && !expired && !cpu->yielding);
-		} else if (previous->state != THREAD_RUNNABLE) {
-			q->running--;
-		} else {
-			q->running--; /* woken again before it was left: sched_wake has counted it once more */
-		}
+	if (previous->state == THREAD_RUNNABLE && !previous->queued && previous->affinity >> cpu->id & 1 && previous != cpu->idle) {
+		bool expired = previous->accounted >= previous->slice_end;
+		if (previous->policy == TK_POLICY_FAIR)
+			previous->virtual_deadline = previous->virtual_time + SLICE_FAIR * WEIGHT_DEFAULT / previous->weight;
+		queue_insert(q, previous, previous->policy != TK_POLICY_FAIR && !expired && !cpu->yielding);
+	} else if (previous != cpu->idle) {
+		/* It waits; or thread_left sends it to a processor of its affinity; or it was woken before it was left, and counted once more. */
+		q->running--;
 	}
 	cpu->yielding = false;
 	struct thread *next = queue_first(q);

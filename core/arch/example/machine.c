@@ -38,7 +38,7 @@ void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack_top
 void arch_thread_init(struct thread *t, u8 *vector) { NOT_PORTED; }
 void arch_thread_continue(struct thread *to, const struct thread *from) { NOT_PORTED; }
 void arch_thread_switch(struct thread *from, struct thread *to) { NOT_PORTED; }
-long arch_regs_get(const struct thread *t, struct tk_regs *regs) { NOT_PORTED; }
+long arch_regs_get(struct thread *t, struct tk_regs *regs) { NOT_PORTED; }
 long arch_regs_set(struct thread *t, const struct tk_regs *regs) { NOT_PORTED; }
 long arch_vector_get(struct thread *t, const struct domain *caller, vaddr_t to, size_t size) { NOT_PORTED; }
 long arch_vector_set(struct thread *t, const struct domain *caller, vaddr_t from, size_t size) { NOT_PORTED; }

@@ -140,20 +140,17 @@ void arch_set_syscall_result(struct thread *t, u64 result)
 
 /* ---- Registers of an application ------------------------------------------------------------------------------------------------------ */
 
-long arch_regs_get(const struct thread *t, struct tk_regs *regs)
+long arch_regs_get(struct thread *t, struct tk_regs *regs)
 {
 	const struct arch_frame *f = &t->arch.user;
 	/* SYSCALL takes rcx and r11, so entry code leaves them out of the frame; the number of the call it stores once, as such. */
 	bool called = f->vector == ARCH_VECTOR_SYSCALL, answered = !called || t->arch.syscall == ~0ull;
 
+	application_leave(t); /* the calling thread's own are still in the registers */
 	*regs = (struct tk_regs){
 		answered ? f->rax : t->arch.syscall, f->rbx, called ? f->rip : f->rcx, f->rdx, f->rsi, f->rdi, f->rbp, f->rsp, f->r8, f->r9, f->r10,
 		called ? f->rflags : f->r11, f->r12, f->r13, f->r14, f->r15, f->rip, f->rflags, t->arch.fs_base, t->arch.gs_base, t->arch.syscall,
 	};
-	if (!(t->attention & ATTENTION_BASES)) { /* the calling thread's own: still in the registers */
-		__asm__ volatile("rdfsbase %0" : "=r"(regs->fs_base));
-		__asm__ volatile("swapgs; rdgsbase %0; swapgs" : "=r"(regs->gs_base));
-	}
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Where the areas of the kernel half lie in this boot. What needs a top-level slot, or two, gets any that is free, and begins within it
- * at a multiple of 2 MiB (the map of all memory: 1 GiB, for its large pages), both at random; the processors' areas move within theirs.
+ * Where the areas of the kernel half lie in this boot. What needs top-level slots gets any two that are free, and begins within
+ * one at a multiple of 2 MiB (the map of all memory: 1 GiB, for its large pages), both at random; the processors' areas move within theirs.
  */
 #include <arch/domain.h>
 #include <arch/image.h>
@@ -11,8 +11,7 @@
 #include "startup.h"
 
 #define SLOT_SIZE (1ull << 39)
-#define SLOT_FIRST 256u              /* the kernel half */
-#define SLOT_END 508u                /* from here on slots are fixed: see <arch/layout.h> */
+#define PAIRS 126u                   /* of slots of the kernel half; the others are fixed: see <arch/layout.h> */
 #define RECORDS_SIZE (1ull << 32)
 #define PRIVATE_SIZE 0x3000200000ull /* of a unit, from its image to its clock */
 #define IC2_ROOM (1ull << 44)
@@ -22,7 +21,7 @@ struct layout layout = { 0, ARCH_PHYSMAP, ARCH_RECORDS, ARCH_ENTRY, ARCH_ENTRY_S
 
 extern const i32 moved_start[], moved_end[] __attribute__((visibility("hidden")));
 static struct arch_area areas[ARCH_UNITS_MAX];
-static u64 slots_taken[512 / 64];
+static u64 pairs_taken[PAIRS / 64 + 1];
 
 /* `nokaslr` on the command line, as on Linux: for debuggers, and for tests that must know addresses of the core. */
 static bool layout_is_fixed(void) { return option_given("nokaslr"); }
@@ -33,19 +32,16 @@ static u64 place(u64 room, u64 size, u64 step)
 	return arch_entropy() % ((room - size) / step + 1) * step;
 }
 
-/* The first address of `count` slots which follow each other and are nobody's so far. */
-static vaddr_t slots_take(u32 count)
+/* The first address of two slots which follow each other and are nobody's so far. */
+static vaddr_t slots_take(void)
 {
-	u32 first, free;
+	u64 pair;
 
-	do {
-		first = SLOT_FIRST + (u32)(arch_entropy() % (SLOT_END - SLOT_FIRST - count + 1));
-		for (free = 0; free < count && !(slots_taken[(first + free) / 64] >> ((first + free) % 64) & 1); free++)
-			;
-	} while (free < count);
-	for (u32 slot = first; slot < first + count; slot++)
-		slots_taken[slot / 64] |= 1ull << (slot % 64);
-	return ARCH_KERNEL_HALF + (first - SLOT_FIRST) * SLOT_SIZE;
+	do
+		pair = arch_entropy() % PAIRS;
+	while (pairs_taken[pair / 64] >> (pair % 64) & 1);
+	pairs_taken[pair / 64] |= 1ull << (pair % 64);
+	return ARCH_KERNEL_HALF + pair * 2 * SLOT_SIZE;
 }
 
 void layout_choose(void)
@@ -53,8 +49,8 @@ void layout_choose(void)
 	if (layout_is_fixed())
 		return;
 	layout.slide = place(HUGE_SIZE, round_up((u64)(image_end - image_start), LARGE_SIZE), LARGE_SIZE);
-	layout.physmap = slots_take(2) + place(SLOT_SIZE, HUGE_SIZE, HUGE_SIZE);
-	layout.records = slots_take(1) + place(SLOT_SIZE, RECORDS_SIZE, LARGE_SIZE);
+	layout.physmap = slots_take() + place(SLOT_SIZE, HUGE_SIZE, HUGE_SIZE);
+	layout.records = slots_take() + place(SLOT_SIZE, RECORDS_SIZE, LARGE_SIZE);
 	layout.entry += place(ARCH_ENTRY_STACKS - ARCH_ENTRY, CPUS_MAX * ARCH_ENTRY_STRIDE, LARGE_SIZE);
 	layout.entry_stacks += place(ARCH_DEVICES - ARCH_ENTRY_STACKS, STACKS_SIZE, LARGE_SIZE);
 	layout.devices += place(ARCH_DEVICES - ARCH_ENTRY_STACKS, DEVICES_SIZE, LARGE_SIZE);
@@ -80,7 +76,7 @@ static void area_choose(u32 slot)
 
 	*a = (struct arch_area){ ARCH_KERNEL_UNIT_PRIVATE(slot), ARCH_KERNEL_UNIT_WINDOW(slot), 2 * SLOT_SIZE };
 	if (!layout_is_fixed()) {
-		vaddr_t first = slots_take(2);
+		vaddr_t first = slots_take();
 		a->private = first + place(SLOT_SIZE, PRIVATE_SIZE, LARGE_SIZE);
 		a->window = first + SLOT_SIZE + (window_size < SLOT_SIZE ? place(SLOT_SIZE, window_size, LARGE_SIZE) : 0);
 		a->size = first + 2 * SLOT_SIZE - a->private;

@@ -52,12 +52,9 @@ static void tag_read(const struct multiboot_tag *tag, struct loader_facts *loade
 		memory_read((const struct multiboot_memory *)tag);
 		break;
 	case MULTIBOOT_RSDP_OLD:
-		if (start_rsdp)
-			break;
-		rsdp_read(tag);
-		break;
 	case MULTIBOOT_RSDP:
-		rsdp_read(tag);
+		if (tag->type == MULTIBOOT_RSDP || !start_rsdp)
+			rsdp_read(tag);
 		break;
 	}
 }

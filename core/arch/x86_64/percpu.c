@@ -8,12 +8,6 @@
 #include "processor.h"
 #include "startup.h"
 
-#define GDT_CORE_CODE 0x00af9b000000ffffull
-#define GDT_CORE_DATA 0x00cf93000000ffffull
-#define GDT_UNIT_CODE 0x00afbb000000ffffull
-#define GDT_UNIT_DATA 0x00cfb3000000ffffull
-#define GDT_USER_CODE 0x00affb000000ffffull
-#define GDT_USER_DATA 0x00cff3000000ffffull
 #define GDT_TSS 0x0000890000000000ull
 #define TSS_SIZE 104
 #define TSS_PORT_MAP 102        /* offset of the port bitmap's offset; there is none */
@@ -30,16 +24,17 @@ static void area_map(vaddr_t start, vaddr_t end, u32 key)
 }
 
 /* Accessed bits are set already, so that the processor never writes to the table. */
+static const u64 segments[sizeof(((struct arch_entry_page *)0)->gdt) / 8] = {
+	[ARCH_SELECTOR_CORE_CODE / 8] = 0x00af9b000000ffffull, [ARCH_SELECTOR_CORE_DATA / 8] = 0x00cf93000000ffffull,
+	[ARCH_SELECTOR_UNIT_CODE / 8] = 0x00afbb000000ffffull, [ARCH_SELECTOR_UNIT_DATA / 8] = 0x00cfb3000000ffffull,
+	[ARCH_SELECTOR_USER_CODE / 8] = 0x00affb000000ffffull, [ARCH_SELECTOR_USER_DATA / 8] = 0x00cff3000000ffffull,
+};
+
 static void gdt_fill(struct arch_entry_page *page)
 {
 	u64 tss = (u64)page->tss;
 
-	page->gdt[ARCH_SELECTOR_CORE_CODE / 8] = GDT_CORE_CODE;
-	page->gdt[ARCH_SELECTOR_CORE_DATA / 8] = GDT_CORE_DATA;
-	page->gdt[ARCH_SELECTOR_UNIT_CODE / 8] = GDT_UNIT_CODE;
-	page->gdt[ARCH_SELECTOR_UNIT_DATA / 8] = GDT_UNIT_DATA;
-	page->gdt[ARCH_SELECTOR_USER_CODE / 8] = GDT_USER_CODE;
-	page->gdt[ARCH_SELECTOR_USER_DATA / 8] = GDT_USER_DATA;
+	__builtin_memcpy(page->gdt, segments, sizeof(segments));
 	page->gdt[ARCH_SELECTOR_TSS / 8] = GDT_TSS | (TSS_SIZE - 1) | (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56;
 	page->gdt[ARCH_SELECTOR_TSS / 8 + 1] = tss >> 32;
 }

@@ -228,7 +228,6 @@ enum tk_field {
 	TK_FIELD_VSPACE_POOL,     /* token of the pool which serves its faults */
 	TK_FIELD_VSPACE_TABLE,    /* first frame | log2 of page count << 32: a larger region table, contiguous frames of the caller */
 	TK_FIELD_VSPACE_FAULTS,   /* gate-less: domain id which serves TK_UPCALL_FAULT */
-	TK_FIELD_POOL_NAME,       /* free use by the owner */
 	TK_FIELD_COUNT
 };
 enum tk_policy { TK_POLICY_FAIR, TK_POLICY_FIFO, TK_POLICY_ROUND_ROBIN };

@@ -1,6 +1,6 @@
 /*
  * The one list of errors. Functions return them negated; 0 and above is success.
- * The numbers are those of the Linux ABI, so that the shim hands them through unchanged.
+ * The numbers are those of the Linux ABI, so that the shim hands them through unchanged; those that somebody returns.
  */
 #ifndef TESSERA_ERRNO_H
 #define TESSERA_ERRNO_H
@@ -19,7 +19,6 @@
 #define ENOMEM 12
 #define EACCES 13
 #define EFAULT 14
-#define ENOTBLK 15
 #define EBUSY 16
 #define EEXIST 17
 #define EXDEV 18
@@ -37,7 +36,6 @@
 #define EROFS 30
 #define EMLINK 31
 #define EPIPE 32
-#define EDOM 33
 #define ERANGE 34
 #define EDEADLK 35
 #define ENAMETOOLONG 36
@@ -45,15 +43,9 @@
 #define ENOSYS 38
 #define ENOTEMPTY 39
 #define ELOOP 40
-#define ENODATA 61
-#define ETIME 62
 #define EOVERFLOW 75
-#define EILSEQ 84
-#define ENOTSOCK 88
 #define EOPNOTSUPP 95
-#define EAFNOSUPPORT 97
 #define ETIMEDOUT 110
-#define ESTALE 116
 #define ECANCELED 125
 #define EOWNERDEAD 130
 

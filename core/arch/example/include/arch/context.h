@@ -9,6 +9,7 @@
 struct arch_thread {
 	struct tk_regs user, service;
 	u64 syscall;
+	u8 *vector;
 };
 
 struct thread;
@@ -20,7 +21,7 @@ void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack_top
 void arch_thread_init(struct thread *t, u8 *vector);
 void arch_thread_continue(struct thread *to, const struct thread *from); /* goes on in the unit where `from` was stopped */
 void arch_thread_switch(struct thread *from, struct thread *to);
-long arch_regs_get(const struct thread *t, struct tk_regs *regs);
+long arch_regs_get(struct thread *t, struct tk_regs *regs);
 long arch_regs_set(struct thread *t, const struct tk_regs *regs) must_check;
 long arch_vector_get(struct thread *t, const struct domain *caller, vaddr_t to, size_t size);
 long arch_vector_set(struct thread *t, const struct domain *caller, vaddr_t from, size_t size);

@@ -40,7 +40,7 @@ void arch_thread_init(struct thread *t, u8 *vector);
 void arch_thread_continue(struct thread *to, const struct thread *from); /* goes on in the unit where `from` was stopped */
 /* Switch of the processor's state from one thread to another (address space, bases, vector state bookkeeping). */
 void arch_thread_switch(struct thread *from, struct thread *to);
-long arch_regs_get(const struct thread *t, struct tk_regs *regs);
+long arch_regs_get(struct thread *t, struct tk_regs *regs);
 long arch_regs_set(struct thread *t, const struct tk_regs *regs) must_check;
 /* The vector state to or from the calling unit's memory: bytes, or an error. Setting checks it: reserved bits can't fault later. */
 long arch_vector_get(struct thread *t, const struct domain *caller, vaddr_t to, size_t size);
