@@ -224,7 +224,7 @@ static long gate_check(struct thread *t, u32 gate_number, u32 op, struct gate **
 		return -EPERM;
 	u32 op_count = gate->op_count; /* 0 while the gate is closed, also for a moment after its unit runs again */
 	if (gate->domain->state != TK_DOMAIN_RUNNING || op_count == 0)
-		return gate->domain->state == TK_DOMAIN_STOPPED ? -EIO : -EAGAIN;
+		return gate->domain->state == TK_DOMAIN_STOPPED ? -EIO : gate->domain->keeps ? -TK_ECLOSED : -EAGAIN;
 	if (op >= op_count)
 		return -ENOSYS;
 	if (activation_depth(t) >= ACTIVATIONS_MAX)
@@ -261,7 +261,7 @@ void gate_call_slow(struct thread *t, u32 number, const u64 *args)
 	u32 generation = __atomic_load_n(&d->generation, __ATOMIC_ACQUIRE);
 	if (gate->op_count == 0) {
 		stack_give(d, (u32)stack);
-		return call_refuse(t, -EAGAIN);
+		return call_refuse(t, d->keeps ? -TK_ECLOSED : -EAGAIN);
 	}
 	struct marshal m = { .thread = t, .callee = d, .stack = stack_top_of(t, d, (u32)stack) };
 	for (u32 i = 0; i < TK_ARGS_MAX; i++)
@@ -387,9 +387,12 @@ void activation_unwind(struct thread *t)
 {
 	struct activation *bottom = NULL;
 
-	for (struct activation *a = t->activations; a <= t->top; a++)
-		if (a->generation != a->domain->generation && bottom == NULL)
+	for (struct activation *a = t->top; a >= t->activations; a--)
+		if (a->generation != a->domain->generation) {
 			bottom = a;
+			if (a->stack != STACK_OF_THREAD)
+				a->domain->stack_users[a->stack] = NULL; /* domain_restart waits for it */
+		}
 	if (bottom == NULL)
 		return;
 	/* Stacks of failed domains are theirs again when they restart; those of live ones above go back now. */
@@ -397,5 +400,5 @@ void activation_unwind(struct thread *t)
 		struct activation *a = t->top;
 		activation_pop(t, a, a->generation == a->domain->generation);
 	}
-	activation_end(t, (u64)-EIO, NULL, false);
+	activation_end(t, bottom->domain->keeps && activation_kind(bottom->kind) == ACTIVATION_CALL ? (u64)-TK_ELOST : (u64)-EIO, NULL, false);
 }

@@ -101,6 +101,8 @@ static void boot_page_fill(struct domain *d)
 	info->heap = d->private + ARCH_UNIT_HEAP;
 	info->heap_pages = d->heap_pages;
 	info->heap_limit = ARCH_UNIT_HEAP_PAGES;
+	info->stacks = d->private + ARCH_UNIT_STACKS;
+	info->stack_count = d->stack_count;
 	info->clock = d->private + ARCH_UNIT_CLOCK;
 	info->clock_frame = clock_frame;
 	info->mem_domain = m->mem_domain;

@@ -24,7 +24,7 @@ struct gate {
 extern struct gate gates[TK_GATES_MAX];
 
 #define UNIT_SEGMENTS_MAX 6
-struct unit_segment { vaddr_t start; frame_t frame; u32 pages; };
+struct unit_segment { vaddr_t start; frame_t frame; u32 pages, kept; };
 
 #define DOMAIN_FAILING 0u
 struct domain {
@@ -45,12 +45,12 @@ struct domain {
 	volatile u32 stack_waiting; /* threads that wait for one: a reply then takes the slow path */
 	u32 stack_count;
 	struct gate **gate_table;   /* by gate number: the gate if it may call it, else one without operations */
-	struct thread *stack_users[64]; /* thread that holds pool stack i; written by whoever takes the stack */
+	struct thread *stack_users[64]; /* thread that holds pool stack i, NULL once it has left a failed domain; stale while the stack is free */
 	struct spinlock lock;       /* guards what follows, and its page tables */
 	struct list stack_waiters;
 	u64 heap_pages;             /* mapped */
 	struct unit_segment segments[UNIT_SEGMENTS_MAX]; /* of its image, for restarts */
-	u32 segment_count;
+	u32 segment_count, keeps;   /* keeps: it has a segment that restarts leave as it is, and so its heap and stacks */
 	frame_t boot_frame;         /* its boot page */
 	u32 restarts;
 	struct list threads;   /* own threads */
@@ -100,7 +100,7 @@ void start_super_failed(void);
 void start_thread_ended(const struct thread *t); /* any thread, only compared: a unit's own starts again if a restart waited for it */
 /* unit.c: image, stacks and heap of an IC1 or IC2 unit */
 void unit_load(struct domain *d);
-void unit_reload(struct domain *d); /* pristine content of everything that it could write */
+void unit_reload(struct domain *d); /* pristine content of everything that it could write and does not keep; all stacks are free */
 void unit_map_memory(struct domain *d); /* stacks and heap, of every class */
 
 /* failure.c: ends a domain: its activations return errors to their callers, its gates answer -EAGAIN. */

@@ -163,6 +163,10 @@ long domain_restart(struct thread *t, struct domain *d)
 
 	if (d->class == 0)
 		return -EINVAL;
+	/* Whoever was in it may be in a call that it made, whose effects it is to find complete. */
+	for (u32 i = 0; i < d->stack_count; i++)
+		if (!(d->stacks_free >> i & 1) && d->stack_users[i] && d->state == TK_DOMAIN_FAILED)
+			return -EAGAIN;
 	/* One restarter wins. */
 	if (!__atomic_compare_exchange_n(&d->state, &failed, TK_DOMAIN_RESTARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return -EBUSY;

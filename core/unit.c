@@ -21,7 +21,7 @@ struct elf_header {
 struct elf_program { u32 type, flags; u64 offset, address, physical, file_size, memory_size, alignment; };
 struct elf_dynamic { u64 tag, value; };
 struct elf_relocation { u64 offset, info, addend; };
-enum { ELF_LOAD = 1, ELF_DYNAMIC = 2, ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_TAG_RELA = 7, ELF_TAG_RELA_SIZE = 8 };
+enum { ELF_LOAD = 1, ELF_DYNAMIC = 2, ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_KEEP = 0x100000, ELF_TAG_RELA = 7, ELF_TAG_RELA_SIZE = 8 };
 #define IMAGE_RANDOM_PAGES 0x40000ul /* 1 GiB of places */
 
 static void map_pages(struct domain *d, vaddr_t start, frame_t frame, u64 pages, u32 flags)
@@ -49,14 +49,16 @@ static void segment_fill(const struct domain *d, const struct elf_program *p, co
 	__builtin_memset(to + skip + p->file_size, 0, s->pages * PAGE_SIZE - skip - p->file_size);
 }
 
-/* The core's address of a place in the image, by its link address. */
+/* The core's address of a place in the image, by its link address; a spare word for one that is kept. */
 static void *image_place(const struct domain *d, u64 base, u64 address)
 {
+	static u64 spare;
+
 	for (u32 i = 0; i < d->segment_count; i++) {
 		const struct unit_segment *s = &d->segments[i];
 		u64 offset = base + address - s->start;
 		if (base + address >= s->start && offset < s->pages * PAGE_SIZE)
-			return (char *)frame_address(s->frame) + offset;
+			return s->kept ? (char *)&spare : (char *)frame_address(s->frame) + offset;
 	}
 	core_fail("a unit's image points outside itself");
 }
@@ -85,8 +87,8 @@ static void image_fill(struct domain *d, u64 base)
 	const struct elf_program *p = programs_of(d, &count);
 
 	for (u32 i = 0; i < count; i++)
-		if (p[i].type == ELF_LOAD)
-			segment_fill(d, &p[i], &d->segments[segment++]);
+		if (p[i].type == ELF_LOAD && !d->segments[segment++].kept)
+			segment_fill(d, &p[i], &d->segments[segment - 1]);
 		else if (p[i].type == ELF_DYNAMIC)
 			dynamic = &p[i];
 	if (dynamic)
@@ -118,6 +120,9 @@ void unit_load(struct domain *d)
 	}
 	d->entry = base + ((const struct elf_header *)d->unit->image)->entry;
 	image_fill(d, base);
+	for (u32 i = 0, segment = 0; i < count; i++) /* filled once */
+		if (p[i].type == ELF_LOAD)
+			d->keeps |= d->segments[segment++].kept = p[i].flags & ELF_KEEP;
 }
 
 /* All stacks of the pool are free: nothing runs in the unit. */
@@ -156,13 +161,12 @@ static void area_clear(struct domain *d, vaddr_t start, u64 pages)
 
 void unit_reload(struct domain *d)
 {
-	u64 stack_pages = TK_STACK_SIZE / PAGE_SIZE;
-
 	stacks_return(d);
 	image_fill(d, image_base(d));
-	for (u32 i = 0; i < d->stack_count; i++)
-		area_clear(d, d->stack_tops + i * TK_STACK_STRIDE - TK_STACK_SIZE, stack_pages);
-	area_clear(d, d->private + ARCH_UNIT_HEAP, d->heap_pages);
+	for (u32 i = 0; i < d->stack_count && !d->keeps; i++)
+		area_clear(d, d->stack_tops + i * TK_STACK_STRIDE - TK_STACK_SIZE, TK_STACK_SIZE / PAGE_SIZE);
+	if (!d->keeps)
+		area_clear(d, d->private + ARCH_UNIT_HEAP, d->heap_pages);
 	/* What it grew to is its heap from the start now. */
 	((struct tk_boot_info *)frame_address(d->boot_frame))->heap_pages = d->heap_pages;
 }

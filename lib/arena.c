@@ -218,6 +218,60 @@ bool arena_resize(struct arena *arena, void *p, size_t size)
 	return true;
 }
 
+/* The end mark of a chain of blocks that lies within [start, start + size), or NULL. */
+static struct arena_block *chain_end(void *start, size_t size)
+{
+	struct arena_block *block = start;
+	uintptr_t end = (uintptr_t)start + size;
+
+	for (;;) {
+		size_t room = end - (uintptr_t)block;
+
+		if (room < HEADER || block_size(block) % ARENA_ALIGN || block_size(block) > room - HEADER)
+			return NULL;
+		if (block_size(block) == 0)
+			return block_used(block) && block != start ? block : NULL;
+		block = block_above(block);
+	}
+}
+
+bool arena_restore(struct arena *arena, void *start, size_t size)
+{
+	struct arena_block *last = chain_end(start, size), *lower = NULL, *above;
+
+	if (!last)
+		return false;
+	__builtin_memset(arena, 0, sizeof(*arena));
+	arena->last = last;
+	for (struct arena_block *block = start; block != last; lower = block, block = above) {
+		above = block_above(block);
+		block->lower = lower;
+		if (block_used(block)) {
+			arena->used += HEADER + block_size(block);
+			continue;
+		}
+		while (above != last && !block_used(above))
+			above = block_above(above);
+		block->size_and_use = (uintptr_t)above - (uintptr_t)block - HEADER;
+		list_insert(arena, block);
+	}
+	last->lower = lower;
+	size_t rest = (uintptr_t)start + size - ((uintptr_t)last + HEADER);
+
+	if (rest)
+		arena_grow(arena, (char *)last + HEADER, rest);
+	return true;
+}
+
+void *arena_next(const struct arena *arena, void *start, void *p)
+{
+	struct arena_block *block = p ? block_above(block_of(p)) : start;
+
+	while (block != arena->last && !block_used(block))
+		block = block_above(block);
+	return block == arena->last ? NULL : (char *)block + HEADER;
+}
+
 bool arena_check(const struct arena *arena, const void *start)
 {
 	const struct arena_block *block = start, *lower = NULL;

@@ -33,6 +33,10 @@ bool arena_free(struct arena *arena, void *p);
 size_t arena_size(const void *p);
 /* Makes an allocated block larger or smaller where it stands; false when there is no room. */
 bool arena_resize(struct arena *arena, void *p, size_t size);
+/* For memory of earlier life that may hold anything: checks the chain of blocks in it, and makes lists and counts anew. false: no chain. */
+bool arena_restore(struct arena *arena, void *start, size_t size);
+/* The block in use behind `p` (NULL: the first); NULL behind the last. start: of the arena's memory. */
+void *arena_next(const struct arena *arena, void *start, void *p);
 /* Walks all blocks and lists; false when something does not fit together (for tests). */
 bool arena_check(const struct arena *arena, const void *start);
 

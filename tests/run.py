@@ -20,6 +20,7 @@ sys.path[:0] = [os.path.join(TOP, "tools"), HERE]
 
 import tap  # noqa: E402
 from boot import run as boot_cases  # noqa: E402
+from faults import run as fault_cases  # noqa: E402
 from composition import run as composition_cases  # noqa: E402
 from fuzz import run as fuzzers  # noqa: E402
 from isolation import run as raid  # noqa: E402
@@ -62,7 +63,7 @@ class Tier:
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
 IDLE = 45
-SUITES = ("unit", "composition", "isolation", "gates", "calls", "raid", "kill", "tables", "exhaustion", "abi", "shell", "launcher", "boot")
+SUITES = ("unit", "composition", "isolation", "gates", "calls", "raid", "kill", "faults", "tables", "exhaustion", "abi", "shell", "launcher", "boot")
 COMPOSED = (Configuration("general", 2), Configuration("tee", 2))
 # Small machines, and what is run on them until nothing is left.
 EXHAUSTION = (Configuration("general", 2, memory="64M"), Configuration("tee", 1, memory="64M"))
@@ -287,7 +288,7 @@ def main():
         some = [c for c in configurations if options.profile in (None, c.profile) and options.smp in (None, c.smp)]
         return list(dict.fromkeys(replace(c, debug=True) for c in some)) if options.debug else some
 
-    chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite not in ("gates", "calls", "raid", "kill", "tables", "exhaustion")}
+    chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite not in ("gates", "calls", "raid", "kill", "faults", "tables", "exhaustion")}
     if "exhaustion" in options.suite:
         chosen["exhaustion"] = wanted(EXHAUSTION)
     built = build(tally, {(c.profile, c.debug) for configurations in chosen.values() for c in configurations})
@@ -304,6 +305,8 @@ def main():
         fuzzers.suite(tally.add, wanted(configurations), {**fuzzers.CALLS, "rounds": rounds})
     if "raid" in options.suite:
         raid.suite(tally.add, wanted(raid.TIERS[options.tier]), tier.limit, options.tier == "long")
+    if "faults" in options.suite:
+        fault_cases.suite(tally.add, [c for c in fault_cases.TIERS[options.tier] if options.profile in (None, c.profile) and options.smp in (None, c.smp)])
     if "kill" in options.suite:
         kill_cases.suite(tally.add, [c for c in kill_cases.CONFIGURATIONS if options.profile in (None, c[0]) and options.smp in (None, c[1])])
     if "tables" in options.suite:

@@ -69,6 +69,7 @@ long abi_op_unit_changed(const struct rt_request *rq, u32 unit)
 {
 	(void)rq;
 	(void)unit;
+	rt_unit_returned("abi: a unit changed");
 	terminals_look();
 	return 0;
 }

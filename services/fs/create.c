@@ -52,6 +52,7 @@ static long node_link(struct fs_walk *walk, struct fs_inode *inode)
 	folder->size += 20; /* as Linux's tmpfs shows directories */
 	fs_inode_touch(folder, true, true);
 	fs_name_put(name);  /* it stays by being linked */
+	stable_commit(0, 0);
 	return 0;
 }
 
@@ -229,6 +230,7 @@ static void name_remove(struct fs_name *victim)
 	}
 	fs_inode_touch(folder, true, true);
 	fs_inode_touch(inode, false, true);
+	stable_commit(0, 0);
 	fs_name_put(victim);
 	fs_inode_put(inode);
 }

@@ -1,5 +1,5 @@
 /* Device files. fs serves the memory devices (major 1) itself; terminals are opened by the shim at tty. Also what /dev holds. */
-#include "fs.h"
+#include "recover.h"
 
 #define MAJOR_MEMORY 1u
 
@@ -93,7 +93,7 @@ static long device_write(struct fs_file *file, struct fs_transfer *transfer)
 	}
 }
 
-static const struct fs_file_ops memory_device_ops = { device_read, device_write, NULL };
+const struct fs_file_ops fs_memory_device_ops = { device_read, device_write, NULL };
 
 static bool memory_device_known(u32 minor)
 {
@@ -114,7 +114,7 @@ static long device_open(struct fs_file *file)
 
 	if (fs_inode_type(inode) == FS_IFCHR && major == MAJOR_MEMORY && memory_device_known(fs_device_minor(inode->device))) {
 		file->kind = FS_KIND_DEVICE;
-		file->ops = &memory_device_ops;
+		file->ops = &fs_memory_device_ops;
 		return 0;
 	}
 	if (fs_inode_type(inode) == FS_IFCHR && terminal_known(major)) {

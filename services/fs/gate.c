@@ -1,5 +1,5 @@
 /* Sleeping locks, shared or exclusive. They may be held over copies from and to the application, which service locks may not. */
-#include "fs.h"
+#include "recover.h"
 
 #define EXCLUSIVE 0x80000000u
 #define WAITERS 0x40000000u
@@ -39,14 +39,17 @@ void fs_gate_exclusive(struct fs_gate *gate)
 			gate_wait(gate, state);
 		/* Acquire: what the last holder wrote is seen. */
 		else if (__atomic_compare_exchange_n(&gate->state, &state, state | EXCLUSIVE, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-			return;
+			break;
 	}
+	stable_section_begin();
 }
 
 void fs_gate_release(struct fs_gate *gate)
 {
 	u32 state = __atomic_load_n(&gate->state, __ATOMIC_RELAXED), next;
 
+	if (state & EXCLUSIVE)
+		stable_section_end();
 	do {
 		next = state & EXCLUSIVE ? state & ~EXCLUSIVE : state - 1;
 		if ((next & HOLDERS) == 0)
@@ -55,4 +58,12 @@ void fs_gate_release(struct fs_gate *gate)
 	} while (!__atomic_compare_exchange_n(&gate->state, &state, next, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 	if ((state & WAITERS) && next == 0)
 		tk_wake(&gate->state, ~0u, 0, ~0u);
+}
+
+bool fs_gate_recover(struct fs_gate *gate)
+{
+	bool held = gate->state & EXCLUSIVE;
+
+	gate->state = 0;
+	return held;
 }

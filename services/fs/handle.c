@@ -1,5 +1,5 @@
 /* Handles: index in the low half, generation in the high half. An entry counts the references of its object. */
-#include "fs.h"
+#include "recover.h"
 
 #define CHUNK_BITS 7
 #define CHUNK_SIZE (1u << CHUNK_BITS)
@@ -66,6 +66,7 @@ u64 fs_handle_create(u32 owner, enum fs_handle_kind kind, void *object)
 	entry->kind = kind;
 	entry->object = object;
 	generation = entry->state >> 32;
+	stable_made(generation << 32 | index);
 	__atomic_store_n(&entry->state, generation << 32 | 1, __ATOMIC_RELEASE); /* the entry before its first reference */
 	return generation << 32 | index;
 }
@@ -144,4 +145,72 @@ long fs_handle_close(u64 handle, u32 owner, enum fs_handle_kind kind)
 		fs_handle_put(handle);
 	fs_handle_put(handle);
 	return state & CLOSED ? -EBADF : 0;
+}
+
+/* What calls made that were never answered. */
+static void unanswered_close(void)
+{
+	u64 handle;
+	u32 at = 0;
+
+	while (stable_unanswered(&at, &handle)) {
+		struct handle_entry *entry = entry_of_index((u32)handle);
+
+		if (entry && entry->state >> 32 == handle >> 32)
+			entry->state |= CLOSED;
+	}
+}
+
+static void entry_recover_free(struct handle_entry *entry, u32 index)
+{
+	u64 generation = entry->state >> 32;
+
+	if ((u32)entry->state || entry->kind != FS_HANDLE_FREE || !generation)
+		generation++;
+	entry->state = (u64)((u32)generation ? (u32)generation : 1) << 32;
+	entry->kind = FS_HANDLE_FREE;
+	entry->object = (void *)(uintptr_t)first_free;
+	first_free = index;
+}
+
+long fs_handles_recover(void)
+{
+	u32 i;
+
+	table_lock = (struct rt_lock)RT_LOCK_INIT;
+	if (chunk_count > CHUNKS)
+		return fs_bad("the table of handles");
+	for (i = 0; i < CHUNKS; i++) {
+		if (i >= chunk_count)
+			chunks[i] = NULL;
+		else if (!heap_claim(chunks[i], CHUNK_SIZE * sizeof(*chunks[i]), FS_CLAIMED_BYTES))
+			return fs_bad("a table of handles");
+	}
+	unanswered_close();
+	first_free = 0;
+	for (i = chunk_count * CHUNK_SIZE; i-- > 1;) {
+		struct handle_entry *entry = entry_of_index(i);
+		u64 handle = entry->state >> 32 << 32 | i;
+		long result = 0;
+
+		if ((entry->state & CLOSED) || !(entry->state & REFERENCES) || entry->kind == FS_HANDLE_FREE) {
+			entry_recover_free(entry, i);
+			continue;
+		}
+		entry->state = (entry->state >> 32 << 32) | 1;
+		if (entry->kind == FS_HANDLE_FILE)
+			result = fs_recover_file(entry->object, handle, entry->owner);
+		else
+			result = entry->kind == FS_HANDLE_CLIENT ? fs_recover_client(entry->object, handle) : fs_bad("a handle");
+		if (result)
+			return result;
+	}
+	return 0;
+}
+
+bool fs_handle_lives(u64 handle)
+{
+	struct handle_entry *entry = entry_of_index((u32)handle);
+
+	return entry && entry->state >> 32 == handle >> 32 && (entry->state & REFERENCES) && !(entry->state & CLOSED);
 }

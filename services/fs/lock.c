@@ -3,6 +3,7 @@
  * finding deadlocks looks at every waiting owner.
  */
 #include "lock.h"
+#include "recover.h"
 #include <fs_server.h>
 
 #define WAITERS_SEARCHED 10   /* as Linux: a longer chain is not taken for a deadlock */
@@ -355,4 +356,58 @@ void fs_locks_drop_file(struct fs_file *file)
 	if (any)
 		pollword_event(locks->word, 0);
 	locks_leave(locks);
+}
+
+/* ---- Recovery ---------------------------------------------------------------------------------------------------------------- */
+
+static long records_recover(const struct lock_record *record, bool flock)
+{
+	for (; record; record = record->next)
+		if (!heap_claim(record, sizeof(*record), FS_CLAIMED_BYTES) || record->type >= FS_LOCK_NONE || record->start > record->end ||
+		    record->end > FS_LOCK_WHOLE_END || (record->kind == FS_LOCK_FLOCK) != flock || record->kind > FS_LOCK_FLOCK)
+			return fs_bad("a lock of a file");
+	return 0;
+}
+
+long fs_locks_recover_inode(struct fs_locks *locks)
+{
+	if (!heap_claim(locks, sizeof(*locks), FS_CLAIMED_LOCKS) || !pollword_claim(locks->word))
+		return fs_bad("the locks of a file");
+	locks->spare_records = NULL;   /* what was spare is freed with all that nobody claims */
+	locks->spare_waiters = NULL;
+	locks->record_count = locks->waiter_count = 0;
+	return records_recover(locks->records, false) || records_recover(locks->flocks, true) ? -EIO : 0;
+}
+
+/* Those of open files that are no more. */
+static void orphans_drop(struct lock_record **at)
+{
+	while (*at) {
+		if ((*at)->kind != FS_LOCK_POSIX && !fs_handle_lives((*at)->owner))
+			*at = (*at)->next;
+		else
+			at = &(*at)->next;
+	}
+}
+
+long fs_locks_recovered(void)
+{
+	struct lock_waiter **at, *waiter;
+	struct fs_locks *locks;
+
+	locks_lock = (struct rt_lock)RT_LOCK_INIT;
+	for (at = &waiters; (waiter = *at);) {
+		if (!heap_claim(waiter, sizeof(*waiter), FS_CLAIMED_BYTES))
+			return fs_bad("who waits for a lock");
+		if (heap_kind(waiter->locks) == FS_CLAIMED_LOCKS)
+			at = &waiter->next;
+		else
+			*at = waiter->next;
+	}
+	for (locks = heap_next(NULL, FS_CLAIMED_LOCKS); locks; locks = heap_next(locks, FS_CLAIMED_LOCKS)) {
+		orphans_drop(&locks->records);
+		orphans_drop(&locks->flocks);
+		pollword_event(locks->word, 0);   /* all who wait ask again */
+	}
+	return 0;
 }

@@ -1,10 +1,10 @@
 /* Memory files (memfd_create) and the hidden instances that they and pipes belong to. */
-#include "fs.h"
+#include "recover.h"
 #include <fs_server.h>
 #include <mem_client.h>
 #include <mem/mem_types.h>
 
-static const struct fs_type pipefs_type = { .name = "pipefs", .magic = 0x50495045 };
+const struct fs_type fs_pipefs_type = { .name = "pipefs", .magic = 0x50495045 };
 static struct fs_super *memory_super, *pipe_super;
 static struct fs_mounted *memory_mount, *pipe_mount;
 
@@ -31,7 +31,7 @@ static struct fs_mounted *mount_hidden(struct fs_super *super)
 long fs_memory_start(void)
 {
 	memory_super = fs_super_create(&fs_tmpfs_type);
-	pipe_super = fs_super_create(&pipefs_type);
+	pipe_super = fs_super_create(&fs_pipefs_type);
 	memory_mount = mount_hidden(memory_super);
 	pipe_mount = mount_hidden(pipe_super);
 	return memory_mount && pipe_mount ? 0 : -ENOMEM;
@@ -114,4 +114,14 @@ long fs_op_seals(const struct rt_request *rq, u64 handle, u32 add)
 	fs_gate_release(&inode->io);
 	fs_file_put(file);
 	return result;
+}
+
+long fs_memory_recover(void)
+{
+	if (fs_recover_super(memory_super, true) || fs_recover_super(pipe_super, true) || memory_super->type != &fs_tmpfs_type ||
+	    pipe_super->type != &fs_pipefs_type)
+		return fs_bad("the instance of pipes or memory files");
+	if (heap_kind(memory_mount->super) != FS_CLAIMED_SUPER || heap_kind(pipe_mount->super) != FS_CLAIMED_SUPER)
+		return fs_bad("the mount of pipes or memory files");
+	return fs_mount_recover(memory_mount, true) || fs_mount_recover(pipe_mount, true) ? -EIO : 0;
 }

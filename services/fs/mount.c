@@ -1,5 +1,5 @@
 /* Instances of file systems, and where they are mounted. */
-#include "fs.h"
+#include "recover.h"
 
 #define MOUNTS_MAX 100000u   /* fs.mount-max */
 
@@ -287,4 +287,98 @@ long fs_place_show(struct fs_place place, struct fs_inode *inode, struct fs_plac
 		length += (long)sizeof(deleted) - 1;
 	}
 	return length;
+}
+
+/* ---- Recovery ---------------------------------------------------------------------------------------------------------------- */
+
+#define DEPTH_MEAN 64u   /* of mounts on mounts: on an average no more are believed */
+
+bool fs_type_known(const struct fs_type *type)
+{
+	u32 i;
+
+	for (i = 0; i < countof(types); i++)
+		if (types[i] == type)
+			return true;
+	return type == &fs_rootfs_type || type == &fs_pipefs_type;
+}
+
+static long mount_look(struct fs_mounted *mount)
+{
+	if (!fs_claim_text(mount->source, FS_PATH_MAX + 5))
+		return fs_bad("the source of a mount");
+	return fs_recover_super(mount->super, true) || fs_recover_name(mount->root) ? -EIO : 0;
+}
+
+/* Those in the list are claimed before: one that is not was taken off its place, or is of a hidden instance, whose root is its own. */
+long fs_mount_recover(struct fs_mounted *mount, bool hidden)
+{
+	if (heap_kind(mount) != FS_CLAIMED_MOUNT) {
+		if (!heap_claim(mount, sizeof(*mount), FS_CLAIMED_MOUNT) || mount->parent || mount->point)
+			return fs_bad("a mount");
+		mount->references = 0;
+		if (hidden ? mount->source || mount->root != mount->super->root : mount_look(mount))
+			return fs_bad("a mount without a place");
+	}
+	mount->references++;
+	return 0;
+}
+
+/* Both ways through the list, which gives each mount a reference. */
+static long list_claim(void)
+{
+	struct fs_mounted *mount, *last = NULL;
+
+	mount_count = 0;
+	for (mount = fs_mounts; mount; mount = mount->next, mount_count++) {
+		if (!heap_claim(mount, sizeof(*mount), FS_CLAIMED_MOUNT) || mount->previous != last)
+			return fs_bad("the list of mounts");
+		mount->references = 1;
+		last = mount;
+	}
+	mounts_last = last;
+	return mount_count ? 0 : fs_bad("nothing is mounted");
+}
+
+static long place_look(struct fs_mounted *mount, u64 *budget)
+{
+	struct fs_mounted *up;
+
+	if (!mount->parent && !mount->point)
+		return 0;
+	for (up = mount->parent; up && heap_kind(up) == FS_CLAIMED_MOUNT && *budget; up = up->parent)
+		--*budget;
+	if (up || !mount->parent)
+		return fs_bad("the place of a mount");
+	mount->parent->references++;
+	return fs_recover_name(mount->point);
+}
+
+long fs_mounts_recover(void)
+{
+	struct fs_mounted *mount;
+	u64 budget;
+
+	dead_lock = (struct rt_lock)RT_LOCK_INIT;
+	dead = NULL;   /* nothing reaches them: their memory is freed with all that nobody claims */
+	if (list_claim())
+		return -EIO;
+	budget = (u64)mount_count * DEPTH_MEAN;
+	for (mount = fs_mounts; mount; mount = mount->next)
+		if (mount_look(mount) || place_look(mount, &budget))
+			return -EIO;
+	if (fs_mounts->parent)
+		return fs_bad("the first mount");
+	fs_root = (struct fs_place){ fs_mounts, fs_mounts->root };
+	return fs_recover_super(fs_mounts->super, true);   /* it was made at the start, and is never let go */
+}
+
+bool fs_mounts_stacked(void)
+{
+	struct fs_mounted *mount;
+
+	for (mount = fs_mounts; mount; mount = mount->next)
+		if (mount->point && heap_kind(mount) != FS_CLAIMED_STACKED)
+			return false;
+	return true;
 }

@@ -1,5 +1,5 @@
 /* Names: the tree of directory entries, with one hash table for all. All changes need fs_tree held exclusive. */
-#include "fs.h"
+#include "recover.h"
 
 #define TABLE_FIRST 1024u
 
@@ -46,8 +46,8 @@ struct fs_name *fs_name_find(struct fs_name *parent, const char *text, u32 lengt
 	return fs_name_find_part(parent, &part);
 }
 
-/* Doubles the table; without memory it stays as it is, which is slower but right. */
-static void table_grow(void)
+/* Doubles the table; without memory it stays as it is, which is slower but right. Recovery makes it anew. */
+static UNNOTED void table_grow(void)
 {
 	u32 size = table ? table_size * 2 : TABLE_FIRST, i;
 	struct fs_name **larger = heap_alloc(size * sizeof(*larger));
@@ -276,4 +276,92 @@ bool fs_name_below(const struct fs_name *name, const struct fs_name *top)
 		if (name->parent == name)
 			return false;
 	return true;
+}
+
+/* ---- Recovery ---------------------------------------------------------------------------------------------------------------- */
+
+/* The way up ends at a root: names whose way was gone have a hash of 1. */
+static bool name_rooted(struct fs_name *name, u64 limit)
+{
+	struct fs_name *at;
+
+	for (at = name; !at->hash && at->parent != at; at = at->parent)
+		if (!limit--)
+			return false;
+	for (; !name->hash; name = name->parent)
+		name->hash = 1;
+	return true;
+}
+
+/* Counts what its link adds; directories are counted by their own names and by those in them. */
+static void links_count(struct fs_name *name)
+{
+	struct fs_inode *inode = name->inode;
+
+	if (inode->super->type->fixed || inode->super->type == &fs_pipefs_type || name->passing || (!name->linked && name->parent != name))
+		return;
+	inode->links += fs_is_directory(inode) ? 2 : 1;
+	if (fs_is_directory(inode) && name->parent != name)
+		name->parent->inode->links++;
+}
+
+static bool mounts_seen(struct fs_name *name)
+{
+	struct fs_mounted *mount;
+
+	for (mount = name->mounted; mount; mount = mount->next_here) {
+		if (heap_kind(mount) != FS_CLAIMED_MOUNT || mount->point != name)
+			return false;
+		heap_reclaim(mount, FS_CLAIMED_STACKED);
+	}
+	return true;
+}
+
+static long names_recover(enum fs_claimed kind, u64 limit)
+{
+	struct fs_name *name;
+
+	for (name = heap_next(NULL, kind); name; name = heap_next(name, kind)) {
+		if (name->linked != (kind == FS_CLAIMED_LISTED) || !mounts_seen(name) || !name_rooted(name, limit))
+			return fs_bad("a name that stands nowhere");
+		if (!name->inode->alias || name->linked)
+			name->inode->alias = name;
+		links_count(name);
+	}
+	return 0;
+}
+
+/* A table of the right size; the old one is freed with all that nobody claims. */
+static long table_recover(u64 linked)
+{
+	struct fs_name *name;
+
+	for (table_size = TABLE_FIRST; table_size < linked; table_size *= 2)
+		;
+	table_used = 0;
+	table = heap_alloc(table_size * sizeof(*table));
+	if (!table)
+		return fs_bad("there is no memory for the table of names");
+	heap_reclaim(table, FS_CLAIMED_BYTES);
+	for (name = heap_next(NULL, FS_CLAIMED_LISTED); name; name = heap_next(name, FS_CLAIMED_LISTED))
+		table_insert(name);
+	return 0;
+}
+
+long fs_names_recover(void)
+{
+	static const enum fs_claimed kinds[] = { FS_CLAIMED_NAME, FS_CLAIMED_LISTED };
+	u64 counts[2] = { 0, 0 };
+	struct fs_name *name;
+	u32 i;
+
+	for (i = 0; i < countof(kinds); i++)
+		for (name = heap_next(NULL, kinds[i]); name; name = heap_next(name, kinds[i])) {
+			name->hash = 0;
+			counts[i]++;
+		}
+	for (i = 0; i < countof(kinds); i++)
+		if (names_recover(kinds[i], counts[0] + counts[1]))
+			return -EIO;
+	return table_recover(counts[1]);
 }

@@ -89,6 +89,7 @@ static long pipe_read(struct fs_file *file, struct fs_transfer *transfer)
 		lock_acquire(&pipe->lock);
 		pipe->head += done;
 		fs_pipe_levels(pipe);
+		stable_commit((long)done, 0);
 		lock_release(&pipe->lock);
 	}
 	fs_gate_release(&pipe->reading);
@@ -100,16 +101,23 @@ static long pipe_read(struct fs_file *file, struct fs_transfer *transfer)
 	return ended ? 0 : -EAGAIN;
 }
 
+/* Copies what the pipe holds to a new ring, of which nobody knows yet. */
+static void ring_copy(const struct fs_pipe_state *pipe, u8 *ring, u32 size)
+{
+	u64 at = round_down(pipe->head, PAGE_SIZE), run;
+
+	for (; pipe->tail != pipe->head && at < pipe->tail; at += PAGE_SIZE)
+		unnoted_copy(ring + (at & (size - 1)), ring_run(pipe, at, PAGE_SIZE, &run), PAGE_SIZE);
+}
+
 /* Gives the pipe a ring of another size, in which what it holds has room; both gates are held. */
 static long ring_resize(struct fs_pipe_state *pipe, u32 size)
 {
 	u8 *ring = heap_alloc(size), *old = pipe->ring;
-	u64 at = round_down(pipe->head, PAGE_SIZE), run;
 
 	if (!ring)
 		return -ENOMEM;
-	for (; pipe->tail != pipe->head && at < pipe->tail; at += PAGE_SIZE)
-		memcpy(ring + (at & (size - 1)), ring_run(pipe, at, PAGE_SIZE, &run), PAGE_SIZE);
+	ring_copy(pipe, ring, size);
 	pipe->ring = ring;
 	pipe->ring_size = size;
 	heap_free(old);
@@ -165,7 +173,7 @@ static long write_begin(struct fs_pipe_state *pipe, u64 size, u64 *tail, u64 *wa
 }
 
 /* Shows what was written; watchers of edges are told of every write. */
-static void write_end(struct fs_pipe_state *pipe, u64 done)
+static void write_end(struct fs_pipe_state *pipe, u64 done, u64 end)
 {
 	bool announced;
 
@@ -173,6 +181,7 @@ static void write_end(struct fs_pipe_state *pipe, u64 done)
 	announced = pipe->read_word->level & PIPE_READABLE;
 	pipe->tail += done;
 	fs_pipe_levels(pipe);
+	stable_commit((long)done, end);
 	if (announced)
 		pollword_event(pipe->read_word, pipe->read_word->level);
 	lock_release(&pipe->lock);
@@ -194,7 +203,7 @@ static long pipe_write(struct fs_file *file, struct fs_transfer *transfer)
 	if (moved < run && transfer->size <= PIPE_ATOMIC)
 		done = 0;
 	if (done)
-		write_end(pipe, done);
+		write_end(pipe, done, transfer->end);
 	fs_gate_release(&pipe->writing);
 	return done ? (long)done : moved < run ? -EFAULT : result;
 }

@@ -1,5 +1,6 @@
 /* procfs: its instance, its names, reading and writing its files. */
 #include "proc.h"
+#include "recover.h"
 #include <proc_client.h>
 
 #define PROC_MAGIC 0x9fa0ull
@@ -342,11 +343,12 @@ static long static_add(struct fs_super *super, const struct fs_proc_entry *entry
 	return 0;
 }
 
+static const struct fs_proc_entry root_entry = { .name = "", .mode = FS_IFDIR | 0555 };
+
 static long super_make(const struct fs_type *type, const struct fs_proc_entry *entries, u32 count, struct fs_super **super)
 {
-	static const struct fs_proc_entry root = { .name = "", .mode = FS_IFDIR | 0555 };
 	struct fs_super *made = fs_super_create(type);
-	struct fs_inode *inode = made ? fs_proc_inode(made, &root, 1) : NULL;
+	struct fs_inode *inode = made ? fs_proc_inode(made, &root_entry, 1) : NULL;
 	long result = 0;
 	u32 i;
 
@@ -397,3 +399,14 @@ static long sysfs_mount(const char *options, struct fs_super **super)
 
 const struct fs_type fs_proc_type = { "proc", PROC_MAGIC, true, proc_mount, NULL, NULL, NULL };
 const struct fs_type fs_sysfs_type = { "sysfs", SYSFS_MAGIC, true, sysfs_mount, NULL, NULL, NULL };
+
+bool fs_proc_entry_own(const struct fs_proc_entry *entry)
+{
+	return entry == &root_entry || entry == &task_entry;
+}
+
+long fs_proc_recover(void)
+{
+	fs_proc_static_recover();
+	return (proc_super && fs_recover_super(proc_super, true)) || (sysfs_super && fs_recover_super(sysfs_super, true)) ? -EIO : 0;
+}

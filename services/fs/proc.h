@@ -25,6 +25,7 @@ extern const u32 fs_sysfs_static_count;
 extern const struct fs_proc_entry fs_proc_task[];
 extern const u32 fs_proc_task_count;
 
+bool fs_proc_entry_own(const struct fs_proc_entry *entry); /* one of proc.c's own */
 i32 fs_proc_number(const char *text, u32 length);   /* a decimal number without leading zeros, or -1 */
 bool fs_proc_may_trace(const struct fs_identity *who, const struct fs_inode *inode);
 /* A name for a process or something of it. The inode is taken over. */

@@ -3,6 +3,7 @@
  * its client when it is made again. The shim itself lists the directories.
  */
 #include "proc.h"
+#include "recover.h"
 #include <fs_server.h>
 
 #define DESCRIPTORS_MAX 65536u
@@ -222,3 +223,15 @@ static long number_lookup(struct fs_client *client, struct fs_name *directory, c
 
 const struct fs_inode_ops fs_proc_descriptors_ops = { .kind = FS_KIND_DESCRIPTORS, .lookup = number_lookup };
 const struct fs_inode_ops fs_proc_descriptor_infos_ops = { .kind = FS_KIND_DESCRIPTORS, .lookup = number_lookup };
+
+long fs_proc_descriptor_recover(struct fs_inode *inode)
+{
+	bool link = inode->ops == &link_ops;
+
+	if (!link && inode->ops != &info_ops)
+		return 1;
+	if (inode->generated.entry != (link ? &link_entry : &info_entry) ||
+	    !heap_claim(inode->generated.data, sizeof(struct fs_descriptor), FS_CLAIMED_BYTES))
+		return fs_bad("a descriptor in /proc");
+	return 0;
+}

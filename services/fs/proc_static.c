@@ -1,5 +1,6 @@
 /* The files of /proc that belong to no process, and sysfs. */
 #include "proc.h"
+#include "recover.h"
 #include <abi_system.h>
 #include <fs_server.h>
 #include <mem_client.h>
@@ -259,18 +260,24 @@ static long uuid_show(struct fs_text *text, const struct fs_inode *inode)
 	return 0;
 }
 
+static struct rt_lock boot_id_lock = RT_LOCK_INIT;
+
+void fs_proc_static_recover(void)
+{
+	boot_id_lock = (struct rt_lock)RT_LOCK_INIT;
+}
+
 static long boot_id_show(struct fs_text *text, const struct fs_inode *inode)
 {
-	static struct rt_lock lock = RT_LOCK_INIT;
-	static u8 bytes[16];   /* guarded by lock */
+	static u8 bytes[16];   /* guarded by boot_id_lock */
 	static bool made;
 
 	(void)inode;
-	lock_acquire(&lock);
+	lock_acquire(&boot_id_lock);
 	if (!made)
 		uuid_make(bytes);
 	made = true;
-	lock_release(&lock);
+	lock_release(&boot_id_lock);
 	uuid_add(text, bytes);
 	return 0;
 }

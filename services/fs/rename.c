@@ -162,6 +162,7 @@ static long rename_locked(struct renaming *r)
 	fs_inode_touch(r->from.found->inode, false, true);
 	fs_inode_touch(r->from.parent.name->inode, true, true);
 	fs_inode_touch(r->to.parent.name->inode, true, true);
+	stable_commit(0, 0);
 	return 0;
 }
 

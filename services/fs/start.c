@@ -1,5 +1,5 @@
 /* The start: the first mount, the initial archive, the usual mounts. */
-#include "fs.h"
+#include "recover.h"
 #include <fs_server.h>
 #include "archive.h"
 #include <mem_client.h>
@@ -93,11 +93,31 @@ static void usual_mount(u64 client, const char *type, const char *path)
 	heap_free(request);
 }
 
+long fs_op_answer(const struct rt_request *rq, u64 since, u64 *out)
+{
+	return stable_answer(rq, since, out);
+}
+
+void fs_start_recover(void)
+{
+	u32 i;
+
+	names_lock = (struct rt_lock)RT_LOCK_INIT;
+	for (i = 0; i < countof(node_names); i++)
+		if (node_name_sizes[i] > sizeof(node_names[i]))
+			node_name_sizes[i] = 0;
+}
+
 void fs_init(void)
 {
 	struct fs_super *super;
 	u64 client;
 
+	if (rt_recovers()) {
+		if (fs_recover())
+			rt_start_fail("its files can't be trusted");
+		return;
+	}
 	rt_assert(fs_memory_start() == 0);
 	rt_assert(fs_rootfs_type.mount("", &super) == 0);
 	rt_assert(fs_mount_attach(super, super->root, (struct fs_place){ NULL, NULL }, FS_MS_RELATIME, "rootfs") == 0);

@@ -1,5 +1,5 @@
 /* tmpfs: instances, options and inodes. A directory is its names (name.c), a file's pages are a memory object (tmpfs_data.c). */
-#include "fs.h"
+#include "recover.h"
 #include <mem_client.h>
 
 #define TMPFS_MAGIC 0x01021994ull
@@ -32,6 +32,24 @@ static const struct fs_inode_ops data_inode_ops = { .kind = FS_KIND_FILE, .file 
 static const struct fs_inode_ops directory_ops = { .kind = FS_KIND_FILE, .destroy = node_destroy };
 static const struct fs_inode_ops link_ops = { .kind = FS_KIND_FILE, .destroy = target_destroy };
 
+const struct fs_inode_ops *fs_tmpfs_ops(u32 mode)
+{
+	switch (mode & FS_IFMT) {
+	case FS_IFREG:
+		return &data_inode_ops;
+	case FS_IFDIR:
+		return &directory_ops;
+	case FS_IFLNK:
+		return &link_ops;
+	case FS_IFIFO:
+		return &fs_fifo_ops;
+	case FS_IFSOCK:
+		return &fs_socket_ops;
+	default:
+		return &fs_device_ops;
+	}
+}
+
 long fs_tmpfs_inode(struct fs_super *super, u32 mode, u64 device, struct fs_inode **inode)
 {
 	struct fs_inode *made;
@@ -43,25 +61,7 @@ long fs_tmpfs_inode(struct fs_super *super, u32 mode, u64 device, struct fs_inod
 		return -ENOMEM;
 	__atomic_add_fetch(&super->inodes_used, 1, __ATOMIC_RELAXED); /* a counter */
 	made->device = device;
-	switch (mode & FS_IFMT) {
-	case FS_IFREG:
-		made->ops = &data_inode_ops;
-		break;
-	case FS_IFDIR:
-		made->ops = &directory_ops;
-		break;
-	case FS_IFLNK:
-		made->ops = &link_ops;
-		break;
-	case FS_IFIFO:
-		made->ops = &fs_fifo_ops;
-		break;
-	case FS_IFSOCK:
-		made->ops = &fs_socket_ops;
-		break;
-	default:
-		made->ops = &fs_device_ops;
-	}
+	made->ops = fs_tmpfs_ops(mode);
 	*inode = made;
 	return 0;
 }
@@ -287,3 +287,8 @@ const struct fs_type fs_devpts_type = { "devpts", DEVPTS_MAGIC, false, devpts_mo
 const struct fs_type fs_rootfs_type = { "rootfs", TMPFS_MAGIC, false, rootfs_mount, tmpfs_remount, tmpfs_statfs, NULL };
 const struct fs_type fs_ramfs_type = { "ramfs", RAMFS_MAGIC, false, ramfs_mount, NULL, NULL, NULL };
 const struct fs_type fs_devtmpfs_type = { "devtmpfs", TMPFS_MAGIC, false, devtmpfs_mount, NULL, tmpfs_statfs, tmpfs_options_show };
+
+long fs_tmpfs_recover(void)
+{
+	return (devices && fs_recover_super(devices, true)) || (terminals && fs_recover_super(terminals, true)) ? -EIO : 0;
+}

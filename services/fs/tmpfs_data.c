@@ -2,7 +2,7 @@
  * Content of tmpfs files: pages of a memory object, which fs reads and writes through its token window. The io gate keeps pages
  * in place while they are copied: whoever frees pages holds it exclusive.
  */
-#include "fs.h"
+#include "recover.h"
 #include <mem_client.h>
 #include <mem/mem_types.h>
 
@@ -256,8 +256,12 @@ long fs_tmpfs_write(struct fs_inode *inode, struct fs_transfer *transfer)
 			result = -EFAULT;
 	}
 	transfer->end = transfer->offset + done;
-	if (done && transfer->end > old)
-		size_set(inode, transfer->end);
+	if (done && transfer->end > old) {
+		lock_acquire(&inode->lock);
+		inode->size = transfer->end;
+		stable_commit((long)done, transfer->end);
+		lock_release(&inode->lock);
+	}
 	if (done < transfer->size && end > old && object_fit(inode, inode->size) == 0)
 		pages_recount(inode);
 	return done ? (long)done : result;
@@ -325,3 +329,91 @@ static long data_write(struct fs_file *file, struct fs_transfer *transfer)
 }
 
 const struct fs_file_ops fs_data_ops = { data_read, data_write, NULL };
+
+/* ---- Recovery: mem knows the objects ----------------------------------------------------------------------------------------- */
+
+#define OBJECTS_AT_ONCE (TK_BULK_MAX / sizeof(struct mem_object_entry))
+
+/* The inode of an object, if there is one and it has no other. */
+static struct fs_inode *inode_of_object(const struct mem_object_entry *entry)
+{
+	struct fs_inode *inode = (struct fs_inode *)(uintptr_t)entry->cookie;
+
+	if (!fs_claimed_inode(inode) || fs_inode_type(inode) != FS_IFREG || inode->super->type->fixed)
+		return NULL;
+	return !inode->data.object || inode->data.object == entry->object ? inode : NULL;
+}
+
+/* Makes the object as large as the file, and zeroes what a write that did not end has left behind the end. */
+static long object_settle(struct fs_inode *inode, const struct mem_object_entry *entry)
+{
+	u64 pages = (inode->size + PAGE_SIZE - 1) / PAGE_SIZE;
+
+	inode->data.object = entry->object;
+	inode->data.pages = pages;
+	inode->data.charged = entry->present;
+	if (pages != entry->pages && mem_object_resize(entry->object, pages))
+		return fs_bad("the object of a file has another size");
+	if (heap_kind(inode) == FS_CLAIMED_WRITTEN)
+		page_zero(inode, inode->size, round_up(inode->size, PAGE_SIZE));
+	if (pages != entry->pages)
+		pages_recount(inode);
+	else
+		inode->super->pages_used += entry->present;
+	inode->data.next = *cookie_slot(entry->cookie);
+	*cookie_slot(entry->cookie) = inode;
+	return 0;
+}
+
+static long objects_look(const struct mem_object_entry *entries, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		struct fs_inode *inode = inode_of_object(&entries[i]);
+
+		if (inode ? object_settle(inode, &entries[i]) : mem_object_destroy(entries[i].object))
+			return fs_bad("an object of mem");
+	}
+	return 0;
+}
+
+static bool inode_settled(struct fs_inode *inode)
+{
+	struct fs_inode *at;
+
+	for (at = *cookie_slot((u64)(uintptr_t)inode); at && at != inode; at = at->data.next)
+		;
+	return at;
+}
+
+static long inodes_settled(enum fs_claimed kind)
+{
+	struct fs_inode *inode;
+
+	for (inode = heap_next(NULL, kind); inode; inode = heap_next(inode, kind)) {
+		if (fs_inode_type(inode) != FS_IFREG || inode->super->type->fixed)
+			continue;
+		if (inode->data.object && !inode_settled(inode))
+			return fs_bad("the object of a file is gone");
+		if (!inode->data.object)
+			inode->data.pages = (inode->size + PAGE_SIZE - 1) / PAGE_SIZE;
+	}
+	return 0;
+}
+
+long fs_objects_recover(void)
+{
+	struct mem_object_entry entries[OBJECTS_AT_ONCE / 4];
+	u64 from = 0;
+	long size;
+
+	cookies_lock = (struct rt_lock)RT_LOCK_INIT;
+	memset(cookies, 0, sizeof(cookies));
+	do {
+		size = mem_objects_list((u32)from, entries, sizeof(entries), &from);
+		if (size < 0 || objects_look(entries, (u32)((u64)size / sizeof(entries[0]))))
+			return fs_bad("mem's list of objects");
+	} while (from);
+	return inodes_settled(FS_CLAIMED_INODE) || inodes_settled(FS_CLAIMED_WRITTEN) ? -EIO : 0;
+}

@@ -1,4 +1,5 @@
-/* Moves data between file pages and the application or the caller's own memory. No lock of the runtime may be held. */
+/* Moves data between file pages and the application or the caller's own memory. No lock of the runtime may be held.
+ * What lies in a page or a ring counts only when a size or position says so: nothing of it is noted. */
 #include "fs.h"
 
 /* A piece that failed as a whole goes on page by page of the application's memory, up to the one that is missing. */
@@ -14,7 +15,7 @@ size_t fs_transfer_put(const struct fs_transfer *transfer, u64 done, const void 
 	size_t moved = 0, part;
 
 	if (transfer->bytes) {
-		memcpy(transfer->bytes + done, from, size);
+		unnoted_copy(transfer->bytes + done, from, size);
 		return size;
 	}
 	if (likely(user_copy_out(transfer->user + done, from, size) == 0))
@@ -32,7 +33,7 @@ size_t fs_transfer_get(const struct fs_transfer *transfer, u64 done, void *to, s
 	size_t moved = 0, part;
 
 	if (transfer->bytes) {
-		memcpy(to, transfer->bytes + done, size);
+		unnoted_copy(to, transfer->bytes + done, size);
 		return size;
 	}
 	if (likely(user_copy_in(to, transfer->user + done, size) == 0))
@@ -50,7 +51,7 @@ size_t fs_transfer_zero(const struct fs_transfer *transfer, u64 done, size_t siz
 	size_t moved = 0, part;
 
 	if (transfer->bytes) {
-		memset(transfer->bytes + done, 0, size);
+		unnoted_zero(transfer->bytes + done, size);
 		return size;
 	}
 	if (user_fill_zero(transfer->user + done, size) == 0)

@@ -11,6 +11,7 @@
 static struct rt_lock handle_lock = RT_LOCK_RANKED(RANK_MEM_HANDLES); /* guards the table */
 static struct mem_handled ***blocks; /* of slots: the thing, or NULL */
 static u32 slot_hint;                /* no free slot below it */
+static u32 slots_end;                /* none was ever used from here on */
 static u64 nonces[32];               /* random numbers made ahead */
 static u32 nonces_left;
 
@@ -37,6 +38,7 @@ static u32 slot_take(void)
 			return SLOT_NONE;
 		if (!(*block)[slot % BLOCK_SLOTS]) {
 			slot_hint = slot + 1;
+			slots_end = slot_hint > slots_end ? slot_hint : slots_end;
 			return slot;
 		}
 	}
@@ -97,6 +99,11 @@ struct mem_handled *mem_handle_get(u64 handle, u32 type)
 struct mem_handled *mem_handle_get_slot(u32 slot, u32 type)
 {
 	return handle_find(slot, 0, type);
+}
+
+u32 mem_handle_slots(void)
+{
+	return __atomic_load_n(&slots_end, __ATOMIC_RELAXED); /* a number by itself */
 }
 
 /* The thing can't be found any more. */

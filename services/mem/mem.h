@@ -74,6 +74,7 @@ struct mem_handled {                /* first member of what has a handle */
 long mem_handle_create(struct mem_handled *thing, u32 type) must_check; /* with one reference */
 struct mem_handled *mem_handle_get(u64 handle, u32 type) must_check;    /* takes a reference; NULL: no such */
 struct mem_handled *mem_handle_get_slot(u32 slot, u32 type) must_check;
+u32 mem_handle_slots(void);                         /* all slots that were ever used are below */
 static inline u32 mem_handle_slot(const struct mem_handled *thing) { return (u32)(thing->handle & 0xfffff); }
 bool mem_handle_close(struct mem_handled *thing);   /* can't be found any more; false: it was closed before */
 void mem_handled_hold(struct mem_handled *thing);

@@ -115,6 +115,8 @@ struct mem_object_info {
 	u64 cookie;
 };
 
+struct mem_object_entry { u64 object, cookie, pages, present; }; /* of objects_list */
+
 /* The machine's memory, pages. */
 struct mem_information {
 	u64 total, free, available;

@@ -213,3 +213,23 @@ long mem_op_object_info(const struct rt_request *rq, u64 object, struct mem_obje
 	mem_object_drop(found);
 	return 0;
 }
+
+long mem_op_objects_list(const struct rt_request *rq, u32 from, void *objects, size_t objects_capacity, u64 *next)
+{
+	struct mem_object_entry *entries = objects;
+	u32 end = mem_handle_slots(), count = 0;
+
+	for (; from < end && (count + 1) * sizeof(*entries) <= objects_capacity; from++) {
+		struct mem_object *object = (struct mem_object *)mem_handle_get_slot(from, MEM_HANDLE_OBJECT);
+
+		if (!object)
+			continue;
+		lock_acquire(&object->lock);
+		if (object->maker == rq->caller && !object->maker_gone)
+			entries[count++] = (struct mem_object_entry){ object->handled.handle, object->cookie, object->pages, object->index.count };
+		lock_release(&object->lock);
+		mem_object_drop(object);
+	}
+	*next = from < end ? from : 0;
+	return (long)(count * sizeof(*entries));
+}

@@ -81,13 +81,13 @@ void *heap_alloc(size_t size)
 	void *p = heap_find(size);
 
 	if (p)
-		memset(p, 0, size);
+		unnoted_zero(p, size);
 	return p;
 }
 
 void heap_free(void *p)
 {
-	if (!p)
+	if (!p || stable_free_later(p))
 		return;
 	lock_acquire(&heap_lock);
 	bool known = arena_free(&arena, p);
@@ -107,14 +107,120 @@ void *heap_resize(void *p, size_t size)
 	lock_release(&heap_lock);
 	if (done) {
 		if (size > old)
-			memset((char *)p + old, 0, size - old);
+			unnoted_zero((char *)p + old, size - old);
 		return p;
 	}
 	void *moved = heap_alloc(size);
 
 	if (!moved)
 		return NULL;
-	memcpy(moved, p, old < size ? old : size);
+	unnoted_copy(moved, p, old < size ? old : size);
 	heap_free(p);
 	return moved;
+}
+
+/* ---- Recovery: a byte for each place where a block can begin, in frames of mem's, says who has claimed it --------------------------- */
+
+#define MARK_ORDER 4u
+#define MARKS_IN_CHUNK (PAGE_SIZE << MARK_ORDER)
+#define MARK_CHUNKS 1024u /* 1 GiB of heap */
+
+static FRESH u8 *marks[MARK_CHUNKS];
+
+/* The mark of an address that may be anything; NULL: no block can begin there. */
+static u8 *mark_of(const void *p)
+{
+	u64 offset = (u64)p - rt_boot->heap, index = offset / ARENA_ALIGN;
+
+	if (offset >= mapped_pages * PAGE_SIZE || offset % ARENA_ALIGN || index / MARKS_IN_CHUNK >= MARK_CHUNKS || !marks[index / MARKS_IN_CHUNK])
+		return NULL;
+	return &marks[index / MARKS_IN_CHUNK][index % MARKS_IN_CHUNK];
+}
+
+static bool marks_make(void)
+{
+	u64 chunks = (mapped_pages * PAGE_SIZE / ARENA_ALIGN + MARKS_IN_CHUNK - 1) / MARKS_IN_CHUNK, frame;
+
+	if (chunks > MARK_CHUNKS)
+		return false;
+	for (u64 i = 0; i < chunks; i++) {
+		if (mem_frames_alloc(MARK_ORDER, &frame) < 0)
+			return false;
+		marks[i] = (u8 *)token_of_frame(frame);
+	}
+	for (void *p = arena_next(&arena, (void *)rt_boot->heap, NULL); p; p = arena_next(&arena, (void *)rt_boot->heap, p))
+		*mark_of(p) = HEAP_UNCLAIMED;
+	return true;
+}
+
+static void marks_drop(void)
+{
+	for (u32 i = 0; i < MARK_CHUNKS && marks[i]; i++) {
+		frame_t frame = frame_of_token((vaddr_t)marks[i]);
+
+		/* What mem does not take back is lost, and only that. */
+		if (!stable_frames_free(frame, MARK_ORDER))
+			log_line("%u frames are lost", 1u << MARK_ORDER);
+		marks[i] = NULL;
+	}
+}
+
+bool heap_recover(void)
+{
+	heap_lock = grow_lock = (struct rt_lock)RT_LOCK_INIT;
+	mapped_pages = rt_boot->heap_pages; /* whoever had it grow may not have lived to see it */
+	return arena_restore(&arena, (void *)rt_boot->heap, mapped_pages * PAGE_SIZE) && marks_make() &&
+	       heap_claim(stable_logs(), stable_logs_size(), HEAP_RUNTIME);
+}
+
+u32 heap_kind(const void *p)
+{
+	const u8 *mark = mark_of(p);
+
+	return mark ? *mark : 0;
+}
+
+bool heap_claim(const void *p, size_t size, u32 kind)
+{
+	u8 *mark = mark_of(p);
+
+	if (!mark || *mark != HEAP_UNCLAIMED || arena_size(p) < size)
+		return false;
+	*mark = (u8)kind;
+	return true;
+}
+
+void heap_reclaim(const void *p, u32 kind)
+{
+	u8 *mark = mark_of(p);
+
+	if (mark) /* else it is newer than the marks, and nothing will free it */
+		*mark = (u8)kind;
+}
+
+size_t heap_size(const void *p)
+{
+	return arena_size(p);
+}
+
+void *heap_next(void *p, u32 kind)
+{
+	do
+		p = arena_next(&arena, (void *)rt_boot->heap, p);
+	while (p && heap_kind(p) != kind);
+	return p;
+}
+
+u64 heap_sweep(void)
+{
+	void *p = arena_next(&arena, (void *)rt_boot->heap, NULL), *next;
+	u64 freed = 0;
+
+	for (; p; p = next) {
+		next = arena_next(&arena, (void *)rt_boot->heap, p);
+		if (heap_kind(p) == HEAP_UNCLAIMED && arena_free(&arena, p))
+			freed++;
+	}
+	marks_drop();
+	return freed;
 }

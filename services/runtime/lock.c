@@ -25,6 +25,7 @@ bool lock_try(struct rt_lock *lock)
 	if (!word_take(lock, owner_self()))
 		return false;
 	lock_taken(lock, __builtin_return_address(0));
+	stable_section_begin();
 	return true;
 }
 
@@ -58,11 +59,13 @@ void lock_acquire(struct rt_lock *lock)
 	if (unlikely(!word_take(lock, self)))
 		lock_acquire_slow(lock, self);
 	lock_taken(lock, __builtin_return_address(0));
+	stable_section_begin();
 }
 
 void lock_release(struct rt_lock *lock)
 {
 	lock_left(lock);
+	stable_section_end();
 	/* Release: what was done under the lock is seen by who takes it next. */
 	u32 old = __atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE);
 

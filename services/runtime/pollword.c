@@ -152,3 +152,33 @@ const struct tk_pollword *pollword_of_handle(u64 handle)
 		return NULL;
 	return tk_wait(&word->sequence, 0, 0, TK_WAIT_NEVER_INTERRUPTED, ~0u) == -EFAULT ? NULL : word;
 }
+
+/* All pages are there; which of their words are in use, their owners tell by claiming them. */
+bool pollword_recover(void)
+{
+	const struct list *before = &pages;
+
+	lock = (struct rt_lock)RT_LOCK_INIT;
+	for (struct list *node = pages.next; node != &pages; before = node, node = node->next) {
+		struct pollword_page *page = container_of(node, struct pollword_page, all);
+
+		if (!heap_claim(page, sizeof(*page), HEAP_RUNTIME) || node->previous != before || (u64)page->words & PAGE_MASK ||
+		    !pollword_of_handle((u64)page->words - rt_boot->window))
+			return false;
+		memset(page->map, 0, sizeof(page->map));
+		page->used = 0;
+	}
+	pages.previous = (struct list *)(uintptr_t)before;
+	return true;
+}
+
+bool pollword_claim(struct tk_pollword *word)
+{
+	struct pollword_page *page = page_of_word(word);
+
+	if (!page || (u64)word % sizeof(*word) || bitmap_test(page->map, (size_t)(word - page->words)))
+		return false;
+	bitmap_set(page->map, (size_t)(word - page->words));
+	page->used++;
+	return true;
+}

@@ -12,6 +12,11 @@ void random_start(void)
 	memcpy(nonce, rt_boot->seed + sizeof(key), sizeof(nonce));
 }
 
+void random_recover(void)
+{
+	lock = (struct rt_lock)RT_LOCK_INIT; /* the key goes on: that of the boot page was used */
+}
+
 /* A request takes a key of its own, which no later state of the generator can give again. */
 void random_bytes(void *to, size_t length)
 {

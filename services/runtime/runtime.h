@@ -19,12 +19,17 @@ struct rt_request {
 	u32 thread; /* core thread id of the thread that makes the call: the caller can't forge it */
 };
 
+#include <stable.h>
+
 extern const struct tk_boot_info *rt_boot; /* read-only facts from the core */
 u32 rt_stack_number(void);                 /* of the stack on which the caller runs: its address / TK_STACK_STRIDE, low 30 bits */
 u32 rt_thread_id(void);                    /* core id of the calling thread */
 
 /* ---- Start: each service defines <service>_init (called once, in level order) and, if its profile gives it threads,
  *      <service>_main(index), which must not return. Generated glue of the unit calls them. ------------------------------------ */
+
+/* In an init function: what was kept of the unit can't be used. It stays down, or the machine is reset, as the profile says. */
+void rt_start_fail(const char *why);
 
 /* ---- Locks (short critical sections; never held over a client copy, a call that waits for an event, or a return) --------------- */
 struct rt_lock {
@@ -57,6 +62,16 @@ void heap_free(void *p);
 static inline vaddr_t token_of_frame(u64 frame) { return rt_boot->window + frame * PAGE_SIZE; }
 static inline frame_t frame_of_token(vaddr_t token) { return (frame_t)((token - rt_boot->window) / PAGE_SIZE); }
 
+/* ---- Recovery (docs/recovery.md), by one thread: who finds a block claims it, as something. All pointers may be anything. -------------- */
+enum { HEAP_UNCLAIMED = 1, HEAP_KINDS = 2 /* the service's own begin here */, HEAP_RUNTIME = 255 };
+u32 heap_kind(const void *p);                    /* 0: no block of the heap */
+bool heap_claim(const void *p, size_t size, u32 kind) must_check; /* false: no block of that size, or claimed already */
+void heap_reclaim(const void *p, u32 kind);      /* one that is claimed or new, as something else */
+size_t heap_size(const void *p);                 /* of a block: at least what was asked for */
+void *heap_next(void *p, u32 kind);              /* the next block that was claimed as this, from NULL */
+u64 heap_sweep(void);                            /* frees all that nobody claimed; their number. Ends the recovery. */
+bool pollword_claim(struct tk_pollword *word) must_check; /* false: no poll word, or claimed already */
+
 /* ---- The client's memory: 0 or -EFAULT. Drop all locks before: they may call `mem` to bring pages in. ------------------------- */
 long user_copy_in(void *to, vaddr_t from, size_t length) must_check;
 long user_copy_out(vaddr_t to, const void *from, size_t length) must_check;
@@ -79,6 +94,8 @@ nanos_t clock_monotonic(void);
 i64 clock_realtime(void);          /* ns since 1970 */
 void random_bytes(void *to, size_t length);  /* cryptographically secure, seeded by the boot page */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* subset of printf: see format_text */
+
+void rt_unit_returned(const char *what);     /* a unit runs again: calls of it go on; what: for a line about them */
 
 /* A bug in the service: one line, then the unit fails and super restarts it by its recovery class. Never for values from outside. */
 noreturn_fn void unit_fail(const char *file, int line, const char *what);

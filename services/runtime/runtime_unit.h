@@ -4,6 +4,7 @@
 
 #include <runtime.h>
 #include <arch_call.h>
+#include <stable.h>
 
 /* The core's first entry into a unit: interface TK_INTERFACE_CORE, this operation, args[0] the address of the boot page. */
 #define RUNTIME_OP_START (~0u)
@@ -40,16 +41,30 @@ typedef noreturn_fn void unit_enter(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 		u64 outs[TK_OUTS_MAX] = { 0 }; \
 		long result = name(runtime_request_of(arch_stack_address()), args, outs); \
 		lock_none("a call returns with a lock"); \
+		stable_call_end(); \
 		arch_reply(result, outs); \
 	}
 extern unit_enter *const unit_entries[];
 /* A copy between the unit and its client by whatever is quickest in its class; false: it is to be done by tk_copy_*, step by step. */
 bool client_get(void *to, vaddr_t from, size_t length);
 bool client_put(vaddr_t to, const void *from, size_t length);
+/* A call that a unit which keeps its state did not answer: true to send it again. ask: what became of it; NULL: `again` says it all. */
+#define rt_unanswered(result) unlikely((u64)((result) + TK_ELOST) <= TK_ELOST - TK_ECLOSED)
+struct rt_answer_ask { long (*ask)(struct tk_message *message, u64 since); u64 since; }; /* since: when the call was sent */
+bool rt_call_again(long *result, struct tk_message *message, const struct rt_answer_ask *ask, bool again);
 void unit_dispatch(struct tk_request *request);       /* generated: runs a request of the core; in class IC0 any */
 void runtime_start(const struct tk_boot_info *boot);  /* before the services' own init functions */
 void runtime_guard_set(const struct tk_boot_info *boot);
 void heap_start(void);
 void random_start(void);
+long rt_start_result(void);                           /* 0, or what rt_start_fail made of it */
+
+/* What stands in memory that was kept may be anything: false, with a line that says why, if it can't be used. */
+bool heap_recover(void);
+bool pollword_recover(void);
+void random_recover(void);
+bool stable_frames_free(frame_t first, u32 order); /* gives frames of mem_frames_alloc back */
+const void *stable_logs(void);
+size_t stable_logs_size(void);
 
 #endif

@@ -10,6 +10,7 @@
 #define AT_ONCE 2u                            /* restarts within the window without delay, */
 #define DELAY_FIRST (10 * 1000000ull)         /* then after this time, and twice as long each time */
 #define DELAY_DOUBLINGS 6u
+#define LEAVING (1 * 1000000ull)              /* until threads that were in it have left the calls that it made */
 #define NANOS_IN_MILLI 1000000ull
 #define WATCH_RETRY (1000000000ull)
 
@@ -17,6 +18,7 @@ struct watched {
 	const struct tk_domain_page *page;
 	nanos_t restarted[RESTARTS_KEPT];     /* ring of the last restarts */
 	nanos_t due;                          /* when it is restarted */
+	nanos_t failed;                       /* when that was seen */
 	u32 restarts;
 	bool seen;                            /* its failure: it is told, and due */
 	bool abandoned;
@@ -74,10 +76,15 @@ static void unit_restart(struct watched *unit, nanos_t now)
 	const struct tk_domain_page *page = unit->page;
 	long result;
 
+	if (page->recovery != TK_RECOVERY_STABLE)
+		(void)!mem_unit_ended(page->id); /* it knows nothing of what it had */
+	result = tk_domain_restart((vaddr_t)page);
+	if (result == -EAGAIN) {
+		unit->due = now + LEAVING;
+		return;
+	}
 	unit->seen = false;
 	unit->restarted[unit->restarts++ % RESTARTS_KEPT] = now;
-	(void)!mem_unit_ended(page->id); /* it knows nothing of what it had */
-	result = tk_domain_restart((vaddr_t)page);
 	if (page->state == TK_DOMAIN_FAILED) /* once more, while it started */
 		return;
 	if (result < 0) {
@@ -85,7 +92,7 @@ static void unit_restart(struct watched *unit, nanos_t now)
 		unit_give_up(unit, "can't be restarted");
 		return;
 	}
-	log_line("super: %s restarted (%u)", page->name, unit->restarts);
+	log_line("super: %s restarted (%u) after %llu us", page->name, unit->restarts, (unsigned long long)(clock_monotonic() - unit->failed) / 1000);
 	unit_tell(unit);
 }
 
@@ -104,7 +111,7 @@ static void unit_failed(struct watched *unit, nanos_t now)
 		return;
 	}
 	unit->seen = true;
-	unit->due = now;
+	unit->due = unit->failed = now;
 	if (lately >= AT_ONCE)
 		unit->due += DELAY_FIRST << (lately - AT_ONCE < DELAY_DOUBLINGS ? lately - AT_ONCE : DELAY_DOUBLINGS);
 }

@@ -20,6 +20,9 @@ FLAGS = ["-std=gnu17", "-ffreestanding", "-fPIE", "-mno-red-zone", "-mgeneral-re
          "-fno-asynchronous-unwind-tables", "-ffile-prefix-map={top}=.", "-O2", "-g"]
 LINK = ["-pie", "-static", "--no-dynamic-linker", "-z", "text", "-z", "norelro", "-z", "noexecstack", "-z", "max-page-size=4096",
         "--hash-style=sysv", "--build-id=none", "--gc-sections", "--lto-O2", "--fatal-warnings"]
+# Units that keep their state: a call before each store (services/runtime/stable.c).
+NOTED = ["-fsanitize=thread"] + [w for name in ("func-entry-exit", "atomics") for w in ("-mllvm", f"-tsan-instrument-{name}=0")]
+NOTED_SHARED = ("services/runtime/heap.c", "services/runtime/pollword.c", "services/runtime/random.c", "lib/arena.c")
 
 
 class BuildError(Exception):
@@ -161,20 +164,20 @@ class Builder:
         shared = [f"{s.folder}/include" for s in self.services.values() if os.path.isdir(f"{s.folder}/include")]
         return [f"-I{p}" for p in own + common] + [w for p in shared + others for w in ("-idirafter", p)]
 
-    def compile_step(self, source, includes, embedded):
+    def compile_step(self, source, includes, embedded, noted=False):
         """Returns the object's path and a step that makes it; `embedded` are files that the source takes in by .incbin."""
         inside = os.path.relpath(source, self.build) if not os.path.relpath(source, self.build).startswith("..") else source
-        output = f"{self.build}/objects/{inside}.o"
-        flags = [f.format(top=self.top) for f in FLAGS] + (["-flto"] if source.endswith(".c") else [])
+        output = f"{self.build}/objects/{'noted/' * noted}{inside}.o"
+        flags = [f.format(top=self.top) for f in FLAGS] + (["-flto"] if source.endswith(".c") else []) + NOTED * noted
         flags += ["-DRT_DEBUG"] * self.debug
         command = [CC] + flags + WARNINGS + includes + ["-MD", "-MF", output + ".d", "-c", source, "-o", output]
         return output, lambda: self.run(output, command, [source] + embedded, f"CC   {source}")
 
-    def compile(self, groups, embedded=()):
-        """groups: (sources, includes) pairs. Returns the objects of each group, after making them all."""
+    def compile(self, groups, embedded=(), noted=()):
+        """groups: (sources, includes) pairs. Returns the objects of each group, after making them all. noted: sources whose stores are."""
         steps, objects = [], []
         for sources, includes in groups:
-            made = [self.compile_step(source, includes, list(embedded)) for source in sources]
+            made = [self.compile_step(source, includes, list(embedded), source in noted) for source in sources]
             objects.append([output for output, _ in made])
             steps += [step for _, step in made]
         self.run_all(steps)
@@ -203,13 +206,14 @@ def core_offsets(builder):
     write_changed(f"{builder.build}/gen/core/arch/offsets.h", "".join(f"#define {name} {value}\n" for name, value in values))
 
 
-def runtime_sources(gate, debug):
-    """The runtime and lib/; gate: for IC1 and IC2, else for IC0; debug: locks are followed."""
-    other = ("class_direct.c" if gate else "class_gate.c", "lock_plain.c" if debug else "lock_debug.c")
+def runtime_sources(gate, debug, stable=False):
+    """The runtime and lib/; gate: for IC1 and IC2, else for IC0; debug: locks are followed; stable: for a unit that keeps its state."""
+    others = ("class_direct.c" if gate else "class_gate.c", "lock_plain.c" if debug else "lock_debug.c",
+              "stable_none.c" if stable else "stable.c")
     found = glob.glob("services/runtime/*.c") + glob.glob("lib/*.c")
     if gate:
         found += glob.glob(f"services/runtime/arch/{ARCH}/*.S")
-    return sorted(p for p in found if not p.endswith(other))
+    return sorted(p for p in found if os.path.basename(p) not in others)
 
 
 def unit_glue(builder, profile, unit):
@@ -217,23 +221,28 @@ def unit_glue(builder, profile, unit):
     folder = f"{builder.build}/{profile.name}/gen"
     paths = [write_changed(f"{folder}/{unit.name}_unit.c", glue.unit_source(unit.services, unit.variants, unit.isolation))]
     for name, (variant, gate) in sorted(unit.variants.items()):
-        text = glue.client(builder.services[name].interface, variant, gate, unit.isolation)
+        server = profile.unit_of(name)
+        text = glue.client(builder.services[name].interface, variant, gate, unit.isolation, server is not None and server.recovery == "stable")
         paths.append(write_changed(f"{folder}/{unit.name}_client_{name}.c", text))
     return paths
 
 
 def unit_objects(builder, profile, unit):
     """All objects of a unit, compiled."""
+    stable, own = unit.recovery == "stable", unit_glue(builder, profile, unit)
     groups = [(service.sources() + builder.service_generate(service), builder.includes(service)) for service in unit.services]
-    groups.append((unit_glue(builder, profile, unit) + runtime_sources(unit.isolation > 0, builder.debug), builder.includes()))
-    return [o for objects in builder.compile(groups) for o in objects]
+    groups.append((own + runtime_sources(unit.isolation > 0, builder.debug, stable), builder.includes()))
+    noted = [s for service in unit.services for s in service.sources() if s.endswith(".c")] + own + list(NOTED_SHARED) if stable else []
+    return [o for objects in builder.compile(groups, noted=noted) for o in objects]
 
 
 def unit_link(builder, profile, unit, objects):
     """Links an IC1 or IC2 unit: static, position-independent, only relative relocations. Returns the file to embed."""
     output = f"{builder.build}/{profile.name}/{unit.name}.elf"
-    command = [LD] + LINK + ["-e", "unit_entry", "-o", output] + objects
-    builder.run(output, command, objects, f"LD   {output}")
+    script = ["services/runtime/stable.ld"] if unit.recovery == "stable" else []
+    wrapped = [f"--wrap={name}" for name in ("memcpy", "memmove", "memset")] if script else []
+    command = [LD] + LINK + wrapped + ["-e", "unit_entry"] + [f"-T{path}" for path in script] + ["-o", output] + objects
+    builder.run(output, command, objects + script, f"LD   {output}")
     stripped = f"{builder.build}/{profile.name}/{unit.name}.image"
     builder.run(stripped, ["strip", "--strip-all", "-o", stripped, output], [output], f"STRIP {stripped}")
     return stripped

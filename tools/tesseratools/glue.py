@@ -32,12 +32,25 @@ def _words(p):
     return [f"(u64){p.name}", length]
 
 
-def _gate(op, number, gate, direct):
+def _call(gate, number, direct):
+    return f"arch_gate_call{'_direct' if direct else ''}(&rt_message, TK_CALL | {gate}u << 8 | {number}u << 16)"
+
+
+def _gate(op, number, gate, direct, stable):
     words = [w for p in op.parameters for w in _words(p)]
-    call = f"arch_gate_call{'_direct' if direct else ''}(&rt_message, TK_CALL | {gate}u << 8 | {number}u << 16)"
+    call = _call(gate, number, direct)
     if direct and all(p.kind in SCALARS for p in op.parameters):
         call = f"arch_gate_call_plain(&rt_message, {gate}, {number})"
-    lines = [f"\tstruct tk_message rt_message = {{ {{ {', '.join(words) or '0'} }} }};\n", f"\tlong rt_result = {call};\n"]
+    message = f"{{ {{ {', '.join(words) or '0'} }} }}"
+    if stable:   # the unit comes back with its state, and the call goes on
+        once = op.again == "once"
+        again = "&rt_ask, true" if once else f"NULL, {op.again or 'false'}"
+        lines = ["\tstruct tk_message rt_message;\n", "\tstruct rt_answer_ask rt_ask = { .ask = answer_ask };\n" * once,
+                 "\tlong rt_result;\n\n\tdo {\n", "\t\trt_ask.since = arch_counter_read();\n" * once,
+                 f"\t\trt_message = (struct tk_message){message};\n\t\trt_result = {call};\n",
+                 f"\t}} while (rt_unanswered(rt_result) && rt_call_again(&rt_result, &rt_message, {again}));\n"]
+    else:
+        lines = [f"\tstruct tk_message rt_message = {message};\n", f"\tlong rt_result = {call};\n"]
     if op.outs:
         lines.append("\tif (rt_result >= 0) {\n")
         lines += [f"\t\t*{out} = rt_message.args[{i}];\n" for i, out in enumerate(op.outs)]
@@ -50,15 +63,32 @@ def _absent(op):
     return "".join(f"\t(void){n};\n" for n in names) + "\treturn -ENOSYS;\n"
 
 
-def client(interface, variant, gate=None, isolation=0):
-    """The client of an interface for one unit of a class; variant: "direct", "gate" or "absent" (no such service in the profile)."""
+ANSWER_ASK = """
+static long answer_ask(struct tk_message *message, u64 since)
+{
+	struct tk_message rt_message = { { since } };
+	long result = %s;
+
+	*message = rt_message;
+	return result;
+}
+"""
+
+
+def client(interface, variant, gate=None, isolation=0, stable=False):
+    """The client of an interface for one unit of a class; variant: "direct", "gate" or "absent" (no such service in the profile).
+
+    stable: it is served by a unit that keeps its state.
+    """
     name = interface.name
     lines = [BANNER, f"#include <{name}_client.h>\n"]
     if variant != "absent":
-        lines.append(f"#include <{name}_server.h>\n" if variant == "direct" else "#include <arch_call.h>\n")
+        lines.append(f"#include <{name}_server.h>\n" if variant == "direct" else "#include <runtime_unit.h>\n#include <arch_counter.h>\n")
+    if variant == "gate" and stable and interface.answer:
+        lines.append(ANSWER_ASK % _call(gate, interface.operations.index(interface.answer), isolation == 0))
     for number, op in enumerate(interface.operations):
         body = {"direct": lambda: _checks(op) + _direct(name, op),
-                "gate": lambda: _checks(op) + _gate(op, number, gate, isolation == 0),
+                "gate": lambda: _checks(op) + _gate(op, number, gate, isolation == 0, stable),
                 "absent": lambda: _absent(op)}[variant]()
         lines.append(f"\n{generate.client_prototype(name, op)}\n{{\n{body}}}\n")
     return "".join(lines)
@@ -161,7 +191,9 @@ static void unit_threads_main(u32 index)
 static void unit_start(const struct tk_boot_info *boot)
 {
 	runtime_start(boot);
-%(inits)s}
+%(inits)s	if (!rt_start_result())
+		stable_ready();
+}
 
 static long unit_upcall(const struct tk_request *request, const struct rt_request *rq, u64 *args)
 {
@@ -186,7 +218,7 @@ static __attribute__((noinline)) void dispatch(struct tk_request *request)
 	if (request->interface == TK_INTERFACE_CORE && request->caller == 0) {
 		if (request->op == RUNTIME_OP_START) {
 			unit_start((const struct tk_boot_info *)args[0]);
-			result = 0;
+			result = rt_start_result();
 		} else {
 			result = unit_upcall(request, &rq, args);
 		}
@@ -239,6 +271,6 @@ def unit_source(services, variants, isolation):
     lines.append(ENTRY % {
         "fast": "".join(FAST % service.name for service in services if "syscall" in service.upcalls),
         "main": _main(services), "upcalls": _upcalls(services),
-        "inits": "".join(f"\t{service.name}_init();\n" for service in services)})
+        "inits": "".join(f"\tif (!rt_start_result())\n\t\t{service.name}_init();\n" for service in services)})
     lines += [DIRECT_SYSCALL % {"name": service.name} for service in services if "syscall" in service.upcalls]
     return "".join(lines)

@@ -57,6 +57,7 @@ class Operation:
     parameters: list = field(default_factory=list)
     outs: list = field(default_factory=list)
     errors: list = field(default_factory=list)
+    again: str = ""     # when a call that was cut off may be sent again: "once", or a C expression; empty: never
 
     @property
     def marshalled(self):
@@ -71,6 +72,11 @@ class Interface:
     doc: str = ""
     includes: list = field(default_factory=list)
     operations: list = field(default_factory=list)
+
+    @property
+    def answer(self):
+        """The operation that tells what became of the thread's last call, None if there is none."""
+        return next((op for op in self.operations if op.name == "answer" and [p.kind for p in op.parameters] == ["u64"] and len(op.outs) == 1), None)
 
 
 class _Tokens:
@@ -208,6 +214,15 @@ def _operation_read(tokens, doc):
     if tokens.accept("->"):
         tokens.expect("(")
         op.outs = _names_read(tokens, "the name of an out word", ")")
+    if tokens.accept("once"):
+        op.again = "once"
+    elif tokens.accept("again"):
+        op.again = "true"
+        if tokens.accept("if"):
+            form, text, at = tokens.next()
+            if form != "string":
+                tokens.fail(f'{op.name}: expected "a C expression", found {text!r}', at)
+            op.again = text.strip('"')
     if tokens.accept("errors"):
         op.errors = _names_read(tokens, "an error", ";")
         for error in op.errors:
@@ -249,6 +264,8 @@ def parse(text, path):
             tokens.fail(f"expected interface, include or op, found {word!r}", line)
     if interface is None:
         tokens.fail("the file must begin with: interface <name>;", 1)
+    if any(op.again == "once" for op in interface.operations) and not interface.answer:
+        tokens.fail("a call is sent once, but there is no operation answer(since: u64) -> (out)", 1)
     if len(interface.operations) > OPS_MAX:
         tokens.fail(f"more than {OPS_MAX} operations", 1)
     return interface

@@ -185,7 +185,7 @@ def _restarts_choose(profile, unit):
     """How often a unit that fails is restarted, and what happens then."""
     unit.restart_limit = _number_check(profile, unit, "restart_limit", 0, RESTART_LIMIT_MAX, RESTART_LIMIT_DEFAULT)
     unit.restart_window_ms = _number_check(profile, unit, "restart_window_ms", 1, 86400000, RESTART_WINDOW_DEFAULT)
-    unit.when_exhausted = unit.options.get("when_exhausted", unit.when_exhausted)
+    unit.when_exhausted = unit.options.get("when_exhausted", "reboot" if unit.recovery == "stable" else unit.when_exhausted)
     choice_check(profile.path, f"unit.{unit.name}", "when_exhausted", [unit.when_exhausted], EXHAUSTED)
     for key in ("restart_limit", "restart_window_ms", "when_exhausted"):
         if key in unit.options and unit.recovery == "essential":

@@ -72,6 +72,8 @@ struct tk_boot_info {
 	vaddr_t heap;             /* heap base */
 	u64 heap_pages;           /* mapped at boot */
 	u64 heap_limit;           /* pages of address space */
+	vaddr_t stacks;           /* stack i of its pool: the top TK_STACK_SIZE bytes of the stride that begins at stacks + i * TK_STACK_STRIDE */
+	u64 stack_count;
 	vaddr_t clock;            /* struct tk_clock_page */
 	vaddr_t clock_frame;      /* its frame number, for the shim's vDSO mapping */
 	u32 mem_domain, fs_domain, abi_domain, super_domain;

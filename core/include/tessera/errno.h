@@ -49,4 +49,8 @@
 #define ECANCELED 125
 #define EOWNERDEAD 130
 
+/* How a call ended that a unit which keeps its state did not answer (docs/recovery.md); others answer -EAGAIN and -EIO. */
+#define TK_ECLOSED 530 /* it did not begin: the unit is about to be restarted */
+#define TK_ELOST 531   /* the unit died meanwhile: nobody knows how far the call got */
+
 #endif

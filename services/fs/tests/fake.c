@@ -9,7 +9,6 @@
 
 u8 fake_user[USER_SIZE];
 const struct rt_request fake_rq = { 1, 7 };
-long fake_heap_used, fake_heap_fail_after = -1;
 static struct tk_boot_info boot;
 static struct tk_clock_page fake_clock = { .counter_hertz = 1000000000 };
 const struct tk_boot_info *rt_boot = &boot;
@@ -30,28 +29,6 @@ static _Thread_local u32 self = 7;
 static u32 last_self = 7;
 void fake_thread_start(void) { self = __atomic_add_fetch(&last_self, 1, __ATOMIC_RELAXED); }
 u32 rt_thread_id(void) { return self; }
-void *heap_alloc(size_t size)
-{
-	void *p;
-
-	if (fake_heap_fail_after >= 0 && fake_heap_fail_after-- == 0)
-		return NULL;
-	p = calloc(1, size ? size : 1);
-	__atomic_add_fetch(&fake_heap_used, 1, __ATOMIC_RELAXED);
-	return p;
-}
-void *heap_resize(void *p, size_t size)
-{
-	if (!p)
-		__atomic_add_fetch(&fake_heap_used, 1, __ATOMIC_RELAXED);
-	return realloc(p, size);
-}
-void heap_free(void *p)
-{
-	if (p)
-		__atomic_sub_fetch(&fake_heap_used, 1, __ATOMIC_RELAXED);
-	free(p);
-}
 static _Thread_local int locks_held;
 void lock_acquire(struct rt_lock *lock)
 {
@@ -151,6 +128,7 @@ struct tk_pollword *pollword_alloc(void)
 	return heap_alloc(sizeof(struct tk_pollword));
 }
 void pollword_free(struct tk_pollword *word) { heap_free(word); }
+bool pollword_claim(struct tk_pollword *word) { return heap_claim(word, sizeof(*word), HEAP_RUNTIME); }
 void pollword_set(struct tk_pollword *word, u32 level)
 {
 	if (level & ~word->level)
@@ -218,6 +196,11 @@ long proc_thread_list(i32 pid, i32 after, void *list, size_t capacity)
 long proc_system_info(struct proc_system *system)
 {
 	*system = (struct proc_system){ .running = 1, .threads = 3, .last_pid = 5, .load = { 2048, 1024, 512 } };
+	return 0;
+}
+long proc_oom_adjust(i32 tid, i32 adjust)
+{
+	(void)tid, (void)adjust;
 	return 0;
 }
 long proc_groups_get(i32 tid, void *groups, size_t capacity)

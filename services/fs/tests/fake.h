@@ -12,6 +12,7 @@ extern u8 fake_user[USER_SIZE];      /* its content */
 extern const struct rt_request fake_rq;
 extern long fake_objects, fake_frames_used, fake_heap_used;   /* alive now: leaks show here */
 extern long fake_heap_fail_after;    /* allocations until one fails; below 0: none does */
+void *fake_heap_block(u32 n, size_t *size); /* the n-th block in use */
 void fake_start(void);
 vaddr_t fake_memory_start(void);     /* frames of mem: where the window of frames lies */
 void fake_thread_start(void);        /* a further thread, with an id of its own */
@@ -52,6 +53,7 @@ void test_mounts(void);
 void test_proc(void);
 void test_memory(void);
 void test_threads(void);
+void test_recovery(void);
 
 /* One lock request; *found: what is in the way, for TEST. */
 long file_lock(u64 file, const struct fs_lock *request, struct fs_lock *found);

@@ -11,7 +11,7 @@
 #define FRAMES 65536u
 #define OBJECTS 4096u
 
-struct fake_object { bool used, destroyed; u64 pages, holds; frame_t *frames; };
+struct fake_object { bool used, destroyed; u64 pages, holds, cookie; frame_t *frames; };
 
 long fake_objects, fake_frames_used;
 static struct fake_object objects[OBJECTS];
@@ -46,12 +46,11 @@ static long object_create(u64 pages, u64 cookie, u64 *object)
 {
 	u64 i;
 
-	(void)cookie;
 	for (i = 1; i < OBJECTS && objects[i].used; i++)
 		;
 	if (i == OBJECTS)
 		return -ENOMEM;
-	objects[i] = (struct fake_object){ .used = true, .pages = pages, .frames = calloc(pages < 4096 ? 4096 : pages, sizeof(frame_t)) };
+	objects[i] = (struct fake_object){ .used = true, .pages = pages, .cookie = cookie, .frames = calloc(pages < 4096 ? 4096 : pages, sizeof(frame_t)) };
 	*object = i;
 	fake_objects++;
 	return 0;
@@ -161,6 +160,20 @@ static long object_info(u64 handle, struct mem_object_info *info)
 		info->present += object->frames[i] != FRAME_NONE;
 	return 0;
 }
+static long objects_list(u32 from, void *list, size_t capacity, u64 *next)
+{
+	struct mem_object_entry *entries = list;
+	struct mem_object_info info;
+	u32 count = 0;
+
+	for (; from < OBJECTS && (count + 1) * sizeof(*entries) <= capacity; from++) {
+		if (!object_get(from) || object_info(from, &info) < 0)
+			continue;
+		entries[count++] = (struct mem_object_entry){ from, objects[from].cookie, objects[from].pages, info.present };
+	}
+	*next = from < OBJECTS ? from : 0;
+	return (long)(count * sizeof(*entries));
+}
 /* One at a time. */
 #define LOCKED(call) ({ pthread_mutex_lock(&objects_mutex); long result_ = (call); pthread_mutex_unlock(&objects_mutex); result_; })
 long mem_object_create(u64 pages, u64 cookie, u64 *object) { return LOCKED(object_create(pages, cookie, object)); }
@@ -175,6 +188,7 @@ long mem_object_pages(u64 object, u64 index, u32 count, u32 flags, void *frames,
 }
 long mem_object_seek(u64 object, u64 index, u32 what, u64 *found) { return LOCKED(object_seek(object, index, what, found)); }
 long mem_object_info(u64 object, struct mem_object_info *info) { return LOCKED(object_info(object, info)); }
+long mem_objects_list(u32 from, void *list, size_t capacity, u64 *next) { return LOCKED(objects_list(from, list, capacity, next)); }
 long mem_frames_adopt(u64 first, u64 count)
 {
 	(void)first;

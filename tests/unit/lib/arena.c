@@ -99,4 +99,54 @@ static void wrong_frees_are_refused(void)
 	CHECK(!arena_resize(&arena, q, ~0ul) && arena_check(&arena, memory));
 }
 
-TEST_MAIN(TEST(blocks_keep_apart), TEST(growing_joins_pieces), TEST(wrong_frees_are_refused))
+/* Whatever has become of the arena's own words, the blocks tell all; memory that came meanwhile is found, too. */
+static void blocks_outlive_the_arena(void)
+{
+	static struct model blocks[BLOCKS];
+	struct arena arena = { 0 };
+	size_t used;
+
+	arena_grow(&arena, memory, MEMORY / 2);
+	for (int round = 0; round < 3000; round++)
+		block_change(&arena, &blocks[unit_random() % BLOCKS]);
+	used = arena.used;
+	memset(&arena, 0x5a, sizeof(arena));
+	CHECK(arena_restore(&arena, memory, MEMORY / 2 + 8192));
+	CHECK(arena_check(&arena, memory) && arena.used == used);
+	size_t count = 0, expected = 0;
+	for (void *p = arena_next(&arena, memory, NULL); p; p = arena_next(&arena, memory, p))
+		count++;
+	for (int i = 0; i < BLOCKS; i++) {
+		expected += blocks[i].p != NULL;
+		CHECK(!blocks[i].p || (content_intact(&blocks[i]) && arena_free(&arena, blocks[i].p)));
+	}
+	CHECK(count == expected && arena.used == 0 && arena_check(&arena, memory));
+}
+
+static void anything_is_a_chain_or_refused(void)
+{
+	int restored = 0;
+
+	for (int round = 0; round < 2000; round++) {
+		struct arena arena = { 0 };
+
+		arena_grow(&arena, memory, 4096);
+		for (int i = 0; i < 20; i++)
+			(void)!arena_alloc(&arena, unit_random() % 200);
+		for (int i = 0; i < 3; i++) {
+			unsigned long value = unit_random() % 2 ? unit_random() >> unit_random() % 64 : unit_random() % 300;
+
+			memcpy(memory + unit_random() % 512 * 8, &value, sizeof(value));
+		}
+		if (!arena_restore(&arena, memory, 4096))
+			continue;
+		restored++;
+		CHECK(arena_check(&arena, memory));
+		for (void *p = arena_next(&arena, memory, NULL); p; p = arena_next(&arena, memory, p))
+			CHECK((unsigned char *)p > (unsigned char *)memory && (unsigned char *)p + arena_size(p) < (unsigned char *)memory + 4096);
+	}
+	CHECK(restored > 100 && restored < 2000);
+}
+
+TEST_MAIN(TEST(blocks_keep_apart), TEST(growing_joins_pieces), TEST(wrong_frees_are_refused), TEST(blocks_outlive_the_arena),
+	  TEST(anything_is_a_chain_or_refused))

@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { HEAP_PAGES = 4096, WINDOW_PAGES = 64, CLIENT_PAGES = 16 };
+enum { HEAP_PAGES = 4096, WINDOW_PAGES = 512, CLIENT_PAGES = 16 };
 
 const struct tk_boot_info *rt_boot;
 static struct tk_boot_info boot;
@@ -134,12 +134,35 @@ long mem_heap_grow(u64 mapped, u32 pages)
 
 long mem_frames_alloc(u32 order, u64 *frame)
 {
-	CHECK(order == 0);
-	if (frames_given == WINDOW_PAGES)
+	if (frames_given + (1u << order) > WINDOW_PAGES)
 		return -ENOMEM;
-	*frame = frames_given++;
+	*frame = frames_given;
+	frames_given += 1u << order;
 	return 0;
 }
+
+static u32 frames_back;
+
+bool stable_frames_free(frame_t frame, u32 order)
+{
+	memset((void *)token_of_frame(frame), 0, PAGE_SIZE << order);
+	frames_back += 1u << order;
+	return true;
+}
+
+void log_line(const char *format, ...) { (void)format; }
+
+/* ---- The unit keeps its state, and this block as its logs ------------------------------------------------------------------ */
+
+static void *logs;
+
+void unnoted_copy(void *to, const void *from, size_t size) { memcpy(to, from, size); }
+void unnoted_zero(void *to, size_t size) { memset(to, 0, size); }
+void stable_section_begin(void) {}
+void stable_section_end(void) {}
+bool stable_free_later(void *p) { (void)p; return false; }
+const void *stable_logs(void) { return logs; }
+size_t stable_logs_size(void) { return 1000; }
 
 static vaddr_t area(size_t pages, int protection)
 {
@@ -333,5 +356,32 @@ static void random_differs(void)
 	CHECK(!memcmp(a, b, sizeof(a)));
 }
 
+static void heap_and_words_are_recovered(void)
+{
+	struct tk_pollword *word = pollword_alloc(), *lost = pollword_alloc();
+	u32 before = frames_given;
+	void *kept = heap_alloc(5000), *forgotten = heap_alloc(100), *p;
+
+	logs = heap_alloc(1000);
+	memset(kept, 7, 5000);
+	boot.heap_pages = heap_mapped;
+	CHECK(heap_recover() && pollword_recover());
+	CHECK(heap_kind(kept) == HEAP_UNCLAIMED && heap_kind((char *)kept + 16) == 0 && heap_kind((void *)8) == 0);
+	CHECK(!heap_claim(kept, 6000, HEAP_KINDS) && heap_claim(kept, 5000, HEAP_KINDS) && !heap_claim(kept, 5000, HEAP_KINDS));
+	CHECK(heap_next(NULL, HEAP_KINDS) == kept && heap_next(kept, HEAP_KINDS) == NULL);
+	CHECK(pollword_claim(word) && !pollword_claim(word) && !pollword_claim((struct tk_pollword *)kept));
+	for (u32 taken = 0; taken < 3; taken++)
+		CHECK(pollword_alloc() != word); /* what nobody claimed is free again */
+	(void)lost;
+	CHECK(heap_sweep() > 0 && frames_back == frames_given - before);
+	p = heap_alloc(100);
+	CHECK(p == forgotten || p != kept);
+	for (u32 i = 0; i < 5000; i++)
+		CHECK(((u8 *)kept)[i] == 7);
+	memset((char *)boot.heap, 0xff, 64); /* its first block's header */
+	CHECK(!heap_recover());
+}
+
 TEST_MAIN(TEST(heap_grows_and_clears), TEST(heap_ends_in_null), TEST(locks_exclude), TEST(client_is_copied), TEST(strings_are_fetched),
-	  TEST(pollwords_count_events), TEST(clocks_advance), TEST(random_differs))
+	  TEST(pollwords_count_events), TEST(clocks_advance), TEST(random_differs),
+	  TEST(heap_and_words_are_recovered))

@@ -33,6 +33,9 @@ class Parse(unittest.TestCase):
             parse(text)
         self.assertEqual(str(caught.exception), message)
 
+    def test_once_needs_an_answer(self):
+        self.refused("interface demo;\nop take() once;\n", "x.iface:1: a call is sent once, but there is no operation answer(since: u64) -> (out)")
+
     def test_reads_sample(self):
         interface = parse(SAMPLE.replace(", in: struct_in<struct tk_requeue>", ""))
         self.assertEqual([op.name for op in interface.operations], ["read", "open", "info", "nothing"])
@@ -120,6 +123,16 @@ class Output(unittest.TestCase):
         for variant in ("direct", "gate", "absent"):
             for isolation in (0, 2):
                 self.compile(glue.client(self.interface, variant, 5, isolation))
+
+    def test_clients_of_a_stable_unit_compile(self):
+        self.interface = parse(SAMPLE.replace(", in: struct_in<struct tk_requeue>", "").replace("op nothing()", "op nothing() once")
+                               .replace("-> (file, word);", '-> (file, word) again if "!(flags & 1)";').replace("offset: u64) errors", "offset: u64) again errors")
+                               + "op answer(since: u64) -> (out);\n")
+        text = glue.client(self.interface, "gate", 5, 2, stable=True)
+        self.assertIn("rt_call_again(&rt_result, &rt_message, NULL, !(flags & 1))", text)
+        self.assertIn("rt_call_again(&rt_result, &rt_message, &rt_ask, true)", text)
+        self.assertIn("rt_call_again(&rt_result, &rt_message, NULL, false)", text)
+        self.compile(text)
 
     def test_dispatcher_compiles(self):
         for isolation in (0, 2):

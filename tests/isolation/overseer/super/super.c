@@ -15,8 +15,10 @@ static void unit_look(const struct tk_boot_token *token)
 	if (token->type != TK_OBJECT_DOMAIN || page->state != TK_DOMAIN_FAILED)
 		return;
 	(void)!mem_unit_ended(page->id);
-	long result = tk_domain_restart(token->token);
+	long result;
 
+	while ((result = tk_domain_restart(token->token)) == -EAGAIN) /* somebody is still on the way out */
+		(void)tk_wait(&page->state, TK_DOMAIN_FAILED, clock_monotonic() + 1000000, 0, ~0u);
 	if (result < 0)
 		log_line("# super: %s could not be restarted (%ld)", page->name, result);
 }

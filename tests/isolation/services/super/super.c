@@ -27,8 +27,10 @@ void super_main(u32 index)
 
 		if (state == TK_DOMAIN_FAILED) {
 			log_line("# victim: vector %u code 0x%x address 0x%lx", page->fault_vector, page->fault_code, page->fault_address);
-			long result = tk_domain_restart((vaddr_t)page);
+			long result;
 
+			while ((result = tk_domain_restart((vaddr_t)page)) == -EAGAIN) /* somebody is still on the way out */
+				(void)tk_wait(&page->state, state, clock_monotonic() + 1000000, 0, ~0u);
 			if (result < 0)
 				log_line("# restart: %ld", result);
 		}

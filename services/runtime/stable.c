@@ -1,0 +1,248 @@
+/*
+ * Units that keep their state. The compiler calls a function before each store of such a unit (the hooks of its thread sanitizer, of
+ * which only those of plain stores do something here); atomic operations are not noted, since others see them at once.
+ */
+#include <runtime_unit.h>
+#include <undo.h>
+#include <arch_counter.h>
+#include <mem_client.h>
+
+/* Inlined at the end, where the calls that the compiler has put in may lack the line numbers that debug information would ask for. */
+#define BARE __attribute__((always_inline, nodebug)) inline
+#define UNDO_OFFSET 16ul         /* in the lowest page of a stack, behind struct rt_request */
+#define READY 0x7265636f766572ull
+
+extern char unit_kept_start[], unit_kept_end[];
+static struct undo_log *logs;    /* one for each stack */
+static struct undo_answer answers[128]; /* of calls that had committed when the unit failed: the last one of each thread */
+static struct rt_lock answers_lock = RT_LOCK_INIT;
+static u64 ready;                /* READY: the state is whole but for what the logs tell */
+static FRESH bool noting, recovers;
+
+static BARE struct undo *undo_here(void)
+{
+	return (struct undo *)((u64)runtime_request_of(arch_stack_address()) + UNDO_OFFSET);
+}
+
+static struct undo *undo_of_stack(u64 index)
+{
+	return (struct undo *)((u64)runtime_request_of(rt_boot->stacks + index * TK_STACK_STRIDE) + UNDO_OFFSET);
+}
+
+static struct undo_log *log_of(const struct undo *undo)
+{
+	return &logs[((u64)undo - rt_boot->stacks) / TK_STACK_STRIDE];
+}
+
+/* Memory that outlives the unit: its variables and its heap, whatever that has grown to. */
+static bool kept(u64 address)
+{
+	return address - (u64)unit_kept_start < (u64)unit_kept_end - (u64)unit_kept_start ||
+	       address - rt_boot->heap < rt_boot->heap_limit * PAGE_SIZE;
+}
+
+static __attribute__((noinline)) void note(struct undo *undo, u64 address, u64 size)
+{
+	if (kept(address))
+		undo_note(undo, log_of(undo), address, size);
+}
+
+static BARE void store_comes(const void *p, u64 size)
+{
+	struct undo *undo = undo_here();
+
+	if (unlikely(undo->depth))
+		note(undo, (u64)p, size);
+}
+
+void stable_section_begin(void)
+{
+	if (noting)
+		undo_begin(undo_here());
+}
+
+void stable_section_end(void)
+{
+	struct undo *undo = undo_here();
+
+	if (!undo->depth)
+		return;
+	u32 frees = undo_end(undo);
+
+	if (likely(!frees))
+		return;
+	undo->frees = 0; /* the heap's own lock ends a section, too */
+	while (frees)
+		heap_free(log_of(undo)->frees[--frees]);
+}
+
+bool stable_free_later(void *p)
+{
+	struct undo *undo = undo_here();
+
+	return undo->depth && undo_free_later(undo, log_of(undo), p);
+}
+
+void stable_call_end(void)
+{
+	undo_here()->handles = 0;
+}
+
+void stable_commit(long result, u64 out)
+{
+	struct undo *undo = undo_here();
+
+	if (undo->depth)
+		undo_note(undo, log_of(undo), (u64)&undo->answer, sizeof(undo->answer));
+	undo->answer = (struct undo_answer){ *runtime_request_of(arch_stack_address()), arch_counter_read(), result, out };
+}
+
+static struct undo_answer *answer_find(const struct rt_request *of)
+{
+	for (u32 i = 0; i < countof(answers); i++)
+		if (answers[i].time && answers[i].of.caller == of->caller && answers[i].of.thread == of->thread)
+			return &answers[i];
+	return NULL;
+}
+
+long stable_answer(const struct rt_request *rq, u64 since, u64 *out)
+{
+	long result = -ESRCH;
+
+	lock_acquire(&answers_lock);
+	const struct undo_answer *answer = answer_find(rq);
+
+	if (answer && (i64)(answer->time - since) > 0) {
+		result = answer->result;
+		*out = answer->out;
+	}
+	lock_release(&answers_lock);
+	return result;
+}
+
+/* In the place of an older one of the same thread, or of the oldest of all. */
+static void answer_keep(const struct undo_answer *answer)
+{
+	struct undo_answer *place = answer_find(&answer->of);
+
+	if (!place) {
+		place = &answers[0];
+		for (u32 i = 1; i < countof(answers); i++)
+			place = answers[i].time < place->time ? &answers[i] : place;
+	}
+	if (answer->time > place->time)
+		*place = *answer;
+}
+
+void stable_made(u64 handle)
+{
+	struct undo *undo = undo_here();
+
+	if (undo->handles < UNDO_HANDLES)
+		undo->made[undo->handles++] = handle;
+}
+
+bool stable_unanswered(u32 *at, u64 *handle)
+{
+	for (; *at < rt_boot->stack_count * UNDO_HANDLES; ++*at) {
+		const struct undo *undo = undo_of_stack(*at / UNDO_HANDLES);
+
+		if (*at % UNDO_HANDLES >= undo->handles)
+			continue;
+		*handle = undo->made[*at % UNDO_HANDLES];
+		++*at;
+		return true;
+	}
+	return false;
+}
+
+bool stable_start(const struct tk_boot_info *boot)
+{
+	const struct undo_area areas[] = { { (u64)unit_kept_start, (u64)unit_kept_end },
+		{ boot->heap, boot->heap + boot->heap_pages * PAGE_SIZE } };
+	u64 size = boot->stack_count * sizeof(*logs);
+
+	if (ready == 0 && logs == NULL)
+		return false;
+	recovers = true;
+	/* What stands in these words is no better than the rest. */
+	if (ready != READY || (u64)logs < areas[1].start || (u64)logs >= areas[1].end || size > areas[1].end - (u64)logs)
+		rt_start_fail("it failed before it was ready, or its logs are gone");
+	for (u64 i = 0; i < boot->stack_count && !rt_start_result(); i++)
+		if (undo_take_back(undo_of_stack(i), &logs[i], areas, countof(areas)))
+			rt_start_fail("a section that was under way can't be taken back");
+	answers_lock = (struct rt_lock)RT_LOCK_INIT;
+	for (u64 i = 0; i < boot->stack_count && !rt_start_result(); i++)
+		answer_keep(&undo_of_stack(i)->answer);
+	return true;
+}
+
+void stable_ready(void)
+{
+	if (!logs) {
+		logs = heap_alloc(rt_boot->stack_count * sizeof(*logs));
+		rt_assert(logs != NULL);
+		for (u64 i = 0; i < rt_boot->stack_count; i++)
+			*undo_of_stack(i) = (struct undo){ 0 };
+	}
+	for (u64 i = 0; i < rt_boot->stack_count; i++)
+		undo_of_stack(i)->handles = 0;
+	ready = READY;
+	noting = true;
+}
+
+bool rt_recovers(void)
+{
+	return recovers;
+}
+
+bool stable_frames_free(frame_t first, u32 order)
+{
+	return tk_frames_give(first, 1u << order, rt_boot->mem_domain) >= 0 && mem_frames_free(first, order) >= 0;
+}
+
+const void *stable_logs(void)
+{
+	return logs;
+}
+
+size_t stable_logs_size(void)
+{
+	return rt_boot->stack_count * sizeof(*logs);
+}
+
+/* ---- What the compiler calls ------------------------------------------------------------------------------------------------- */
+
+#define HOOK(name) void name(const void *p); BARE void name(const void *p)
+#define STORE(name, size) HOOK(__tsan_##name) { store_comes(p, size); }
+#define LOAD(name) HOOK(__tsan_##name) { (void)p; }
+
+STORE(write1, 1) STORE(write2, 2) STORE(write4, 4) STORE(write8, 8) STORE(write16, 16)
+STORE(unaligned_write2, 2) STORE(unaligned_write4, 4) STORE(unaligned_write8, 8) STORE(unaligned_write16, 16)
+LOAD(read1) LOAD(read2) LOAD(read4) LOAD(read8) LOAD(read16)
+LOAD(unaligned_read2) LOAD(unaligned_read4) LOAD(unaligned_read8) LOAD(unaligned_read16)
+
+void __tsan_init(void);
+void __tsan_init(void) {}
+
+/* Copies become calls of the functions of these names, which the linker sends here; what is not noted copies without. */
+#define COPY(name, value, ...) \
+	void *__real_##name(void *to, value, size_t size); \
+	void *__wrap_##name(void *to, value, size_t size); \
+	void *__wrap_##name(void *to, value, size_t size) \
+	{ \
+		store_comes(to, size); \
+		return __real_##name(to, __VA_ARGS__, size); \
+	}
+
+COPY(memset, int byte, byte) COPY(memcpy, const void *from, from) COPY(memmove, const void *from, from)
+
+void unnoted_copy(void *to, const void *from, size_t size)
+{
+	__real_memcpy(to, from, size);
+}
+
+void unnoted_zero(void *to, size_t size)
+{
+	__real_memset(to, 0, size);
+}

@@ -1,0 +1,19 @@
+/* Units whose state ends with them: nothing to note, nothing to take back. */
+#include <runtime_unit.h>
+
+void unnoted_copy(void *to, const void *from, size_t size) { memcpy(to, from, size); }
+void unnoted_zero(void *to, size_t size) { memset(to, 0, size); }
+void stable_section_begin(void) {}
+void stable_section_end(void) {}
+bool stable_free_later(void *p) { (void)p; return false; }
+void stable_made(u64 handle) { (void)handle; }
+void stable_call_end(void) {}
+void stable_commit(long result, u64 out) { (void)result, (void)out; }
+long stable_answer(const struct rt_request *rq, u64 since, u64 *out) { (void)rq, (void)since, (void)out; return -ESRCH; }
+bool stable_unanswered(u32 *at, u64 *handle) { (void)at, (void)handle; return false; }
+bool stable_start(const struct tk_boot_info *boot) { (void)boot; return false; }
+void stable_ready(void) {}
+bool rt_recovers(void) { return false; }
+bool stable_frames_free(frame_t first, u32 order) { (void)first, (void)order; return false; }
+const void *stable_logs(void) { return NULL; }
+size_t stable_logs_size(void) { return 0; }

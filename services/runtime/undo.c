@@ -1,0 +1,99 @@
+/* Undo logs (OSIRIS: Bhat and others, DSN 2016): records are complete before they count, and count before the store they are of. */
+#include <runtime_unit.h>
+#include <undo.h>
+
+/* A thread that ends here is looked at as if it had been stopped by a signal: only the compiler could change the order of its stores. */
+#define IN_ORDER() __asm__ volatile("" : : : "memory")
+
+typedef volatile u64 __attribute__((may_alias, aligned(1))) word;
+
+/* At most 8 bytes, by no function that is noted itself. */
+static void bytes_copy(void *to, const void *from, u64 size)
+{
+	if (likely(size == 8)) {
+		*(word *)to = *(const word *)from;
+		return;
+	}
+	for (u64 i = 0; i < size; i++)
+		((volatile u8 *)to)[i] = ((const volatile u8 *)from)[i];
+}
+
+void undo_begin(struct undo *undo)
+{
+	rt_assert(undo->depth < UNDO_DEPTH);
+	undo->marks[undo->depth] = undo->count;
+	IN_ORDER();
+	undo->depth++;
+	IN_ORDER();
+}
+
+u32 undo_end(struct undo *undo)
+{
+	IN_ORDER();
+	undo->count = undo->marks[undo->depth - 1]; /* commit */
+	IN_ORDER();
+	if (--undo->depth)
+		return 0;
+	undo->overflowed = 0;
+	IN_ORDER();
+	return undo->frees;
+}
+
+void undo_note(struct undo *undo, struct undo_log *log, u64 address, u64 size)
+{
+	while (size) {
+		u64 part = size < 8 ? size : 8;
+
+		if (undo->count == UNDO_RECORDS) {
+			undo->overflowed = 1;
+			return;
+		}
+		struct undo_record *record = &log->records[undo->count];
+
+		record->place = address << 8 | part;
+		record->old = 0;
+		bytes_copy(&record->old, (const void *)address, part);
+		IN_ORDER();
+		undo->count++;
+		IN_ORDER();
+		address += part;
+		size -= part;
+	}
+}
+
+bool undo_free_later(struct undo *undo, struct undo_log *log, void *p)
+{
+	if (undo->frees == UNDO_FREES) {
+		undo->overflowed = 1;
+		return false;
+	}
+	log->frees[undo->frees++] = p;
+	return true;
+}
+
+static bool area_holds(const struct undo_area *areas, u32 count, u64 address, u64 size)
+{
+	for (u32 i = 0; i < count; i++)
+		if (address >= areas[i].start && address < areas[i].end && size <= areas[i].end - address)
+			return true;
+	return false;
+}
+
+long undo_take_back(struct undo *undo, const struct undo_log *log, const struct undo_area *areas, u32 count)
+{
+	const struct undo_area own = { (u64)&undo->answer, (u64)(&undo->answer + 1) };
+
+	if (undo->depth > UNDO_DEPTH || undo->count > UNDO_RECORDS || (undo->depth && undo->overflowed))
+		return -EIO;
+	for (u32 i = undo->depth ? undo->count : 0; i > 0; i--) {
+		const struct undo_record *record = &log->records[i - 1];
+		u64 address = undo_address(record), size = record->place & 0xff;
+
+		if (size == 0 || size > 8 || !(area_holds(areas, count, address, size) || area_holds(&own, 1, address, size)))
+			return -EIO;
+		bytes_copy((void *)address, &record->old, size);
+	}
+	IN_ORDER();
+	undo->depth = undo->count = undo->frees = undo->overflowed = 0;
+	return 0;
+}

@@ -1,0 +1,40 @@
+/*
+ * The undo log of one stack: what stood in memory before the stores of critical sections that have not ended. Everything in it may be
+ * scribbled when it is read: undo_take_back checks each record against the areas that may be written.
+ */
+#ifndef UNDO_H
+#define UNDO_H
+
+#include <runtime.h>
+
+#define UNDO_RECORDS 1024u
+#define UNDO_FREES 32u
+#define UNDO_DEPTH 8u   /* locks held at once */
+#define UNDO_HANDLES 4u
+
+/* The last call that has committed on a stack: whose, when (arch_counter_read), and its result. */
+struct undo_answer { struct rt_request of; u64 time; i64 result; u64 out; };
+
+/* Stands at the base of each stack, behind the record of its caller. */
+struct undo {
+	u32 depth, count;           /* sections that are open, records of them */
+	u32 frees, handles;
+	u32 overflowed;             /* a section was longer than its log, and can't be taken back */
+	u32 marks[UNDO_DEPTH];      /* records when each section began */
+	u64 made[UNDO_HANDLES];
+	struct undo_answer answer;
+};
+struct undo_record { u64 place; u64 old; }; /* place: address << 8 | size, at most 8 bytes */
+struct undo_log { struct undo_record records[UNDO_RECORDS]; void *frees[UNDO_FREES]; };
+struct undo_area { u64 start, end; };
+
+static inline u64 undo_address(const struct undo_record *record) { return (u64)((i64)record->place >> 8); }
+
+void undo_begin(struct undo *undo);
+u32 undo_end(struct undo *undo);   /* blocks to free when the last section has ended */
+void undo_note(struct undo *undo, struct undo_log *log, u64 address, u64 size);
+bool undo_free_later(struct undo *undo, struct undo_log *log, void *p);
+/* Takes back all sections that are open: 0, or -EIO when they can't be. May be done again from the start. */
+long undo_take_back(struct undo *undo, const struct undo_log *log, const struct undo_area *areas, u32 count) must_check;
+
+#endif
