@@ -154,8 +154,7 @@ def configuration_results(profile, keys, shape, initrd, limit):
         ram, control = os.path.join(folder, "memory"), os.path.join(folder, "control")
         described = machine.Machine(image, initrd, os.path.join(BUILD, f"report-{profile}.log"), smp=PROCESSORS, memory=MEMORY,
                                     cpu="max" if keys else "max,-pks", append="nokaslr init=/spread", serial="stdio",
-                                    extra=["-object", f"memory-backend-file,id=ram,size={MEMORY},mem-path={ram},share=on",
-                                           "-machine", "memory-backend=ram", "-qmp", f"unix:{control},server=on,wait=off"])
+                                    memory_file=ram, extra=["-qmp", f"unix:{control},server=on,wait=off"])
         with subprocess.Popen(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             try:
                 monitor = Monitor(control, deadline)
