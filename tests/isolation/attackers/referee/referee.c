@@ -272,18 +272,24 @@ static void pause_random(u32 thread, nanos_t most)
 	(void)tk_wait(&never, 0, clock_monotonic() + random_below(thread, most), 0, ~0u);
 }
 
-/* Steps that need no second thread of the referee's, nor all memory. */
+/* Steps that need no second thread of the referee's, nor all memory, and mean the same while the usurper grants its own to everyone. */
 static bool step_alone(const struct step *step)
 {
+	if (step->kind == ATTACK_REQUEST)
+		return step->first != REQUEST_tokens && step->first != REQUEST_tokens_odd;
 	if (step->kind == ATTACK_RACE)
 		return step->first != RACE_wait_begins && step->first != RACE_saved;
 	return step->kind != ATTACK_USURP && step->kind != ATTACK_STACK && step->kind != ATTACK_GREED;
 }
 
-/* One attack of the raider, in a life of its own if it is a race, whose threads go on; NULL, or what is wrong. */
+/* One attack of the raider; NULL, or what is wrong. Requests need a life that has nothing yet, and races are the end of theirs, as their
+ * threads go on. */
 static const char *attack_random(const struct step *step)
 {
 	u64 detail = 0;
+
+	if (step->kind == ATTACK_REQUEST && (raider_attack(ATTACK_WRITE, 0, 0, &detail) != -EIO || !raider_life_wait()))
+		return "the raider does not end";
 	long result = attack_start(step, &detail);
 
 	if (step->kind == ATTACK_RACE)

@@ -25,7 +25,9 @@ long usurp_registers(u64 *detail)
 		return 1;
 	}
 	application_registers(&regs);
-	return tk_thread_regs_set(estate.thread, &regs) != 0;
+	long result = tk_thread_regs_set(estate.thread, &regs);
+
+	return result && result != -EBUSY; /* it may run already */
 }
 
 void registers_set_often(void)
@@ -69,16 +71,20 @@ static void pages_forget(void)
 	(void)tk_unmap(&unmap);
 }
 
-/* Sets the state while the application is in an upcall; it goes on with it, and uses it. */
+/* Sets the state while the application is in an upcall, and has it start anew: its first instruction uses the state. */
 static long vector_set(size_t size)
 {
 	nanos_t end = clock_monotonic() + SCRIBBLE_NANOS;
+	struct tk_regs regs;
 	long result;
 
+	application_registers(&regs);
 	pages_forget();
 	do
 		result = tk_thread_vector_set(estate.thread, state, size);
 	while (result == -EBUSY && clock_monotonic() < end);
+	while (tk_thread_regs_set(estate.thread, &regs) == -EBUSY && clock_monotonic() < end)
+		;
 	pause_for(1000000);
 	return result;
 }

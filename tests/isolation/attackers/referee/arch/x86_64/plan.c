@@ -142,6 +142,8 @@ static void race_step(u32 index, struct step *step)
 		step->outcome = EITHER;
 	if (index == RACE_saved)
 		step->second = 1000; /* threads must be preempted meanwhile, which does not happen often */
+	if (index == RACE_rights || index == RACE_nowhere)
+		step->second = 2500; /* an interrupt must come between two writes */
 	if (index == RACE_wait_begins || index == RACE_resumed)
 		step->outcome = DIES;
 }
