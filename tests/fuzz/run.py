@@ -25,7 +25,7 @@ from guest import Configuration  # noqa: E402
 from tesseratools import iface  # noqa: E402
 
 REFERENCE = os.path.join(guest.HERE, "reference.json")
-CALLS = {"seed": 1, "first": 0, "rounds": 40, "threads": 3, "steps": 200, "race": 1}
+CALLS = {"seed": 1, "first": 0, "rounds": 24, "threads": 3, "steps": 200, "race": 1}
 EXPECTED_MIN = 15          # successes that the reference makes expected: none of so many is no chance
 GATES = {"seed": 1, "calls": 12000, "interface": "fs"}
 INTERFACES = ("fs", "mem", "proc", "tty")   # abi answers super alone
@@ -35,7 +35,7 @@ EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("gener
                    for smp in (1, 2, 4))
 GATES_CI = (Configuration("fuzz", 2), Configuration("fuzz-tee", 1))
 GATES_EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("fuzz", True), ("fuzz", False), ("fuzz-tee", True)) for smp in (1, 2, 4))
-TIERS = {"ci": (CI, 40), "long": (EVERYWHERE, 100)}   # configurations and rounds
+TIERS = {"ci": (CI, 24), "long": (EVERYWHERE, 100)}   # configurations and rounds
 
 
 def own(profile):

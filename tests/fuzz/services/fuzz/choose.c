@@ -11,6 +11,7 @@ enum pool { POOL_NONE, POOL_CLIENT, POOL_FILE, POOL_SPACE, POOL_OBJECT, POOL_TER
 /* What stands behind a name, of any interface if none is named. The first that fits counts. */
 static const struct { const char *interface, *name; enum pool pool; } pool_names[] = {
 	{ "fs", "object", POOL_NONE }, /* whoever was told of it may release it: the shim's file would lose its pages */
+	{ "proc", "space", POOL_NONE }, /* the first process's: who was told of it may change its mappings */
 	{ "fs", "child", POOL_CLIENT }, { "mem", "child", POOL_SPACE }, { NULL, "client", POOL_CLIENT }, { NULL, "fs_client", POOL_CLIENT },
 	{ NULL, "file", POOL_FILE }, { NULL, "source", POOL_FILE }, { NULL, "exe", POOL_FILE }, { NULL, "directory", POOL_FILE },
 	{ NULL, "from_directory", POOL_FILE }, { NULL, "to_directory", POOL_FILE }, { NULL, "read_file", POOL_FILE },
