@@ -191,6 +191,7 @@ static void process_end(struct proc_process *process)
 {
 	proc_itimer_end(process);
 	proc_timers_end(process);
+	proc_semaphores_end(process);
 	children_give_away(process);
 	session_leave(process);
 	process->zombie = true;

@@ -282,6 +282,9 @@ void proc_timers_end(struct proc_process *process);
 /* Fires the processor-time timers that are due; the least time that another still needs, NANOS_NEVER if none. */
 nanos_t proc_timers_cpu_run(struct proc_process *process);
 
+/* semaphore.c */
+void proc_semaphores_end(const struct proc_process *process);
+
 /* schedule.c */
 void proc_schedule_apply(struct proc_task *task);
 

@@ -240,7 +240,7 @@ struct proc_credentials {
 };
 enum proc_capability {
 	PROC_CAP_CHOWN, PROC_CAP_DAC_OVERRIDE, PROC_CAP_DAC_READ_SEARCH, PROC_CAP_FOWNER, PROC_CAP_FSETID, PROC_CAP_KILL,
-	PROC_CAP_SETGID, PROC_CAP_SETUID, PROC_CAP_SETPCAP, PROC_CAP_SYS_PTRACE = 19, PROC_CAP_SYS_ADMIN = 21,
+	PROC_CAP_SETGID, PROC_CAP_SETUID, PROC_CAP_SETPCAP, PROC_CAP_IPC_OWNER = 15, PROC_CAP_SYS_PTRACE = 19, PROC_CAP_SYS_ADMIN = 21,
 	PROC_CAP_SYS_BOOT = 22, PROC_CAP_SYS_NICE = 23, PROC_CAP_SYS_RESOURCE = 24, PROC_CAP_SYS_TIME = 25,
 	PROC_CAP_SYS_TTY_CONFIG = 26, PROC_CAP_LAST = 40,
 };
@@ -332,6 +332,22 @@ struct proc_system {
 	i32 last_pid;
 	u32 load[3];               /* 1, 5, 15 minutes, fixed point << 11 */
 	nanos_t boot_realtime;     /* ns since 1970 */
+};
+
+/* ---- System V semaphores ------------------------------------------------------------------------------------------------------ */
+#define PROC_SEMAPHORES_MAX 32000u       /* of a set: SEMMSL */
+#define PROC_SEMAPHORE_SETS 32000u       /* SEMMNI */
+#define PROC_SEMAPHORE_OPERATIONS 500u   /* SEMOPM */
+#define PROC_SEMAPHORE_VALUE_MAX 32767   /* SEMVMX */
+#define PROC_SEMAPHORE_WAITS 1           /* result of operate: wait until the word's sequence changes, then call again or semaphore_forget */
+enum proc_semaphore_flags { PROC_SEMAPHORE_CREATE = 01000, PROC_SEMAPHORE_EXCLUSIVE = 02000, PROC_SEMAPHORE_NO_WAIT = 04000, PROC_SEMAPHORE_UNDO = 010000 };
+enum proc_semaphore_value { PROC_SEMAPHORE_VALUE, PROC_SEMAPHORE_PID, PROC_SEMAPHORE_WAIT_MORE, PROC_SEMAPHORE_WAIT_ZERO, PROC_SEMAPHORE_SET };
+enum proc_semaphore_how { PROC_SEMAPHORE_BY_ID, PROC_SEMAPHORE_BY_PLACE, PROC_SEMAPHORE_BY_PLACE_ANY };
+struct proc_semaphore_operation { u16 number; i16 change, flags; }; /* as struct sembuf */
+struct proc_semaphore_set {
+	i32 id, key;
+	u32 uid, gid, creator_uid, creator_gid, mode, sequence, count, reserved;
+	i64 operation_time, change_time; /* s since 1970 */
 };
 
 #endif

@@ -93,6 +93,18 @@ u64 pollword_handle(struct tk_pollword *word, const struct rt_request *to)
 	return (u64)word;
 }
 
+long user_copy_in(void *to, vaddr_t from, size_t length)
+{
+	memcpy(to, (const void *)from, length);
+	return 0;
+}
+
+long user_copy_out(vaddr_t to, const void *from, size_t length)
+{
+	memcpy((void *)to, from, length);
+	return 0;
+}
+
 /* ---- The core ---- */
 long tk_object_create(const struct tk_object_create *request)
 {
