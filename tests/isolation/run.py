@@ -19,6 +19,7 @@ sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "tests")]
 
 import cpio  # noqa: E402
 import tap  # noqa: E402
+from nmi.monitor import Shower, socket_path  # noqa: E402
 from tesseratools import machine, root  # noqa: E402
 
 BUILD = os.path.join(TOP, "build", "raid")
@@ -40,6 +41,7 @@ PROFILES = {
 LINK_BASE = 0xffffffff80000000
 RANDOM_SECONDS = {False: 10, True: 60}   # of attacks at random moments, in CI and in the long tier
 MEMORY = "128M"          # some attacks take all that they can get
+NMI_PAUSE = 0.01         # seconds between NMIs to all processors
 ARGUMENT_ROOM = 330      # characters of the command line for the jumps of one machine
 WITNESS_COMMAND = ["clang-14", "-std=gnu17", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-static", "-s", "-fuse-ld=lld"]
 PRIVILEGED = re.compile(r"\t(wrmsr|rdmsr|movq?\s+%[a-z0-9]+, %[cd]r\d|movq?\s+%[cd]r\d+, |cli|sti|hlt|in[bwl]|out[bwl]|rep\s+outs|outsb|swapgs|"
@@ -139,19 +141,24 @@ def command_line(profile, image, group, only):
 
 
 def machine_run(image, smp, pks, initrd, append, limit):
-    """Boots one machine until it powers off; console, log, and what went wrong with its end."""
+    """Boots one machine until it powers off, with NMIs all the time; console, log, and what went wrong with its end."""
     report = os.path.join(BUILD, f"report-{os.getpid()}.log")
     described = machine.Machine(image, initrd, report, smp=smp, memory=MEMORY, cpu="max" if pks else "max,-pks", append=append, serial="stdio")
-    note = ""
+    socket = socket_path(BUILD, "qmp")
+    described.extra = ["-qmp", f"unix:{socket},server=on,wait=off"]
+    shower, note = Shower(socket, NMI_PAUSE, report), ""
+    shower.start()
     try:
         run = subprocess.run(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                              timeout=limit, check=False)
         console = run.stdout
     except subprocess.TimeoutExpired as expired:
         console, note = expired.stdout or b"", "hung"
+    shower.stop()
     log = "\n".join(machine.report_tail(report, 100000))
-    if os.path.exists(report):
-        os.unlink(report)
+    for path in (report, socket):
+        if os.path.exists(path):
+            os.unlink(path)
     return console.decode("utf-8", "replace"), log, note
 
 

@@ -61,10 +61,25 @@ void apic_init(void)
 	}
 	apic_write(APIC_TASK_PRIORITY, 0);
 	apic_write(APIC_LINE0, APIC_MASKED);
-	apic_write(APIC_LINE1, APIC_MASKED);
+	apic_write(APIC_LINE1, APIC_NMI);
 	apic_write(APIC_ERROR, APIC_MASKED);
 	apic_write(APIC_TIMER, APIC_MASKED);
 	apic_write(APIC_SPURIOUS, APIC_SOFTWARE_ENABLE | ARCH_VECTOR_SPURIOUS);
+}
+
+void apic_interrupt_self(void)
+{
+	apic_write(APIC_COMMAND, APIC_FIXED | APIC_TO_SELF | ARCH_VECTOR_IPI); /* the shorthand leaves the written destination alone */
+}
+
+u32 apic_in_service(void)
+{
+	for (u32 word = 8; word-- > 0;) {
+		u32 bits = apic_read(APIC_IN_SERVICE + 16 * word);
+		if (bits)
+			return 32 * word + 31 - (u32)__builtin_clz(bits);
+	}
+	return 0;
 }
 
 void arch_ipi_send(u32 id, u32 reason)

@@ -20,7 +20,7 @@ void idt_init(void *page)
 	idt = page;
 	for (u32 v = 0; v < GATES; v++) {
 		u64 offset = (u64)vector_stubs + 32 * v;
-		bool fatal = v == 1 || v == 2 || v == 8 || v == 18;
+		bool fatal = v == 2 || v == 8 || v == 18;
 		idt[v] = (struct gate_descriptor){ (u16)offset, ARCH_SELECTOR_CORE_CODE, fatal ? ARCH_IST_FATAL : 0,
 			v == 3 || v == 4 ? 0xee : 0x8e, (u16)(offset >> 16), (u32)(offset >> 32), 0 };
 	}

@@ -1,4 +1,4 @@
-/* The entry area of each processor: GDT and TSS in its core-ro page, struct cpu, core stack, stack for NMI, #DB, #MC and #DF. */
+/* The entry area of each processor: GDT and TSS in its core-ro page, struct cpu, core stack, stack for NMI, #MC and #DF. */
 #include <stddef.h>
 #include <arch/selectors.h>
 #include <tessera/boot.h>
@@ -57,7 +57,7 @@ struct cpu *percpu_create(u32 id)
 	area_map(area, area + PAGE_SIZE, ARCH_KEY_CORE_RO);
 	area_map(area + ARCH_ENTRY_CPU, area + ARCH_ENTRY_CPU + 2 * PAGE_SIZE, ARCH_KEY_CORE);
 	area_map(area + ARCH_ENTRY_STACK_TOP - 4 * PAGE_SIZE, area + ARCH_ENTRY_STACK_TOP, ARCH_KEY_CORE);
-	area_map(area + ARCH_ENTRY_FATAL_TOP - 2 * PAGE_SIZE, area + ARCH_ENTRY_FATAL_TOP, ARCH_KEY_CORE);
+	area_map(area + ARCH_ENTRY_FATAL_TOP - ARCH_ENTRY_FATAL_SIZE, area + ARCH_ENTRY_FATAL_TOP, ARCH_KEY_CORE);
 	gdt_fill(page);
 	tss_fill(page, area + ARCH_ENTRY_STACK_TOP, area + ARCH_ENTRY_FATAL_TOP);
 	cpu->arch.entry = page;

@@ -7,6 +7,9 @@
 enum msr {
 	MSR_APIC_BASE = 0x1b,
 	MSR_SYSENTER_CS = 0x174,
+	MSR_MACHINE_CHECK_CAPABILITIES = 0x179,
+	MSR_MACHINE_CHECK_STATUS = 0x17a,
+	MSR_MACHINE_CHECK_BANK = 0x401,   /* status of bank 0; the next ones are 4 apart */
 	MSR_PAT = 0x277,
 	MSR_PKRS = 0x6e1,
 	MSR_TSC_DEADLINE = 0x6e0,
@@ -20,6 +23,11 @@ enum msr {
 	MSR_GS_BASE = 0xc0000101,
 	MSR_KERNEL_GS_BASE = 0xc0000102,
 };
+
+#define MACHINE_CHECK_RESTARTABLE 1ull
+#define BANK_VALID (1ull << 63)
+#define BANK_CONTEXT_CORRUPT (1ull << 57)
+#define BANK_ACTION_REQUIRED (1ull << 55)
 
 static inline u64 msr_read(u32 msr)
 {

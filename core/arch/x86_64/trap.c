@@ -17,8 +17,8 @@
 #include "processor.h"
 #include "trap.h"
 
-enum { VECTOR_DIVIDE = 0, VECTOR_DEBUG = 1, VECTOR_NMI = 2, VECTOR_BREAKPOINT = 3, VECTOR_OVERFLOW = 4, VECTOR_BOUND = 5,
-	VECTOR_ILLEGAL = 6, VECTOR_NO_VECTOR_UNIT = 7, VECTOR_DOUBLE_FAULT = 8, VECTOR_SEGMENT = 11, VECTOR_STACK = 12,
+enum { VECTOR_DIVIDE = 0, VECTOR_BOUND = 5,
+	VECTOR_ILLEGAL = 6, VECTOR_NO_VECTOR_UNIT = 7, VECTOR_SEGMENT = 11, VECTOR_STACK = 12,
 	VECTOR_GENERAL = 13, VECTOR_PAGE = 14, VECTOR_X87 = 16, VECTOR_ALIGNMENT = 17, VECTOR_SIMD = 19 };
 enum { PAGE_ERROR_PRESENT = 1, PAGE_ERROR_WRITE = 2, PAGE_ERROR_EXECUTE = 16, PAGE_ERROR_KEY = 32 };
 
@@ -136,6 +136,7 @@ static void interrupt(u32 vector)
 		timer_arrived();
 	} else if (vector == ARCH_VECTOR_IPI) {
 		arch_irq_end();
+		nmi_report();
 		ipi_arrived();
 	} else if (vector != ARCH_VECTOR_SPURIOUS) {
 		u32 line = arch_irq_line(vector);
@@ -176,8 +177,11 @@ void trap_from_outside(struct thread *t, struct arch_frame *f, u32 vector)
 		return;
 	}
 	t->resume = RESUME_SERVICE;
-	if (d->class != 0)
+	if (d->class != 0) {
+		if (vector == VECTOR_NMI || vector == VECTOR_MACHINE_CHECK || vector == VECTOR_DOUBLE_FAULT)
+			vector = trap_any_time_in_unit(d, f, vector);
 		f->rflags = arch_unit_flags(f->rflags);
+	}
 	if (vector >= 32) {
 		interrupt(vector);
 		/* What an entry stack said is the unit's own affair, but it must not fault on the way back. */

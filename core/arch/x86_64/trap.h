@@ -6,6 +6,13 @@
 
 struct thread;
 struct cpu;
+struct domain;
+
+/* nmi.c: NMI, #MC and #DF, on the core's stack or in an IC1 unit; the latter tells the interrupt that is still to be handled. */
+enum { VECTOR_DEBUG = 1, VECTOR_NMI = 2, VECTOR_BREAKPOINT = 3, VECTOR_OVERFLOW = 4, VECTOR_DOUBLE_FAULT = 8, VECTOR_MACHINE_CHECK = 18 };
+void trap_any_time(struct arch_frame *f, u32 vector);
+u32 trap_any_time_in_unit(const struct domain *d, struct arch_frame *f, u32 vector);
+void nmi_report(void);   /* tells the log what came while nothing could be told; from an ordinary interrupt */
 
 void trap_from_outside(struct thread *t, struct arch_frame *f, u32 vector);
 void trap_from_core(struct arch_frame *f, u32 vector);

@@ -8,6 +8,7 @@
 #include <arch/layout.h>
 #include <arch/selectors.h>
 #include "crossing.h"
+#include "stubs.h"
 
 #define REGION_ENTRY_STACKS 0x3fffff9   /* ARCH_ENTRY_STACKS >> 38: it and the other are moved within these 256 GiB */
 #define REGION_ENTRY 0x3fffff8          /* ARCH_ENTRY >> 38 */
@@ -28,14 +29,14 @@ vector_stubs:
 	pushq %rdi
 	movl $vector, %edi
 	.if vector == 2 || vector == 8 || vector == 18
-	jmp vector_fatal
-	.elseif vector == 1
-	jmp vector_debug
+	jmp vector_any_time
 	.else
 	jmp vector_common
 	.endif
 	.set vector, vector + 1
 .endr
+
+/* Up to the label vector_opened an NMI from an IC1 unit comes on the unit's entry stack, like what it interrupts; see nmi.c. */
 
 /* After PUSH_LOW: offset of the hardware's words. */
 #define LOW_CS 64
@@ -63,8 +64,11 @@ vector_outside: /* rsi frame, within the current thread; edi vector */
 vector_from_ic1:
 	USER_ACCESS_CLOSE
 	swapgs
+vector_from_ic1_open:
 	OPEN_CORE_EITHER
 	FATAL_STACK_SET
+.globl vector_opened
+vector_opened:
 	movq %gs:CPU_CURRENT, %rax
 	leaq THREAD_SERVICE(%rax), %rsi
 	.set offset, FRAME_R15
@@ -115,39 +119,15 @@ vector_from_core:
 	addq $16, %rsp
 	iretq
 
-/* #DB comes on its own stack because it can follow a SYSCALL at once (after MOV SS); debug registers are off while the core runs. */
-vector_debug:
+/*
+ * NMI, #MC, #DF: they come at any time, so GS, keys and root are unknown. GS comes from the stack's address. On an entry stack an IC1 unit
+ * ran, or a stub just before or behind it: that is an entry from the unit. On the core's own stack keys and root are the core's, and the
+ * frame is true: what was interrupted goes on, with the base of GS that it had.
+ */
+vector_any_time:
 	PUSH_LOW
 	cld
 	USER_ACCESS_CLOSE
-	movq %rsp, %rax
-	shrq $38, %rax
-	cmpq $REGION_ENTRY_STACKS, %rax
-	je vector_from_ic1
-	testb $3, LOW_CS(%rsp)
-	jz vector_fatal_pushed
-	swapgs
-	PUSH_HIGH
-	movq %rsp, %rsi
-	movq %gs:CPU_CURRENT, %rax
-	leaq THREAD_USER(%rax), %rdi
-	cmpq $0, THREAD_DOMAIN(%rax)
-	je 1f
-	addq $THREAD_SERVICE, %rdi
-1:	movq %rdi, %rax
-	movl $FRAME_SIZE / 8, %ecx
-	rep movsq
-	movq %rax, %rsi
-	movl $1, %edi
-	jmp vector_outside
-
-/* NMI, #DF, #MC: the state of GS, keys and root is unknown, so all come from constants and the stack's address. No way back. */
-vector_fatal:
-	PUSH_LOW
-	cld
-	USER_ACCESS_CLOSE
-vector_fatal_pushed:
-	PUSH_HIGH
 	movq %rsp, %rax
 	movq %rsp, %rcx
 	shrq $38, %rcx
@@ -159,14 +139,37 @@ vector_fatal_pushed:
 	MOVED ARCH_ENTRY, %rcx
 	addq %rcx, %rax
 	wrgsbase %rax
-	OPEN_CORE_EITHER
-	jmp 2f
-1:	andq $~0xffff, %rax                 /* ARCH_ENTRY_STRIDE */
+	jmp vector_from_ic1_open
+1:	PUSH_HIGH
+	rdgsbase %rbx
+	andq $~0xffff, %rax                 /* ARCH_ENTRY_STRIDE */
 	wrgsbase %rax
-2:	movl %edi, %esi
+	movl %edi, %esi
 	movq %rsp, %rdi
-	andq $~15, %rsp
-	call trap_fatal
-	ud2
+	call trap_any_time
+	wrgsbase %rbx
+	POP_REGISTERS
+	addq $16, %rsp
+	iretq
+
+/* Where a stub of an IC1 unit can be interrupted, and what that means: struct stub in nmi.c. */
+.section .rodata, "a"
+.balign 4
+.globl stubs, stubs_end
+.macro STUB begin, end, place
+	.long \begin - ., \end - ., \place
+.endm
+stubs:
+	STUB vector_stubs, vector_opened, STUB_VECTOR
+	STUB syscall_entry_keys, syscall_keys_saved, STUB_CALL
+	STUB syscall_keys_saved, syscall_keys_opened, STUB_CALL_SAVED
+	STUB syscall_entry_roots, syscall_roots_saved, STUB_CALL
+	STUB syscall_roots_saved, syscall_roots_opened, STUB_CALL_SAVED
+	STUB enter_keys_begin, enter_keys_end, STUB_ENTER
+	STUB enter_roots_begin, enter_roots_end, STUB_ENTER
+	STUB return_keys_begin, return_keys_end, STUB_BACK
+	STUB return_roots_begin, return_roots_end, STUB_BACK
+	STUB resume_ic1_begin, resume_ic1_end, STUB_RESUME
+stubs_end:
 
 .section .note.GNU-stack, "", @progbits

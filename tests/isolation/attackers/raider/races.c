@@ -25,6 +25,15 @@ static void job_tick(void)
 		(void)tk_wait(&tick, tick, clock_monotonic() + 10000000, 0, ~0u);
 }
 
+#define NMI_MILLISECONDS 1000u
+static u64 entry_text;
+
+static void job_nmi_frames(void)
+{
+	while (!accomplice_stopped())
+		nmi_frames_forge(entry_text);
+}
+
 static void job_loop(void)
 {
 	for (;;)
@@ -32,13 +41,13 @@ static void job_loop(void)
 }
 
 /* Calls, and time to be interrupted, while the entry frames change: the unit may die of it, but never becomes more than it is. */
-static long race_frames(enum rewriting kind, u64 milliseconds, u64 *detail)
+static long race_frames(void (*job)(void), enum rewriting kind, u64 milliseconds, u64 *detail)
 {
 	nanos_t end = clock_monotonic() + milliseconds * 1000000ull;
 	u32 before = privilege();
 
 	rewriting = kind;
-	accomplice_run(0, job_frames);
+	accomplice_run(0, job);
 	accomplice_run(1, job_tick);
 	while (clock_monotonic() < end) {
 		for (u32 i = 0; i < 1000; i++) {
@@ -177,13 +186,16 @@ long attack_race(u64 index, u64 milliseconds, u64 *detail)
 {
 	switch (index) {
 	case RACE_rights:
-		return race_frames(REWRITE_RIGHTS, milliseconds, detail);
+		return race_frames(job_frames, REWRITE_RIGHTS, milliseconds, detail);
 	case RACE_nowhere:
-		return race_frames(REWRITE_NOWHERE, milliseconds, detail);
+		return race_frames(job_frames, REWRITE_NOWHERE, milliseconds, detail);
 	case RACE_frames:
-		return race_frames(REWRITE_ALL, milliseconds, detail);
+		return race_frames(job_frames, REWRITE_ALL, milliseconds, detail);
 	case RACE_flood:
 		return race_flood(milliseconds, detail);
+	case RACE_nmi_frames: /* the machine gets NMIs all the time */
+		entry_text = milliseconds;
+		return race_frames(job_nmi_frames, REWRITE_ALL, NMI_MILLISECONDS, detail);
 	case RACE_loop:
 		return race_loop();
 	case RACE_reply:

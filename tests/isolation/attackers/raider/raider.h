@@ -24,6 +24,7 @@ u32 privilege(void);                 /* of the code that asks */
  * `secret` where the core keeps registers. */
 enum rewriting { REWRITE_RIGHTS, REWRITE_NOWHERE, REWRITE_ALL };
 void frames_rewrite(enum rewriting kind);
+void nmi_frames_forge(u64 entry_text); /* one round of frames as if an NMI had interrupted the core near this address of its entry text */
 bool registers_seen(u64 secret, u64 *where);
 void secret_hold(u64 secret);        /* some time with it in the registers that a way back treats apart */
 bool flags_own(void);                /* interrupts on, no right to ports, no nested task */

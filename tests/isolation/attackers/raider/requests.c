@@ -99,10 +99,21 @@ static bool token_try(u64 token)
 	return true;
 }
 
+/* Its ports and lines: it may withdraw what it owns, from whoever does not have it. */
+static bool token_given(u64 token)
+{
+	for (u32 i = 0; i < rt_boot->token_count; i++)
+		if (rt_boot->tokens[i].token == token)
+			return true;
+	return false;
+}
+
 static bool tokens(void)
 {
 	for (u64 frame = 0; frame < rt_boot->memory_frames; frame += 1 + frame % 13) {
-		if (!token_try(rt_boot->window + frame * PAGE_SIZE))
+		u64 token = rt_boot->window + frame * PAGE_SIZE;
+
+		if (!token_given(token) && !token_try(token))
 			return false;
 		if (frame % 8 == 0 && !refused(TK_FRAMES_GIVE, (u64)tk_frames_give((frame_t)frame, 1, 1)))
 			return false;

@@ -41,14 +41,15 @@
  *   +0x0000  core-ro page: struct arch_entry_page (GDT, TSS, a crossing record for each IC1 unit)
  *   +0x1000  core key: struct cpu (two pages)
  *   +0x4000  core key: core stack, 16 KiB, guard page below (0x3000 is not mapped)
- *   +0x9000  core key: stack of NMI, #DB, #MC and #DF, 8 KiB (0x8000 is not mapped)
+ *   +0x9000  core key: stack of NMI, #MC and #DF, 8 KiB (0x8000 is not mapped)
  * Entry stacks of unit slot s, processor n: one page with the unit's key at their base + (s * 64 + n) * 0x4000:
- *   lower half: NMI, #DB, #MC, #DF; upper half: everything else.
+ *   lower half: NMI, #MC, #DF; upper half: everything else.
  */
 #define ARCH_ENTRY_STRIDE 0x10000
 #define ARCH_ENTRY_CPU 0x1000
 #define ARCH_ENTRY_STACK_TOP 0x8000
 #define ARCH_ENTRY_FATAL_TOP 0xb000
+#define ARCH_ENTRY_FATAL_SIZE 0x2000
 #define ARCH_ENTRY_STACKS 0xfffffe4000000000
 #define ARCH_ENTRY_STACK_STRIDE 0x4000
 #define ARCH_ENTRY_STACK_MARK 0x40        /* in bits 39:32 of an address: one of an entry stack, not of an entry area */

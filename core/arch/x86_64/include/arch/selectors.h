@@ -11,7 +11,7 @@
 #define ARCH_SELECTOR_TSS 0x40           /* two slots */
 #define ARCH_SELECTOR_UNIT_DATA 0x51     /* IC1 */
 
-/* Interrupt stack of NMI, #DB, #MC and #DF. */
+/* Interrupt stack of NMI, #MC and #DF. */
 #define ARCH_IST_FATAL 1
 /* Offsets in the TSS. */
 #define ARCH_TSS_RSP0 4

@@ -11,7 +11,7 @@ enum attack {
 	ATTACK_INSTRUCTION,  /* runs instruction number `first` of INSTRUCTIONS */
 	ATTACK_STATE,        /* enters the core in state number `first` of STATES, and comes back */
 	ATTACK_REQUEST,      /* requests number `first` of REQUESTS */
-	ATTACK_RACE,         /* race number `first` of RACES, for `second` ms */
+	ATTACK_RACE,         /* race number `first` of RACES, for `second` ms; nmi_frames: with the entry text at `second` */
 	ATTACK_FLAGS,        /* tries to change the flags that are not its own */
 	ATTACK_ENTRY,        /* looks at the registers with which a call finds the unit */
 	ATTACK_GREED,        /* takes number `first` of GREEDS, `second` eighths of what it may have, and fails */
@@ -200,6 +200,7 @@ enum stack {
 	X(rights, "another processor raises rights in the entry frame") \
 	X(nowhere, "another processor has the entry frame lead nowhere") \
 	X(frames, "another processor rewrites the entry frame") \
+	X(nmi_frames, "another processor forges the frame of an NMI") \
 	X(saved, "registers of a preempted unit") \
 	X(resumed, "the core's text after a preemption") \
 	X(request, "a request rewritten while the core reads it") \

@@ -53,6 +53,28 @@ void frames_rewrite(enum rewriting kind)
 	}
 }
 
+/* Each part of the stubs in turn, with stacks of the core, of this unit and of nobody; the frame of the interrupted stub is forged, too. */
+void nmi_frames_forge(u64 entry_text)
+{
+	static const u64 offsets[] = { 0xfe8, 0xfd8, 0xfb8, 0xfa0, 0x7d8, 0 };
+	static u64 round;
+	u64 slot = slot_own();
+
+	round += 7;
+	for (u32 id = 0; slot && id < processors(); id++) {
+		u64 page = ARCH_ENTRY_STACKS + (slot * 64 + id) * ARCH_ENTRY_STACK_STRIDE;
+		volatile u64 *nmi = (volatile u64 *)(page + 0x800);
+
+		nmi[-5] = round_down(entry_text, PAGE_SIZE) + round % (6 * PAGE_SIZE);
+		nmi[-4] = ARCH_SELECTOR_CORE_CODE;
+		nmi[-3] = 0x3202;
+		nmi[-2] = round & 1 ? page + offsets[round / 2 % countof(offsets)] : ARCH_ENTRY + ARCH_ENTRY_STACK_TOP - 64;
+		nmi[-1] = ARCH_SELECTOR_CORE_DATA;
+		if (round & 2)
+			frame_rewrite((volatile u64 *)(page + 0x1000), REWRITE_ALL, (u32)round);
+	}
+}
+
 bool registers_seen(u64 secret, u64 *where)
 {
 	if (!slot_own())

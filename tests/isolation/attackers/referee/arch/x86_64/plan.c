@@ -137,9 +137,13 @@ static bool jump_step(u32 index, struct step *step)
 
 static void race_step(u32 index, struct step *step)
 {
+	bool found;
+
 	*step = (struct step){ race_names[index], ATTACK_RACE, NOTHING, index, 300 };
-	if (index == RACE_frames || index == RACE_nowhere)
+	if (index == RACE_frames || index == RACE_nowhere || index == RACE_nmi_frames)
 		step->outcome = EITHER;
+	if (index == RACE_nmi_frames)
+		step->second = argument_number("entry", 0, &found);
 	if (index == RACE_saved)
 		step->second = 1000; /* threads must be preempted meanwhile, which does not happen often */
 	if (index == RACE_rights || index == RACE_nowhere)
