@@ -26,6 +26,7 @@ from fuzz import run as fuzzers  # noqa: E402
 from isolation import run as raid  # noqa: E402
 from kill import run as kill_cases  # noqa: E402
 from launcher import cases as launcher_cases  # noqa: E402
+from nmi import run as nmi_cases  # noqa: E402
 from shell import session as shell_session  # noqa: E402
 from tables import run as table_walk  # noqa: E402
 from tesseratools import machine, root  # noqa: E402
@@ -63,7 +64,7 @@ class Tier:
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
 IDLE = 45
-SUITES = ("unit", "composition", "isolation", "gates", "calls", "raid", "kill", "faults", "tables", "exhaustion", "abi", "shell", "launcher", "boot")
+SUITES = ("unit", "composition", "isolation", "gates", "calls", "raid", "nmi", "kill", "faults", "tables", "exhaustion", "abi", "shell", "launcher", "boot")
 COMPOSED = (Configuration("general", 2), Configuration("tee", 2))
 # Small machines, and what is run on them until nothing is left.
 EXHAUSTION = (Configuration("general", 2, memory="64M"), Configuration("tee", 1, memory="64M"))
@@ -288,7 +289,7 @@ def main():
         some = [c for c in configurations if options.profile in (None, c.profile) and options.smp in (None, c.smp)]
         return list(dict.fromkeys(replace(c, debug=True) for c in some)) if options.debug else some
 
-    chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite not in ("gates", "calls", "raid", "kill", "faults", "tables", "exhaustion")}
+    chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite not in ("gates", "calls", "raid", "nmi", "kill", "faults", "tables", "exhaustion")}
     if "exhaustion" in options.suite:
         chosen["exhaustion"] = wanted(EXHAUSTION)
     built = build(tally, {(c.profile, c.debug) for configurations in chosen.values() for c in configurations})
@@ -307,6 +308,8 @@ def main():
         raid.suite(tally.add, wanted(raid.TIERS[options.tier]), tier.limit, options.tier == "long")
     if "faults" in options.suite:
         fault_cases.suite(tally.add, [c for c in fault_cases.TIERS[options.tier] if options.profile in (None, c.profile) and options.smp in (None, c.smp)])
+    if "nmi" in options.suite:
+        nmi_cases.suite(tally.add, wanted(nmi_cases.TIERS[options.tier]))
     if "kill" in options.suite:
         kill_cases.suite(tally.add, [c for c in kill_cases.CONFIGURATIONS if options.profile in (None, c[0]) and options.smp in (None, c[1])])
     if "tables" in options.suite:
