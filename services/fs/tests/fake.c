@@ -198,11 +198,6 @@ long proc_system_info(struct proc_system *system)
 	*system = (struct proc_system){ .running = 1, .threads = 3, .last_pid = 5, .load = { 2048, 1024, 512 } };
 	return 0;
 }
-long proc_oom_adjust(i32 tid, i32 adjust)
-{
-	(void)tid, (void)adjust;
-	return 0;
-}
 long proc_groups_get(i32 tid, void *groups, size_t capacity)
 {
 	(void)tid, (void)groups, (void)capacity;
