@@ -39,7 +39,7 @@ PROFILES = {
     "raid-super": Profile(1, steps=STEPS_OF_SUPER),
 }
 LINK_BASE = 0xffffffff80000000
-RANDOM_SECONDS = {False: 10, True: 60}   # of attacks at random moments, in CI and in the long tier
+RANDOM_SECONDS = 60        # of attacks at random moments, in the long tier
 MEMORY = "128M"          # some attacks take all that they can get
 NMI_PAUSE = 0.01         # seconds between NMIs to all processors
 ARGUMENT_ROOM = 330      # characters of the command line for the jumps of one machine
@@ -292,8 +292,8 @@ def suite(add, tier, limit, every_jump=None, only=()):
             started = time.monotonic()
             for name, trouble in configuration_results(configuration, limit, initrd, bool(every_jump), only):
                 add(f"raid {configuration}", name, trouble)
-            if configuration.smp > 1 and not only and not PROFILES[configuration.profile].steps:
-                for name, trouble in random_results(configuration, RANDOM_SECONDS[bool(every_jump)], time.time_ns() >> 20 & 0xffffff, initrd):
+            if every_jump and configuration.smp > 1 and not only and not PROFILES[configuration.profile].steps:
+                for name, trouble in random_results(configuration, RANDOM_SECONDS, time.time_ns() >> 20 & 0xffffff, initrd):
                     add(f"raid {configuration}", name, trouble)
             print(f"# raid {configuration}: {time.monotonic() - started:.1f} s", flush=True)
     finally:

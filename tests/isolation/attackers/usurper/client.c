@@ -44,17 +44,21 @@ static bool limits_hold(u64 *detail)
 
 long usurp_client_limits(u64 *detail)
 {
-	bool good = client_take() && limits_hold(detail);
+	bool ready = client_take(), good = ready && limits_hold(detail);
 
+	if (!ready)
+		return tk_client_set(0) ? 1 : -EIO; /* nothing was tried: another attack has had the address space */
 	return tk_client_set(0) || !good;
 }
 
 /* By the way of one range and by that of several: entry code knows the former. */
 long usurp_declared(u64 *detail)
 {
-	bool good = client_take() && raider_range(0, APPLICATION_DATA + 100, RANGE_SIZE, detail) == 0 &&
+	bool ready = client_take(), good = ready && raider_range(0, APPLICATION_DATA + 100, RANGE_SIZE, detail) == 0 &&
 	            raider_range(0, APPLICATION_DATA + PAGE_SIZE - 8, 16, detail) == 0 &&
 	            raider_ranges(APPLICATION_DATA + 100, RANGE_SIZE, APPLICATION_DATA + 2 * PAGE_SIZE - 8, 16, detail) == 0;
 
+	if (!ready)
+		return tk_client_set(0) ? 1 : -EIO;
 	return tk_client_set(0) || !good;
 }
