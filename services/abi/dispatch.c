@@ -1,4 +1,5 @@
 /* The way from an application's system call, exception or interrupt to its handler and back. */
+#include "process.h"
 #include "timerfd.h"
 #include "terminal.h"
 #include <abi_server.h>
@@ -52,8 +53,7 @@ long abi_upcall_exception(const struct tk_request *request)
 
 	if (unlikely(!t))
 		thread_unknown(request->thread);
-	exception_signal(t, request);
-	return signals_deliver(t, 0, false);
+	return signals_act(t, exception_signal(t, request), 0, false);
 }
 
 long abi_upcall_interrupt(const struct tk_request *request)
@@ -62,6 +62,7 @@ long abi_upcall_interrupt(const struct tk_request *request)
 
 	if (unlikely(!t))
 		thread_unknown(request->thread);
+	(void)shim_init_enter(t);
 	return signals_deliver(t, 0, false);
 }
 

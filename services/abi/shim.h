@@ -168,8 +168,10 @@ void signal_mask_end(struct shim_thread *t, long result);
  * Returns the value for the application's rax when in_call: -EINTR, what a restarted call needs there, or rax of the registers that
  * it has set (a signal frame). sys_rt_sigreturn returns the rax that it restored, and sets orig_rax to ~0: then nothing restarts. */
 long signals_deliver(struct shim_thread *t, long result, bool in_call);
-/* exception.c: sends the signal of an exception to the calling thread. */
-void exception_signal(struct shim_thread *t, const struct tk_request *request);
+/* The same, where proc has already said what to do first (enum proc_verdict, or an error). */
+long signals_act(struct shim_thread *t, long verdict, long result, bool in_call);
+/* exception.c: sends the signal of an exception to the calling thread. The verdict. */
+long exception_signal(struct shim_thread *t, const struct tk_request *request);
 
 /* init.c: makes process 1 and starts it; called once, on a thread of the unit's own. */
 void shim_start_init(void);

@@ -39,25 +39,25 @@ static void stop_wait(struct shim_thread *t, u32 value)
 			return;
 }
 
-/* The handler's frame could not be made: SIGSEGV, by its default action if that was the signal itself. */
-static void frame_fail(u32 signal)
+/* The handler's frame could not be made: SIGSEGV, by its default action if that was the signal itself. The next verdict. */
+static long frame_fail(u32 signal)
 {
-	struct proc_siginfo info = { .signal = SIGSEGV, .code = PROC_SI_KERNEL };
 	u64 handler, restorer, mask;
 
 	if (signal == SIGSEGV)
 		(void)!proc_signal_action(SIGSEGV, 1, PROC_HANDLER_DEFAULT, 0, 0, 0, &handler, &restorer, &mask);
-	(void)!proc_signal_force(&info);
+	return proc_signal_force(SIGSEGV, PROC_SI_KERNEL, 0);
 }
 
-static void handler_run(struct shim_thread *t, struct tk_regs *regs, const struct proc_delivery *delivery)
+/* The verdict on what comes of it: none when its frame stands. */
+static long handler_run(struct shim_thread *t, struct tk_regs *regs, const struct proc_delivery *delivery)
 {
 	u64 mask = t->saved_mask_valid ? t->saved_mask : delivery->old_mask;
 
 	if (shim_frame_make(t, regs, delivery, mask) < 0)
-		frame_fail((u32)delivery->info.signal);
-	else
-		t->saved_mask_valid = false;
+		return frame_fail((u32)delivery->info.signal);
+	t->saved_mask_valid = false;
+	return PROC_VERDICT_NONE;
 }
 
 static void mask_restore(struct shim_thread *t)
@@ -72,40 +72,42 @@ static void mask_restore(struct shim_thread *t)
 
 long signals_deliver(struct shim_thread *t, long result, bool in_call)
 {
+	return signals_act(t, proc_signal_take(), result, in_call);
+}
+
+long signals_act(struct shim_thread *t, long verdict, long result, bool in_call)
+{
 	const struct proc_delivery *delivery = &shim_shared(t)->delivery;
 	struct tk_regs regs;
 	bool changed = false;
 
-	if (shim_init_enter(t))
-		in_call = false;
 	if (tk_thread_regs_get(0, &regs) < 0)
 		shim_thread_end(t, SIGKILL);
 	if (in_call && regs.orig_rax == ~0ull)
 		in_call = false; /* sigreturn: what it restored stands */
 	for (;;) {
-		long verdict = proc_signal_take();
-
 		if (verdict < 0)
 			shim_thread_end(t, SIGKILL);
 		if (verdict == PROC_VERDICT_EXIT)
 			shim_thread_end(t, delivery->status);
 		if (verdict == PROC_VERDICT_STOP) {
 			stop_wait(t, delivery->stop_value);
-			continue;
-		}
-		if (verdict == PROC_VERDICT_NONE) {
+		} else if (verdict == PROC_VERDICT_NONE) {
 			if (!t->saved_mask_valid)
 				break;
 			mask_restore(t); /* it may let another signal through */
-			continue;
+		} else {
+			if (in_call)
+				call_finish(&regs, result, true, delivery->action.flags & PROC_SA_RESTART);
+			in_call = false;
+			changed = true;
+			verdict = handler_run(t, &regs, delivery);
+			if (verdict != PROC_VERDICT_NONE)
+				continue;
+			if (!t->page->interrupt) /* proc has set the word anew: nothing is left for now */
+				break;
 		}
-		if (in_call)
-			call_finish(&regs, result, true, delivery->action.flags & PROC_SA_RESTART);
-		in_call = false;
-		changed = true;
-		handler_run(t, &regs, delivery);
-		if (!t->page->interrupt) /* proc has set the word anew: nothing is left for now */
-			break;
+		verdict = proc_signal_take();
 	}
 	if (in_call && result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK) {
 		call_finish(&regs, result, false, false);

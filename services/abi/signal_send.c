@@ -1,24 +1,29 @@
 /* kill and its relatives. */
 #include "process.h"
 
+/* What comes of it for the sender itself is known at once. */
+static long signal_send(struct shim_thread *t, u32 target, i32 id, i32 group, u32 signal)
+{
+	long verdict = proc_signal_kill(target, id, group, signal);
+
+	return verdict > 0 ? signals_act(t, verdict, 0, true) : verdict;
+}
+
 long sys_kill(struct shim_thread *t, const u64 *a)
 {
-	(void)t;
-	return proc_signal_kill(PROC_TARGET_KILL, (i32)a[0], 0, (u32)a[1]);
+	return signal_send(t, PROC_TARGET_KILL, (i32)a[0], 0, (u32)a[1]);
 }
 
 long sys_tkill(struct shim_thread *t, const u64 *a)
 {
-	(void)t;
-	return proc_signal_kill(PROC_TARGET_THREAD, (i32)a[0], -1, (u32)a[1]);
+	return signal_send(t, PROC_TARGET_THREAD, (i32)a[0], -1, (u32)a[1]);
 }
 
 long sys_tgkill(struct shim_thread *t, const u64 *a)
 {
-	(void)t;
 	if ((i32)a[0] <= 0 || (i32)a[1] <= 0)
 		return -EINVAL;
-	return proc_signal_kill(PROC_TARGET_THREAD, (i32)a[1], (i32)a[0], (u32)a[2]);
+	return signal_send(t, PROC_TARGET_THREAD, (i32)a[1], (i32)a[0], (u32)a[2]);
 }
 
 /* siginfo of a sender: what lies behind the known part is not looked at, as Linux does for its own codes. */

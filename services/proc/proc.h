@@ -237,6 +237,7 @@ struct proc_action *proc_action_of(const struct proc_process *process, u32 signa
 bool proc_signal_ignored(const struct proc_task *task, u32 signal);
 void proc_signal_recompute(struct proc_task *task);       /* sets or clears the interrupt bit of the calling task */
 bool proc_signal_deliverable(const struct proc_task *task);
+long proc_delivery_take(struct proc_task *task);            /* signal_take for the calling task */
 
 /* signal_post.c */
 enum proc_scope { PROC_SCOPE_THREAD, PROC_SCOPE_PROCESS };

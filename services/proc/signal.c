@@ -221,24 +221,28 @@ static void delivery_choose(struct proc_task *task, struct proc_delivery *delive
 	delivery->verdict = PROC_VERDICT_NONE;
 }
 
+long proc_delivery_take(struct proc_task *task)
+{
+	struct proc_delivery *delivery = &proc_thread_shared(task)->delivery;
+
+	task->wait_set = 0;
+	delivery_choose(task, delivery);
+	if (delivery->verdict != PROC_VERDICT_HANDLER)
+		delivery->old_mask = task->blocked;
+	if (delivery->verdict != PROC_VERDICT_STOP)
+		interrupt_set(task, 0, TK_INTERRUPT_STOP);
+	proc_signal_recompute(task);
+	return delivery->verdict;
+}
+
 long proc_op_signal_take(const struct rt_request *rq)
 {
-	struct proc_delivery *delivery;
 	struct proc_task *task;
-	long result = -ESRCH;
+	long result;
 
 	lock_acquire(&proc_lock);
 	task = proc_task_calling(rq);
-	if (task) {
-		delivery = &proc_thread_shared(task)->delivery;
-		task->wait_set = 0;
-		delivery_choose(task, delivery);
-		result = delivery->verdict;
-		delivery->old_mask = delivery->verdict == PROC_VERDICT_HANDLER ? delivery->old_mask : task->blocked;
-		if (delivery->verdict != PROC_VERDICT_STOP)
-			interrupt_set(task, 0, TK_INTERRUPT_STOP);
-		proc_signal_recompute(task);
-	}
+	result = task ? proc_delivery_take(task) : -ESRCH;
 	lock_release(&proc_lock);
 	return result;
 }

@@ -99,13 +99,28 @@ static long thread_send(struct proc_task *from, i32 tid, i32 group, const struct
 	return proc_signal_post(task, PROC_SCOPE_THREAD, info);
 }
 
-long proc_op_signal_send(const struct rt_request *rq, u32 target, i32 id, i32 group, const struct proc_siginfo *given)
+/* The signal as the calling task sends it; refuses what only the kernel may say. */
+static long send_checked(struct proc_task *from, u32 target, i32 id, i32 group, struct proc_siginfo *info)
 {
-	struct proc_siginfo info = *given;
+	if (target & PROC_TARGET_QUEUED) {
+		if ((info->code >= 0 || info->code == PROC_SI_TKILL) && id != from->id->number)
+			return -EPERM;
+		if (target == PROC_TARGET_QUEUED && id <= 0)
+			return -ESRCH;
+	} else {
+		info->sender.pid = from->process->leader->id->number;
+		info->sender.uid = from->identity->is.uid;
+	}
+	return target & PROC_TARGET_THREAD ? thread_send(from, id, group, info) : kill_send(from, id, info);
+}
+
+/* take: what the signal means for the sender itself is the result. */
+static long signal_send(const struct rt_request *rq, u32 target, i32 id, i32 group, struct proc_siginfo *info, bool take)
+{
 	struct proc_task *from;
 	long result = -ESRCH;
 
-	if (target > (PROC_TARGET_THREAD | PROC_TARGET_QUEUED) || info.signal < 0 || info.signal > PROC_SIGNALS)
+	if (target > (PROC_TARGET_THREAD | PROC_TARGET_QUEUED) || info->signal < 0 || info->signal > PROC_SIGNALS)
 		return -EINVAL;
 	if (target & PROC_TARGET_THREAD && (id <= 0 || group == 0 || group < -1))
 		return -EINVAL;
@@ -113,51 +128,60 @@ long proc_op_signal_send(const struct rt_request *rq, u32 target, i32 id, i32 gr
 		return -EPERM;
 	lock_acquire(&proc_lock);
 	from = proc_task_calling(rq);
-	if (from && target & PROC_TARGET_QUEUED && (info.code >= 0 || info.code == PROC_SI_TKILL) && id != from->id->number) {
-		result = -EPERM; /* only the kernel may say so */
-	} else if (from && (target != PROC_TARGET_QUEUED || id > 0)) {
-		if (!(target & PROC_TARGET_QUEUED)) {
-			info.sender.pid = from->process->leader->id->number;
-			info.sender.uid = from->identity->is.uid;
-		}
-		result = target & PROC_TARGET_THREAD ? thread_send(from, id, group, &info) : kill_send(from, id, &info);
-	}
+	if (from)
+		result = send_checked(from, target, id, group, info);
+	if (take && !result && from->thread->page->interrupt)
+		result = proc_delivery_take(from);
 	lock_release(&proc_lock);
 	return result;
 }
 
+long proc_op_signal_send(const struct rt_request *rq, u32 target, i32 id, i32 group, const struct proc_siginfo *given)
+{
+	struct proc_siginfo info = *given;
+
+	return signal_send(rq, target, id, group, &info, false);
+}
+
 long proc_op_signal_kill(const struct rt_request *rq, u32 target, i32 id, i32 group, u32 signal)
 {
-	const struct proc_siginfo info = { .signal = (i32)signal, .code = target == PROC_TARGET_KILL ? PROC_SI_USER : PROC_SI_TKILL };
+	struct proc_siginfo info = { .signal = (i32)signal, .code = target == PROC_TARGET_KILL ? PROC_SI_USER : PROC_SI_TKILL };
 
-	return target & PROC_TARGET_QUEUED ? -EINVAL : proc_op_signal_send(rq, target, id, group, &info);
+	return target & PROC_TARGET_QUEUED ? -EINVAL : signal_send(rq, target, id, group, &info, true);
 }
 
 /* As Linux's force_sig_info: what is blocked or ignored becomes the default action. */
-long proc_op_signal_force(const struct rt_request *rq, const struct proc_siginfo *given)
+static void signal_force(struct proc_task *task, const struct proc_siginfo *info)
 {
-	const struct proc_siginfo info = *given;
-	struct proc_task *task;
+	struct proc_action *action = proc_action_of(task->process, (u32)info->signal);
+	u64 bit = PROC_SIGNAL_BIT(info->signal);
 
-	if (info.signal <= 0 || info.signal > PROC_SIGNALS)
+	if (task->blocked & bit || action->handler == PROC_HANDLER_IGNORE) {
+		memset(action, 0, sizeof(*action));
+		task->blocked &= ~bit;
+		proc_signal_recompute(task);
+	}
+	if (action->handler == PROC_HANDLER_DEFAULT)
+		task->process->unkillable = false;
+	(void)!proc_signal_post(task, PROC_SCOPE_THREAD, info);
+}
+
+long proc_op_signal_force(const struct rt_request *rq, u32 signal, i32 code, u64 address)
+{
+	const struct proc_siginfo info = { .signal = (i32)signal, .code = code, .fault = { .address = address } };
+	struct proc_task *task;
+	long result = -ESRCH;
+
+	if (!signal || signal > PROC_SIGNALS)
 		return -EINVAL;
 	lock_acquire(&proc_lock);
 	task = proc_task_calling(rq);
 	if (task) {
-		struct proc_action *action = proc_action_of(task->process, (u32)info.signal);
-		u64 bit = PROC_SIGNAL_BIT(info.signal);
-
-		if (task->blocked & bit || action->handler == PROC_HANDLER_IGNORE) {
-			memset(action, 0, sizeof(*action));
-			task->blocked &= ~bit;
-			proc_signal_recompute(task);
-		}
-		if (action->handler == PROC_HANDLER_DEFAULT)
-			task->process->unkillable = false;
-		(void)!proc_signal_post(task, PROC_SCOPE_THREAD, &info);
+		signal_force(task, &info);
+		result = proc_delivery_take(task);
 	}
 	lock_release(&proc_lock);
-	return task ? 0 : -ESRCH;
+	return result;
 }
 
 long proc_op_signal_self(const struct rt_request *rq, u32 signal, u32 process)

@@ -189,18 +189,43 @@ static void thread_signals_go_to_the_thread(void)
 static void forced_signals_can_not_be_refused(void)
 {
 	struct fake_task task = fake_fork(init);
-	struct proc_siginfo info = { .signal = SIGSEGV, .code = 1, .fault = { .address = 0x1234 } };
-	struct proc_delivery delivery;
+	const struct proc_delivery *delivery = &((struct proc_thread_shared *)task.page->owner_data)->delivery;
 	u64 old;
 
 	fake_handler(task, SIGSEGV, 0x1000, PROC_SA_NODEFER);
-	CHECK(proc_op_signal_force(AS(task), &info) == 0);
-	CHECK(fake_take(task, &delivery) == PROC_VERDICT_HANDLER && delivery.info.fault.address == 0x1234);
+	CHECK(proc_op_signal_force(AS(task), SIGSEGV, 1, 0x1234) == PROC_VERDICT_HANDLER);
+	CHECK(delivery->info.signal == SIGSEGV && delivery->info.code == 1 && delivery->info.fault.address == 0x1234);
 	CHECK(proc_op_signal_mask(AS(task), PROC_MASK_SET, ~0ull, &old) == 0);
-	CHECK(proc_op_signal_force(AS(task), &info) == 0);
-	CHECK(fake_take(task, &delivery) == PROC_VERDICT_EXIT && delivery.status == SIGSEGV);
-	fake_exit(task, delivery.status);
+	CHECK(proc_op_signal_force(AS(task), 65, 1, 0) == -EINVAL);
+	CHECK(proc_op_signal_force(AS(task), SIGSEGV, 1, 0x1234) == PROC_VERDICT_EXIT && delivery->status == SIGSEGV);
+	fake_exit(task, delivery->status);
 	reap(task);
+}
+
+static void senders_hear_what_they_sent_themselves(void)
+{
+	struct fake_task task = fake_fork(init), other = fake_fork(init);
+	const struct proc_delivery *delivery = &((struct proc_thread_shared *)task.page->owner_data)->delivery;
+	u64 old;
+
+	fake_handler(task, SIGUSR1, 0x1000, 0);
+	fake_handler(other, SIGUSR1, 0x1000, 0);
+	CHECK(proc_op_signal_kill(AS(task), PROC_TARGET_KILL, other.pid, 0, SIGUSR1) == PROC_VERDICT_NONE);
+	CHECK(proc_op_signal_kill(AS(task), PROC_TARGET_KILL, task.pid, 0, SIGUSR1) == PROC_VERDICT_HANDLER);
+	CHECK(delivery->info.signal == SIGUSR1 && delivery->info.sender.pid == task.pid && !task.page->interrupt);
+	/* The handler blocks it: another one waits, and shows when the mask is put back. */
+	CHECK(proc_op_signal_kill(AS(task), PROC_TARGET_THREAD, task.tid, -1, SIGUSR1) == PROC_VERDICT_NONE);
+	CHECK(!task.page->interrupt);
+	CHECK(proc_op_signal_mask(AS(task), PROC_MASK_SET, delivery->old_mask, &old) == 0 && task.page->interrupt);
+	/* Whatever else it sends tells it. */
+	CHECK(proc_op_signal_kill(AS(task), PROC_TARGET_KILL, other.pid, 0, 0) == PROC_VERDICT_HANDLER);
+	CHECK(delivery->info.code == PROC_SI_TKILL && !task.page->interrupt);
+	CHECK(proc_op_signal_kill(AS(task), PROC_TARGET_KILL, task.pid, 0, SIGKILL) == PROC_VERDICT_EXIT);
+	fake_exit(task, SIGKILL);
+	CHECK(fake_kill(init, other.pid, SIGKILL) == 0);
+	fake_die(other);
+	reap(task);
+	reap(other);
 }
 
 static void strangers_may_not_send(void)
@@ -228,4 +253,5 @@ static void strangers_may_not_send(void)
 TEST_MAIN(TEST(first), TEST(default_action_kills), TEST(ignored_and_init_signals_do_nothing), TEST(handler_changes_mask_and_resets),
 	  TEST(blocked_signals_wait), TEST(realtime_signals_queue_in_order), TEST(waiting_thread_is_told),
 	  TEST(process_signal_finds_a_free_thread), TEST(thread_signals_go_to_the_thread), TEST(forced_signals_can_not_be_refused),
+	  TEST(senders_hear_what_they_sent_themselves),
 	  TEST(strangers_may_not_send))

@@ -61,28 +61,24 @@ static bool memory_awaited(const struct shim_thread *t)
 	return chosen >= 0;
 }
 
-void exception_signal(struct shim_thread *t, const struct tk_request *request)
+long exception_signal(struct shim_thread *t, const struct tk_request *request)
 {
 	u64 kind = request->args[0];
 	const struct exception_rule *rule = &rules[kind < countof(rules) ? kind : TK_EXCEPTION_GENERAL];
-	struct proc_siginfo info = { .signal = rule->signal, .code = rule->code };
+	u64 address = rule->address == AT_NOTHING ? 0 : request->args[rule->address == AT_ADDRESS ? 1 : 3];
+	i32 code = rule->code;
 
-	if (shim_init_enter(t))
-		return; /* the first thread has no program yet */
-	if (kind == TK_EXCEPTION_MEMORY && memory_awaited(t))
-		return;
+	/* The first thread has no program yet. */
+	if (shim_init_enter(t) || (kind == TK_EXCEPTION_MEMORY && memory_awaited(t)))
+		return proc_signal_take();
 	t->fault.trap = rule->trap;
 	t->fault.error = rule->trap == 14 ? page_error(kind, request->args[1], request->args[2]) :
 		rule->trap == 13 ? request->args[2] : 0;
 	if (rule->trap == 14)
 		t->fault.address = request->args[1];
-	if (rule->address == AT_ADDRESS)
-		info.fault.address = request->args[1];
-	else if (rule->address == AT_INSTRUCTION)
-		info.fault.address = request->args[3];
 	if (kind == TK_EXCEPTION_FLOAT) {
-		info.code = float_code(request->args[2]);
+		code = float_code(request->args[2]);
 		t->fault.trap = request->args[2] & TK_FLOAT_SIMD ? rule->trap : TRAP_X87;
 	}
-	(void)!proc_signal_force(&info);
+	return proc_signal_force((u32)rule->signal, code, address);
 }

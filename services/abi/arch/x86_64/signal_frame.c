@@ -202,7 +202,6 @@ static bool return_faults(const struct signal_registers *registers)
 
 static long frame_take(struct shim_thread *t, struct tk_regs *regs)
 {
-	struct proc_siginfo info = { .signal = SIGSEGV, .code = PROC_SI_KERNEL };
 	struct signal_context context;
 	u64 old;
 	long error = user_copy_in(&context, regs->rsp - sizeof(u64) + offsetof(struct signal_frame, context), sizeof(context));
@@ -214,27 +213,31 @@ static long frame_take(struct shim_thread *t, struct tk_regs *regs)
 	if (error < 0)
 		return error;
 	registers_take(&context.registers, regs);
-	if (return_faults(&context.registers)) {
-		t->fault.trap = 13;
-		t->fault.error = 0;
-		(void)!proc_signal_force(&info);
-	}
 	(void)!shim_altstack_set(t, &context.stack, shim_on_altstack(t, regs->rsp)); /* what can't be set stays */
-	return 0;
+	return return_faults(&context.registers);
+}
+
+/* The frame is none, or what it holds faults on the way back. */
+static long frame_refuse(struct shim_thread *t)
+{
+	return signals_act(t, proc_signal_force(SIGSEGV, PROC_SI_KERNEL, 0), 0, true);
 }
 
 long sys_rt_sigreturn(struct shim_thread *t, const u64 *a)
 {
-	struct proc_siginfo info = { .signal = SIGSEGV, .code = PROC_SI_KERNEL };
 	struct tk_regs regs;
+	long faults;
 
 	(void)a;
 	if (tk_thread_regs_get(0, &regs) < 0)
 		shim_thread_end(t, SIGKILL);
-	if (frame_take(t, &regs) < 0 || tk_thread_regs_set(0, &regs) < 0) {
-		(void)!proc_signal_force(&info);
-		return 0;
-	}
+	faults = frame_take(t, &regs);
+	if (faults < 0 || tk_thread_regs_set(0, &regs) < 0)
+		return frame_refuse(t);
 	t->restart.call = NULL;
-	return (long)regs.rax;
+	if (!faults)
+		return (long)regs.rax;
+	t->fault.trap = 13;
+	t->fault.error = 0;
+	return frame_refuse(t);
 }
