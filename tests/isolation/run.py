@@ -233,10 +233,10 @@ TIERS = {
 }
 
 
-def random_results(configuration, seconds, seed, initrd):
+def random_results(configuration, seconds, seed, initrd, only=()):
     """(name, trouble) of attacks at random moments, with a second attacker at the same time."""
     image = image_of(configuration.profile)
-    append = command_line(configuration.profile, image, [], ()) + f" raid.random={seed:x},{seconds * 1000:x}"
+    append = command_line(configuration.profile, image, [], only) + f" raid.random={seed:x},{seconds * 1000:x}"
     console, log, note = machine_run(image, configuration.smp, configuration.pks, initrd, append, 120 + 4 * seconds)
     with open(os.path.join(BUILD, f"raid-{str(configuration).replace('/', '-')}-random.txt"), "w", encoding="utf-8") as output:
         output.write(f"{console}\n=== log ===\n{log}\n")
@@ -300,7 +300,7 @@ def suite(add, tier, limit, every_jump=None, only=()):
         os.unlink(initrd)
 
 
-def random_suite(add, tier, seconds, seed):
+def random_suite(add, tier, seconds, seed, only):
     """Only the attacks at random moments."""
     initrd = witness_image()
     try:
@@ -308,7 +308,7 @@ def random_suite(add, tier, seconds, seed):
             if not compose(configuration.profile):
                 add("raid", f"{configuration.profile} composes", "it does not")
                 continue
-            for name, trouble in random_results(configuration, seconds, seed or time.time_ns() >> 20 & 0xffffff, initrd):
+            for name, trouble in random_results(configuration, seconds, seed or time.time_ns() >> 20 & 0xffffff, initrd, only):
                 add(f"raid {configuration}", name, trouble)
     finally:
         os.unlink(initrd)
@@ -335,7 +335,7 @@ def main():
         print(f"{'ok' if trouble is None else 'not ok'} {sum(counts.values())} - {name}: {result}{f' # {trouble}' if trouble else ''}", flush=True)
 
     if options.random:
-        random_suite(add, [c for c in tier if c.smp > 1], options.random, options.seed)
+        random_suite(add, [c for c in tier if c.smp > 1], options.random, options.seed, tuple(options.only))
     else:
         suite(add, tier, options.limit, options.jumps or options.tier == "long", tuple(options.only))
     print(f"{counts[True]} passed, {counts[False]} failed")

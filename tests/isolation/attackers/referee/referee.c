@@ -275,8 +275,6 @@ static void pause_random(u32 thread, nanos_t most)
 /* Steps that need no second thread of the referee's, nor all memory, and mean the same while the usurper grants its own to everyone. */
 static bool step_alone(const struct step *step)
 {
-	if (step->kind == ATTACK_REQUEST)
-		return step->first != REQUEST_tokens && step->first != REQUEST_tokens_odd;
 	if (step->kind == ATTACK_RACE)
 		return step->first != RACE_wait_begins && step->first != RACE_saved;
 	return step->kind != ATTACK_USURP && step->kind != ATTACK_STACK && step->kind != ATTACK_GREED;
@@ -322,7 +320,7 @@ static noreturn_fn void raid_random(u64 seed, u64 milliseconds)
 	help = HELP_ATTACK;
 	while (!trouble && (clock_monotonic() < end || done < RANDOM_LEAST)) {
 		(void)plan_step((u32)random_below(0, steps), &step);
-		if (!step_alone(&step))
+		if (!step_alone(&step) || !step_wanted(&step))
 			continue;
 		log_line("# attack %u: %s", ++done, step.name);
 		pause_random(0, RANDOM_PAUSE);
@@ -339,6 +337,21 @@ static noreturn_fn void raid_random(u64 seed, u64 milliseconds)
 		(void)tk_power(TK_POWER_OFF, trouble != NULL);
 }
 
+/* What former lives of the usurper had and was in use is still its own: each life is told, so that it counts no gain twice. */
+static bool usurper_inherits(void)
+{
+	static u8 now[PAGE_SIZE], former[PAGE_SIZE];
+	u64 life;
+
+	if (usurper_life(&life) < 0)
+		return false;
+	if (life > 1)
+		return true;
+	for (u32 i = 0; i < sizeof(former); i++)
+		former[i] |= now[i];
+	return usurper_frames(now, sizeof(now)) >= 0 && usurper_inherit(former, sizeof(former)) >= 0;
+}
+
 static void usurper_attack_random(void)
 {
 	u64 detail = 0;
@@ -347,6 +360,8 @@ static void usurper_attack_random(void)
 	if (which == USURPATION_declared) /* by way of the raider, which dies meanwhile */
 		return;
 	pause_random(1, RANDOM_PAUSE);
+	if (!usurper_inherits())
+		return;
 	long result = usurper_attack(which, random_below(1, ~0ull), &detail);
 
 	usurper_attacks++;

@@ -4,6 +4,7 @@
 #include "usurper.h"
 
 #define SCRIBBLE_NANOS 300000000ull
+#define VECTOR_NANOS 5000000000ull
 #define RANDOM_REQUESTS 20000u
 
 static u8 state[PAGE_SIZE] __attribute__((aligned(64)));
@@ -27,7 +28,7 @@ long usurp_registers(u64 *detail)
 	application_registers(&regs);
 	long result = tk_thread_regs_set(estate.thread, &regs);
 
-	return result && result != -EBUSY; /* it may run already */
+	return result && result != -EBUSY ? -EIO : 0; /* it may run already; an error: nothing was tried, the thread is gone */
 }
 
 void registers_set_often(void)
@@ -91,9 +92,13 @@ static long vector_set(size_t size)
 
 long usurp_vector(u64 *detail)
 {
+	nanos_t end = clock_monotonic() + VECTOR_NANOS;
+
 	if (!application_start())
 		return -EIO;
 	for (u32 i = 0; vector_state_hostile(i, state, rt_boot->vector_size); i++) {
+		if (clock_monotonic() > end)
+			return -EIO; /* its registers or regions are such that it is never in an upcall */
 		(void)vector_set(rt_boot->vector_size);
 		(void)vector_set(576);
 		(void)vector_set(1 + i * 100);
@@ -103,7 +108,7 @@ long usurp_vector(u64 *detail)
 			return 1;
 	}
 	*detail = 0;
-	return vector_set(0) != 0;
+	return vector_set(0) ? -EIO : 0;
 }
 
 long usurp_registers_race(u64 *detail)

@@ -7,6 +7,7 @@
 struct estate estate;
 volatile bool accomplice_works;
 static u64 calls, random_state;
+static u8 inherited[PAGE_SIZE]; /* frames of former lives, a bit each */
 
 void usurper_init(void)
 {
@@ -43,7 +44,7 @@ bool frame_own(u64 frame)
 	for (u32 i = 0; i < estate.frame_count; i++)
 		if (estate.frames[i] == frame)
 			return true;
-	return false;
+	return frame / 8 < sizeof(inherited) && inherited[frame / 8] >> frame % 8 & 1;
 }
 
 static long object_make(u32 type, u32 frames, vaddr_t space)
@@ -256,6 +257,25 @@ long usurper_op_life(const struct rt_request *rq, u64 *count)
 {
 	(void)rq;
 	*count = ++calls;
+	return 0;
+}
+
+long usurper_op_frames(const struct rt_request *rq, void *bits, size_t capacity)
+{
+	(void)rq;
+	if (!estate_make())
+		return -ENOMEM;
+	memset(bits, 0, capacity);
+	for (u32 i = 0; i < estate.frame_count; i++)
+		if (estate.frames[i] / 8 < capacity)
+			((u8 *)bits)[estate.frames[i] / 8] |= (u8)(1 << estate.frames[i] % 8);
+	return (long)capacity;
+}
+
+long usurper_op_inherit(const struct rt_request *rq, const void *bits, size_t size)
+{
+	(void)rq;
+	memcpy(inherited, bits, size < sizeof(inherited) ? size : sizeof(inherited));
 	return 0;
 }
 
