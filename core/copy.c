@@ -19,7 +19,7 @@ void *copy_unit_address(const struct domain *d, vaddr_t address, u64 *size, bool
 	arch_entry_t *entry = arch_page_walk(d->root, address, false, &large);
 	if (entry == NULL || !arch_entry_present(*entry))
 		return NULL;
-	if (write && !(arch_entry_flags(*entry) & ARCH_PAGE_WRITE))
+	if (write && !arch_entry_writable(*entry))
 		return NULL;
 	frame_t frame = arch_entry_frame(*entry);
 	if (large)

@@ -154,7 +154,7 @@ static void domain_init(const struct tk_manifest_unit *unit)
 		unit_load(d);
 	unit_map_memory(d);
 	d->boot_frame = boot_frame();
-	u32 flags = domain_page_flags(d, 0);
+	u64 flags = domain_page_flags(d, 0);
 	core_assert(arch_page_map(d->root, d->private + ARCH_UNIT_BOOT, d->boot_frame, flags) == 0);
 	core_assert(arch_page_map(d->root, d->private + ARCH_UNIT_CLOCK, clock_frame, flags) == 0);
 	d->frame = boot_frame();

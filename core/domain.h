@@ -80,7 +80,7 @@ static inline bool domain_may_call(const struct domain *d, u32 gate) { return d-
 void domain_gates_open(struct domain *d, bool open);
 /* [address, address + size) lies in memory that the domain itself may name in a request: its private area or window. */
 bool domain_owns_range(const struct domain *d, vaddr_t address, u64 size);
-u32 domain_page_flags(const struct domain *d, u32 access); /* of its pages; access: ARCH_PAGE_WRITE, ARCH_PAGE_EXECUTE */
+u64 domain_page_flags(const struct domain *d, u64 access); /* of its pages; access: ARCH_PAGE_WRITE, ARCH_PAGE_EXECUTE */
 /* Copies of requests from and to the calling unit's memory: 0 or -EFAULT. The running thread's top activation must be d's. */
 long domain_copy_in(const struct domain *d, void *to, vaddr_t from, size_t size) must_check;
 long domain_copy_out(const struct domain *d, vaddr_t to, const void *from, size_t size) must_check;

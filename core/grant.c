@@ -117,7 +117,7 @@ static bool heap_prepare(struct domain *d, vaddr_t address, u32 count)
 
 static void heap_commit(struct domain *d, vaddr_t address, const frame_t *frames, u32 count)
 {
-	u32 flags = domain_page_flags(d, ARCH_PAGE_WRITE);
+	u64 flags = domain_page_flags(d, ARCH_PAGE_WRITE);
 
 	spin_lock(&d->lock);
 	for (u32 i = 0; i < count; i++) {

@@ -24,7 +24,7 @@ struct elf_relocation { u64 offset, info, addend; };
 enum { ELF_LOAD = 1, ELF_DYNAMIC = 2, ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_KEEP = 0x100000, ELF_TAG_RELA = 7, ELF_TAG_RELA_SIZE = 8 };
 #define IMAGE_RANDOM_PAGES 0x40000ul /* 1 GiB of places */
 
-static void map_pages(struct domain *d, vaddr_t start, frame_t frame, u64 pages, u32 flags)
+static void map_pages(struct domain *d, vaddr_t start, frame_t frame, u64 pages, u64 flags)
 {
 	for (u64 i = 0; i < pages; i++)
 		core_assert(arch_page_map(d->root, start + i * PAGE_SIZE, frame + (frame_t)i, flags) == 0);
@@ -114,7 +114,7 @@ void unit_load(struct domain *d)
 		s->start = round_down(base + p[i].address, PAGE_SIZE);
 		s->pages = (u32)((round_up(base + p[i].address + p[i].memory_size, PAGE_SIZE) - s->start) / PAGE_SIZE);
 		s->frame = (frame_t)(frame_boot_alloc(s->pages) >> PAGE_SHIFT);
-		u32 access = (p[i].flags & ELF_WRITE ? ARCH_PAGE_WRITE : 0) | (p[i].flags & ELF_EXECUTE ? ARCH_PAGE_EXECUTE : 0);
+		u64 access = (p[i].flags & ELF_WRITE ? ARCH_PAGE_WRITE : 0) | (p[i].flags & ELF_EXECUTE ? ARCH_PAGE_EXECUTE : 0);
 		core_assert(access != (ARCH_PAGE_WRITE | ARCH_PAGE_EXECUTE));
 		map_pages(d, s->start, s->frame, s->pages, domain_page_flags(d, access));
 	}

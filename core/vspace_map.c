@@ -196,7 +196,7 @@ long vspace_protect(u32 caller, vaddr_t token, vaddr_t address, u64 pages, u32 p
 	return (long)((at - address) / PAGE_SIZE);
 }
 
-static u32 prot_of(u32 flags)
+static u32 prot_of(u64 flags)
 {
 	u32 prot = flags & ARCH_PAGE_NONE ? 0 : TK_PROT_READ;
 
@@ -217,7 +217,7 @@ long vspace_query(u32 caller, vaddr_t token, vaddr_t address)
 	spin_lock(&space->lock);
 	const arch_entry_t *entry = arch_page_walk(space->root, address, false, NULL);
 	if (entry && *entry) {
-		u32 flags = arch_entry_flags(*entry);
+		u64 flags = arch_entry_flags(*entry);
 		result = (long)(arch_entry_frame(*entry) | (u64)prot_of(flags) << 32 | (u64)!!(flags & ARCH_PAGE_DIRTY) << 40 |
 		                (u64)!!(flags & ARCH_PAGE_ACCESSED) << 41);
 	}

@@ -10,7 +10,7 @@
 
 static vaddr_t window_address(const struct domain *d, frame_t frame) { return d->window + (u64)frame * PAGE_SIZE; }
 
-u32 domain_page_flags(const struct domain *d, u32 access)
+u64 domain_page_flags(const struct domain *d, u64 access)
 {
 	return access | (d->class == 2 ? ARCH_PAGE_USER : ARCH_PAGE_KEY(d->arch.key) | ARCH_PAGE_GLOBAL);
 }
@@ -150,7 +150,7 @@ void window_remove(struct domain *d, const frame_t *frames, u32 count)
 
 void window_map_range(struct domain *d, frame_t first, u64 count)
 {
-	u32 flags = domain_page_flags(d, ARCH_PAGE_WRITE);
+	u64 flags = domain_page_flags(d, ARCH_PAGE_WRITE);
 
 	spin_lock(&d->lock);
 	for (u64 done = 0; done < count;) {

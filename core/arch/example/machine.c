@@ -74,8 +74,8 @@ void arch_port_write(u16 port, u32 width, u32 value) { NOT_PORTED; }
 
 /* page.h: what walks tables */
 arch_entry_t *arch_page_walk(paddr_t root, vaddr_t address, bool create, bool *large_out) { NOT_PORTED; }
-long arch_page_map(paddr_t root, vaddr_t address, frame_t frame, u32 flags) { NOT_PORTED; }
-long arch_page_map_large(paddr_t root, vaddr_t address, frame_t frame, u32 flags) { NOT_PORTED; }
+long arch_page_map(paddr_t root, vaddr_t address, frame_t frame, u64 flags) { NOT_PORTED; }
+long arch_page_map_large(paddr_t root, vaddr_t address, frame_t frame, u64 flags) { NOT_PORTED; }
 arch_entry_t arch_page_unmap(paddr_t root, vaddr_t address) { NOT_PORTED; }
 vaddr_t arch_page_next(paddr_t root, vaddr_t address, vaddr_t end) { NOT_PORTED; }
 frame_t arch_page_table_get(paddr_t root, vaddr_t address) { NOT_PORTED; }

@@ -8,14 +8,14 @@
 
 bool arch_entry_present(arch_entry_t e) { return e & ENTRY_PRESENT; }
 frame_t arch_entry_frame(arch_entry_t e) { return (frame_t)(e >> PAGE_SHIFT); }
-u32 arch_entry_flags(arch_entry_t e) { return (u32)(e >> ENTRY_FLAGS_SHIFT & ENTRY_FLAGS_MASK); }
+u64 arch_entry_flags(arch_entry_t e) { return (e >> ENTRY_FLAGS_SHIFT & ENTRY_FLAGS_MASK); }
 bool arch_entry_writable(arch_entry_t e) { return arch_entry_flags(e) & ARCH_PAGE_WRITE; }
 bool arch_entry_cow(arch_entry_t e) { return arch_entry_flags(e) & ARCH_PAGE_COW; }
 bool arch_entry_copy(arch_entry_t e) { return arch_entry_flags(e) & ARCH_PAGE_COPY; }
 arch_entry_t arch_entry_with_frame(arch_entry_t e, frame_t frame) { return e | (u64)frame << PAGE_SHIFT; }
 bool arch_entry_accessed(arch_entry_t e) { return arch_entry_flags(e) & ARCH_PAGE_ACCESSED; }
 
-arch_entry_t arch_page_entry(frame_t frame, u32 flags)
+arch_entry_t arch_page_entry(frame_t frame, u64 flags)
 {
 	u64 present = flags & ARCH_PAGE_NONE ? 0 : ENTRY_PRESENT;
 
@@ -24,7 +24,7 @@ arch_entry_t arch_page_entry(frame_t frame, u32 flags)
 
 arch_entry_t arch_entry_anonymous(frame_t frame, u32 prot)
 {
-	u32 flags = ARCH_PAGE_USER;
+	u64 flags = ARCH_PAGE_USER;
 
 	if (prot & TK_PROT_WRITE)
 		flags |= ARCH_PAGE_WRITE;
@@ -35,7 +35,7 @@ arch_entry_t arch_entry_anonymous(frame_t frame, u32 prot)
 
 bool arch_entry_allows(arch_entry_t e, u32 access)
 {
-	u32 flags = arch_entry_flags(e);
+	u64 flags = arch_entry_flags(e);
 
 	if (!arch_entry_present(e) || !(flags & ARCH_PAGE_USER))
 		return false;
@@ -44,8 +44,8 @@ bool arch_entry_allows(arch_entry_t e, u32 access)
 
 arch_entry_t arch_entry_protected(arch_entry_t e, u32 prot, bool cow)
 {
-	u32 kept = arch_entry_flags(e) & (ARCH_PAGE_COPY | ARCH_PAGE_DIRTY | ARCH_PAGE_ACCESSED);
-	u32 flags = arch_entry_flags(arch_entry_anonymous(FRAME_NONE, cow ? prot & ~(u32)TK_PROT_WRITE : prot));
+	u64 kept = arch_entry_flags(e) & (ARCH_PAGE_COPY | ARCH_PAGE_DIRTY | ARCH_PAGE_ACCESSED);
+	u64 flags = arch_entry_flags(arch_entry_anonymous(FRAME_NONE, cow ? prot & ~(u32)TK_PROT_WRITE : prot));
 
 	if (cow)
 		flags |= ARCH_PAGE_COW;
@@ -56,9 +56,9 @@ arch_entry_t arch_entry_protected(arch_entry_t e, u32 prot, bool cow)
 
 arch_entry_t arch_entry_shared(arch_entry_t e, bool cow)
 {
-	u32 flags = arch_entry_flags(e);
+	u64 flags = arch_entry_flags(e);
 
-	return cow ? arch_page_entry(arch_entry_frame(e), (flags & ~(u32)ARCH_PAGE_WRITE) | ARCH_PAGE_COW) : e;
+	return cow ? arch_page_entry(arch_entry_frame(e), (flags & ~(u64)ARCH_PAGE_WRITE) | ARCH_PAGE_COW) : e;
 }
 
 arch_entry_t arch_entry_unmarked(arch_entry_t e)

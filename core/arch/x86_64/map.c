@@ -52,8 +52,8 @@ static bool huge_pages(void) { return cpuid_read(0x80000001, 0).edx >> 26 & 1; }
 static u64 *table_below(u64 *entry)
 {
 	if (!(*entry & X86_PRESENT))
-		*entry = map_page_take() | X86_PRESENT | X86_WRITE;
-	core_assert(!(*entry & X86_LARGE));
+		*entry = map_page_take() | X86_PRESENT | ARCH_PAGE_WRITE;
+	core_assert(!(*entry & ARCH_PAGE_LARGE));
 	return table_at(*entry & X86_FRAME);
 }
 
@@ -66,7 +66,7 @@ static u64 *entry_of(vaddr_t address, u32 level)
 	return &table[address >> (12 + 9 * level) & 511];
 }
 
-void map_range(vaddr_t address, paddr_t physical, u64 size, u32 flags)
+void map_range(vaddr_t address, paddr_t physical, u64 size, u64 flags)
 {
 	const u64 both = address | physical;
 
@@ -96,7 +96,7 @@ bool map_present(vaddr_t address)
 		u64 e = table[address >> (12 + 9 * l) & 511];
 		if (!(e & X86_PRESENT))
 			return false;
-		if (l == 0 || e & X86_LARGE)
+		if (l == 0 || e & ARCH_PAGE_LARGE)
 			return true;
 		table = table_at(e & X86_FRAME);
 	}

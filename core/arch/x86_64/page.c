@@ -4,7 +4,7 @@
 
 #define TOP_LEVEL 3u
 #define TABLE_ENTRIES 512u
-#define TABLE_BITS (X86_PRESENT | X86_WRITE)
+#define TABLE_BITS (X86_PRESENT | ARCH_PAGE_WRITE)
 #define KERNEL_HALF (1ull << 47)
 
 static inline arch_entry_t *table_at(arch_entry_t e) { return (arch_entry_t *)(ARCH_MOVED(ARCH_PHYSMAP) + (e & X86_FRAME)); }
@@ -21,7 +21,7 @@ static void entry_count(const arch_entry_t *entry, int change)
 /* The entry that names a table. */
 static arch_entry_t table_entry(frame_t frame, vaddr_t address)
 {
-	return (u64)frame << PAGE_SHIFT | TABLE_BITS | (address & KERNEL_HALF ? 0 : X86_USER);
+	return (u64)frame << PAGE_SHIFT | TABLE_BITS | (address & KERNEL_HALF ? 0 : ARCH_PAGE_USER);
 }
 
 /* An entry for a new, empty table; 0 when none can be had. */
@@ -41,10 +41,10 @@ static bool entry_split(arch_entry_t *entry, vaddr_t address)
 		return false;
 	arch_entry_t *pages = table_at(table);
 	for (u32 i = 0; i < TABLE_ENTRIES; i++)
-		pages[i] = (large & ~X86_LARGE) + i * PAGE_SIZE;
+		pages[i] = (large & ~ARCH_PAGE_LARGE) + i * PAGE_SIZE;
 	entry_count(pages, (int)TABLE_ENTRIES);
 	/* What the processor noted since in the large entry holds for each page: who removes a page looks whether it was accessed. */
-	u64 noted = arch_entry_exchange(entry, table) & (X86_ACCESSED | X86_DIRTY) & ~large;
+	u64 noted = arch_entry_exchange(entry, table) & (ARCH_PAGE_ACCESSED | ARCH_PAGE_DIRTY) & ~large;
 	for (u32 i = 0; noted && i < TABLE_ENTRIES; i++)
 		__atomic_or_fetch(&pages[i], noted, __ATOMIC_RELAXED); /* only marks are added */
 	return true;
@@ -63,7 +63,7 @@ static __attribute__((noinline)) arch_entry_t *walk_to(paddr_t root, u32 target,
 				return NULL;
 			*entry = made;
 			entry_count(entry, 1);
-		} else if (*entry & X86_LARGE) {
+		} else if (*entry & ARCH_PAGE_LARGE) {
 			if (!create && large_out) {
 				*large_out = true;
 				return entry;
@@ -83,76 +83,35 @@ arch_entry_t *arch_page_walk(paddr_t root, vaddr_t address, bool create, bool *l
 #pragma unroll
 	for (u32 level = TOP_LEVEL; level > 0; level--) {
 		arch_entry_t e = table[index_at(address, level)];
-		if (unlikely((e & (X86_PRESENT | X86_LARGE)) != X86_PRESENT))
+		if (unlikely((e & (X86_PRESENT | ARCH_PAGE_LARGE)) != X86_PRESENT))
 			return walk_to(root, 0, address, create, large_out);
 		table = table_at(e);
 	}
 	return &table[index_at(address, 0)];
 }
 
-arch_entry_t arch_page_entry(frame_t frame, u32 flags)
-{
-	arch_entry_t e = (u64)frame << PAGE_SHIFT;
-
-	e |= flags & ARCH_PAGE_NONE ? X86_HELD : X86_PRESENT;
-	if (!(flags & ARCH_PAGE_EXECUTE))
-		e |= X86_NX;
-	if (flags & ARCH_PAGE_WRITE)
-		e |= X86_WRITE;
-	if (flags & ARCH_PAGE_USER)
-		e |= X86_USER;
-	else
-		e |= (u64)(flags >> 16 & 15) << X86_KEY_SHIFT;
-	if (flags & ARCH_PAGE_COW)
-		e |= X86_COW;
-	if (flags & ARCH_PAGE_COPY)
-		e |= X86_COPY;
-	if (flags & ARCH_PAGE_LARGE)
-		e |= X86_LARGE;
-	if (flags & ARCH_PAGE_UNCACHED)
-		e |= X86_UNCACHED;
-	if (flags & ARCH_PAGE_GLOBAL)
-		e |= X86_GLOBAL;
-	return e;
-}
-
-u32 arch_entry_flags(arch_entry_t e)
-{
-	u32 flags = e & X86_PRESENT ? 0 : ARCH_PAGE_NONE;
-
-	flags |= e & X86_WRITE ? ARCH_PAGE_WRITE : 0;
-	flags |= e & X86_NX ? 0 : ARCH_PAGE_EXECUTE;
-	flags |= e & X86_COW ? ARCH_PAGE_COW : 0;
-	flags |= e & X86_COPY ? ARCH_PAGE_COPY : 0;
-	flags |= e & X86_GLOBAL ? ARCH_PAGE_GLOBAL : 0;
-	flags |= e & X86_DIRTY ? ARCH_PAGE_DIRTY : 0;
-	flags |= e & X86_ACCESSED ? ARCH_PAGE_ACCESSED : 0;
-	flags |= e & X86_LARGE ? ARCH_PAGE_LARGE : 0;
-	flags |= e & X86_UNCACHED ? ARCH_PAGE_UNCACHED : 0;
-	return flags | (e & X86_USER ? ARCH_PAGE_USER : ARCH_PAGE_KEY(e >> X86_KEY_SHIFT & 15));
-}
-
 bool arch_entry_allows(arch_entry_t e, u32 access)
 {
-	if (!(e & X86_PRESENT) || !(e & X86_USER))
+	if (!(e & X86_PRESENT) || !(e & ARCH_PAGE_USER))
 		return false;
-	return !(access & TK_ACCESS_WRITE && !(e & X86_WRITE)) && !(access & TK_ACCESS_EXECUTE && e & X86_NX);
+	return !(access & TK_ACCESS_WRITE && !(e & ARCH_PAGE_WRITE)) && !(access & TK_ACCESS_EXECUTE && e & X86_NX);
 }
 
 arch_entry_t arch_entry_protected(arch_entry_t e, u32 prot, bool cow)
 {
-	e &= ~(X86_PRESENT | X86_HELD | X86_WRITE | X86_NX | X86_COW);
-	e |= prot & (TK_PROT_READ | TK_PROT_WRITE | TK_PROT_EXECUTE) ? X86_PRESENT : X86_HELD;
+	e &= ~(X86_PRESENT | ARCH_PAGE_WRITE | X86_NX | ARCH_PAGE_COW);
+	if (prot & (TK_PROT_READ | TK_PROT_WRITE | TK_PROT_EXECUTE))
+		e |= X86_PRESENT;
 	if (!(prot & TK_PROT_EXECUTE))
 		e |= X86_NX;
 	if (cow)
-		e |= X86_COW;
+		e |= ARCH_PAGE_COW;
 	else if (prot & TK_PROT_WRITE)
-		e |= X86_WRITE;
+		e |= ARCH_PAGE_WRITE;
 	return e;
 }
 
-static long entry_fill(arch_entry_t *entry, frame_t frame, u32 flags)
+static long entry_fill(arch_entry_t *entry, frame_t frame, u64 flags)
 {
 	if (!entry)
 		return -ENOMEM;
@@ -163,12 +122,12 @@ static long entry_fill(arch_entry_t *entry, frame_t frame, u32 flags)
 	return 0;
 }
 
-long arch_page_map(paddr_t root, vaddr_t address, frame_t frame, u32 flags)
+long arch_page_map(paddr_t root, vaddr_t address, frame_t frame, u64 flags)
 {
 	return entry_fill(arch_page_walk(root, address, true, NULL), frame, flags);
 }
 
-long arch_page_map_large(paddr_t root, vaddr_t address, frame_t frame, u32 flags)
+long arch_page_map_large(paddr_t root, vaddr_t address, frame_t frame, u64 flags)
 {
 	return entry_fill(walk_to(root, 1, address, true, NULL), frame, flags | ARCH_PAGE_LARGE);
 }
@@ -177,7 +136,7 @@ frame_t arch_page_table_get(paddr_t root, vaddr_t address)
 {
 	const arch_entry_t *entry = walk_to(root, 1, address, false, NULL);
 
-	return entry && *entry & X86_PRESENT && !(*entry & X86_LARGE) ? arch_entry_frame(*entry) : FRAME_NONE;
+	return entry && *entry & X86_PRESENT && !(*entry & ARCH_PAGE_LARGE) ? arch_entry_frame(*entry) : FRAME_NONE;
 }
 
 long arch_page_table_set(paddr_t root, vaddr_t address, frame_t table)
@@ -210,7 +169,7 @@ vaddr_t arch_page_next(paddr_t root, vaddr_t address, vaddr_t end)
 
 		for (; level > 0; level--) {
 			arch_entry_t e = table[index_at(address, level)];
-			if (!(e & X86_PRESENT) || e & X86_LARGE)
+			if (!(e & X86_PRESENT) || e & ARCH_PAGE_LARGE)
 				break;
 			table = table_at(e);
 		}
@@ -230,7 +189,7 @@ static void table_trim(arch_entry_t *table, u32 level, vaddr_t start, vaddr_t la
 		arch_entry_t *entry = &table[index_at(at, level)];
 		vaddr_t here = at | (size_at(level) - 1);
 
-		if (*entry & X86_PRESENT && !(*entry & X86_LARGE)) {
+		if (*entry & X86_PRESENT && !(*entry & ARCH_PAGE_LARGE)) {
 			frame_t frame = arch_entry_frame(*entry);
 			struct frame_record *below = frame_record(frame);
 			if (level > 1 && below->map_count)

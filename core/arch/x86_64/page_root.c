@@ -30,9 +30,9 @@ static void page_lend(paddr_t root, vaddr_t address, bool writable)
 		return;
 	arch_entry_t *to = arch_page_walk(root, address, true, NULL);
 	core_assert(to != NULL);
-	*to = *from & ~X86_GLOBAL;
+	*to = *from & ~ARCH_PAGE_GLOBAL;
 	if (!writable)
-		*to &= ~X86_WRITE;
+		*to &= ~ARCH_PAGE_WRITE;
 	arch_table_count(to, 1);
 }
 

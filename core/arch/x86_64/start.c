@@ -27,7 +27,7 @@ static void kernel_slots_copy(const u64 *root)
 		boot_root[slot] = root[slot];
 }
 
-static void image_part_map(const char *start, const char *end, u32 flags)
+static void image_part_map(const char *start, const char *end, u64 flags)
 {
 	map_range(ARCH_IMAGE + layout.slide + (u64)(start - image_start), (paddr_t)start, (u64)(end - start), flags);
 }

@@ -56,9 +56,9 @@ void layout_slots_prepare(void);                  /* reads the manifest; with al
 /* relocate.c: pointers in static data, for the image at link address + slide; `base` is where it can be written now. */
 void image_relocate(char *base, u64 slide);
 
-/* map.c: builder of the kernel root's tables at boot. flags: enum arch_page_flags */
+/* map.c: builder of the kernel root's tables at boot. flags: as of arch_page_entry */
 paddr_t map_page_take(void);                      /* a zeroed page for tables and processor areas */
-void map_range(vaddr_t address, paddr_t physical, u64 size, u32 flags);
+void map_range(vaddr_t address, paddr_t physical, u64 size, u64 flags);
 void map_prepare_slot(vaddr_t address);           /* the table below the top table exists: every later root has it */
 bool map_present(vaddr_t address);
 /* Physical memory outside RAM (firmware tables), readable at the returned address afterwards; NULL if out of reach. */

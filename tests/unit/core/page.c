@@ -20,7 +20,7 @@ static void single_pages(void)
 	for (u32 round = 0; round < 20000; round++) {
 		u32 page = unit_random() % PAGES;
 		if (unit_random() & 1) {
-			u32 flags = ARCH_PAGE_USER | (unit_random() & (ARCH_PAGE_WRITE | ARCH_PAGE_EXECUTE | ARCH_PAGE_COW | ARCH_PAGE_COPY | ARCH_PAGE_NONE));
+			u64 flags = ARCH_PAGE_USER | (unit_random() & (ARCH_PAGE_WRITE | ARCH_PAGE_EXECUTE | ARCH_PAGE_COW | ARCH_PAGE_COPY | ARCH_PAGE_NONE));
 			frame_t frame = 1 + unit_random() % (WORLD_FRAMES - 1);
 			long result = arch_page_map(root, address_of(page), frame, flags);
 			CHECK(result == (model[page] ? -EEXIST : result == -ENOMEM && reserve_count() <= RESERVE_FLOOR ? -ENOMEM : 0));

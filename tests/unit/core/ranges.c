@@ -80,7 +80,6 @@ arch_entry_t *arch_page_walk(paddr_t root, vaddr_t address, bool create, bool *l
 	(void)root, (void)address, (void)create, (void)large;
 	return NULL;
 }
-u32 arch_entry_flags(arch_entry_t entry) { return (u32)entry; }
 
 /* ---- Edges ------------------------------------------------------------------------------------------------------------------------ */
 

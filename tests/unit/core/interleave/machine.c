@@ -86,8 +86,8 @@ static arch_entry_t entry_load(arch_entry_t *entry)
 	arch_entry_t seen = __atomic_load_n(entry, __ATOMIC_RELAXED);
 
 	while (arch_entry_present(seen) && !arch_entry_accessed(seen))
-		if (__atomic_compare_exchange_n(entry, &seen, seen | X86_ACCESSED, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-			seen |= X86_ACCESSED;
+		if (__atomic_compare_exchange_n(entry, &seen, seen | ARCH_PAGE_ACCESSED, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			seen |= ARCH_PAGE_ACCESSED;
 	return seen;
 }
 

@@ -19,7 +19,7 @@ enum arch_page_flags {
 	ARCH_PAGE_COPY = 1 << 9,
 	ARCH_PAGE_NONE = 1 << 10,
 };
-#define ARCH_PAGE_KEY(k) ((u32)(k) << 16)
+#define ARCH_PAGE_KEY(k) ((u64)(k) << 16)
 #define ARCH_LARGE_PAGES 512u
 #define ARCH_TLB_ALL_PAGES (~0ull)
 #define ARCH_TLB_EVERYONE (~0ull)
@@ -28,8 +28,8 @@ typedef u64 arch_entry_t;
 extern paddr_t arch_kernel_root;
 
 arch_entry_t *arch_page_walk(paddr_t root, vaddr_t address, bool create, bool *large_out);
-arch_entry_t arch_page_entry(frame_t frame, u32 flags);
-u32 arch_entry_flags(arch_entry_t e);
+arch_entry_t arch_page_entry(frame_t frame, u64 flags);
+u64 arch_entry_flags(arch_entry_t e);
 bool arch_entry_present(arch_entry_t e);
 frame_t arch_entry_frame(arch_entry_t e);
 bool arch_entry_writable(arch_entry_t e);
@@ -46,8 +46,8 @@ arch_entry_t arch_entry_exchange(arch_entry_t *entry, arch_entry_t value);
 void arch_entry_mark(arch_entry_t *entry, bool dirty);
 struct frame_record *arch_table_record(const arch_entry_t *entry);
 void arch_table_count(const arch_entry_t *entry, int change);
-long arch_page_map(paddr_t root, vaddr_t address, frame_t frame, u32 flags) must_check;
-long arch_page_map_large(paddr_t root, vaddr_t address, frame_t frame, u32 flags) must_check;
+long arch_page_map(paddr_t root, vaddr_t address, frame_t frame, u64 flags) must_check;
+long arch_page_map_large(paddr_t root, vaddr_t address, frame_t frame, u64 flags) must_check;
 arch_entry_t arch_page_unmap(paddr_t root, vaddr_t address);
 vaddr_t arch_page_next(paddr_t root, vaddr_t address, vaddr_t end);
 frame_t arch_page_table_get(paddr_t root, vaddr_t address);

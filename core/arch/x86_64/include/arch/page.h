@@ -11,39 +11,26 @@
 #include <tessera/errno.h>
 #include "frame.h"
 
-enum arch_page_flags {
-	ARCH_PAGE_WRITE = 1 << 0,
-	ARCH_PAGE_EXECUTE = 1 << 1,
-	ARCH_PAGE_USER = 1 << 2,
-	ARCH_PAGE_COW = 1 << 3,      /* software bit: a write copies, or takes the frame over; kept while not writable by protection */
-	ARCH_PAGE_GLOBAL = 1 << 4,   /* without effect where there are no protection keys: IC1 units then have roots of their own */
-	ARCH_PAGE_DIRTY = 1 << 5,    /* reported by arch_entry_flags */
-	ARCH_PAGE_ACCESSED = 1 << 6,
-	ARCH_PAGE_LARGE = 1 << 7,    /* 2 MiB entry */
-	ARCH_PAGE_UNCACHED = 1 << 8,
-	ARCH_PAGE_COPY = 1 << 9,     /* software bit: the frame is a memory object's; with COW a write always copies */
-	ARCH_PAGE_NONE = 1 << 10,    /* the frame is held, no access is allowed */
-	/* bits 19:16: protection key (supervisor pages) */
-};
-#define ARCH_PAGE_KEY(k) ((u32)(k) << 16)
-#define ARCH_LARGE_PAGES 512u        /* pages of a large entry, and of a leaf table */
-
 typedef u64 arch_entry_t;
 
-/* Bits of an entry. Private to arch/. */
-#define X86_PRESENT (1ull << 0)
-#define X86_WRITE (1ull << 1)
-#define X86_USER (1ull << 2)
-#define X86_UNCACHED (3ull << 3)
-#define X86_ACCESSED (1ull << 5)
-#define X86_DIRTY (1ull << 6)
-#define X86_LARGE (1ull << 7)
-#define X86_GLOBAL (1ull << 8)
-#define X86_COW (1ull << 9)
-#define X86_COPY (1ull << 10)
-#define X86_HELD (1ull << 11)        /* with X86_PRESENT clear */
-#define X86_NX (1ull << 63)
-#define X86_KEY_SHIFT 59
+/* What a page is mapped with: the bits of its entry, but for NONE and EXECUTE, where the entry says the opposite. */
+#define ARCH_PAGE_NONE (1ull << 0)     /* the frame is held, no access is allowed */
+#define ARCH_PAGE_WRITE (1ull << 1)
+#define ARCH_PAGE_USER (1ull << 2)
+#define ARCH_PAGE_UNCACHED (3ull << 3)
+#define ARCH_PAGE_ACCESSED (1ull << 5) /* reported by arch_entry_flags, as DIRTY is */
+#define ARCH_PAGE_DIRTY (1ull << 6)
+#define ARCH_PAGE_LARGE (1ull << 7)    /* 2 MiB entry */
+#define ARCH_PAGE_GLOBAL (1ull << 8)   /* without effect where there are no protection keys: IC1 units then have roots of their own */
+#define ARCH_PAGE_COW (1ull << 9)      /* software bit: a write copies, or takes the frame over; kept while not writable by protection */
+#define ARCH_PAGE_COPY (1ull << 10)    /* software bit: the frame is a memory object's; with COW a write always copies */
+#define ARCH_PAGE_EXECUTE (1ull << 63)
+#define ARCH_PAGE_KEY(k) ((u64)(k) << 59) /* protection key, of supervisor pages */
+#define ARCH_LARGE_PAGES 512u          /* pages of a large entry, and of a leaf table */
+
+/* Private to arch/. */
+#define X86_PRESENT ARCH_PAGE_NONE
+#define X86_NX ARCH_PAGE_EXECUTE
 #define X86_FRAME 0x000ffffffffff000ull
 
 extern paddr_t arch_kernel_root __attribute__((visibility("hidden")));
@@ -51,28 +38,28 @@ extern paddr_t arch_kernel_root __attribute__((visibility("hidden")));
 /* The leaf entry of address, or NULL when a level is missing (create false) or no table could be had (create true). Large pages on the
  * way are split when create is true. Else they end the walk: with large_out the result is their entry and *large_out is true, without NULL. */
 arch_entry_t *arch_page_walk(paddr_t root, vaddr_t address, bool create, bool *large_out);
-arch_entry_t arch_page_entry(frame_t frame, u32 flags);
-u32 arch_entry_flags(arch_entry_t e);
+static inline arch_entry_t arch_page_entry(frame_t frame, u64 flags) { return ((u64)frame << PAGE_SHIFT | flags) ^ (X86_PRESENT | X86_NX); }
+static inline u64 arch_entry_flags(arch_entry_t e) { return (e & ~X86_FRAME) ^ (X86_PRESENT | X86_NX); }
 static inline bool arch_entry_present(arch_entry_t e) { return e & X86_PRESENT; }
 static inline frame_t arch_entry_frame(arch_entry_t e) { return (frame_t)((e & X86_FRAME) >> PAGE_SHIFT); }
-static inline bool arch_entry_writable(arch_entry_t e) { return e & X86_WRITE; }
-static inline bool arch_entry_cow(arch_entry_t e) { return e & X86_COW; }
-static inline bool arch_entry_copy(arch_entry_t e) { return e & X86_COPY; }
-static inline bool arch_entry_accessed(arch_entry_t e) { return e & X86_ACCESSED; }
+static inline bool arch_entry_writable(arch_entry_t e) { return e & ARCH_PAGE_WRITE; }
+static inline bool arch_entry_cow(arch_entry_t e) { return e & ARCH_PAGE_COW; }
+static inline bool arch_entry_copy(arch_entry_t e) { return e & ARCH_PAGE_COPY; }
+static inline bool arch_entry_accessed(arch_entry_t e) { return e & ARCH_PAGE_ACCESSED; }
 
 /* A page of anonymous memory in an application; the protection allows at least reading. */
 static inline arch_entry_t arch_entry_anonymous(frame_t frame, u32 prot)
 {
-	_Static_assert(TK_PROT_WRITE == X86_WRITE, "copied");
-	return (u64)frame << PAGE_SHIFT | X86_PRESENT | X86_USER | (prot & TK_PROT_WRITE) | (prot & TK_PROT_EXECUTE ? 0 : X86_NX);
+	_Static_assert(TK_PROT_WRITE == ARCH_PAGE_WRITE, "copied");
+	return arch_page_entry(frame, ARCH_PAGE_USER | (prot & TK_PROT_WRITE) | (prot & TK_PROT_EXECUTE ? ARCH_PAGE_EXECUTE : 0));
 }
 /* Entries of applications. Access as enum tk_access, protection as enum tk_prot. */
 bool arch_entry_allows(arch_entry_t e, u32 access);
 /* The same frame with other protection; `cow`: a write must copy. What the processor or the core noted in the entry stays. */
 arch_entry_t arch_entry_protected(arch_entry_t e, u32 prot, bool cow);
 /* What both sides of a sharing have: with `cow` no right to write, and a write copies. Marks and all else stay. */
-static inline arch_entry_t arch_entry_shared(arch_entry_t e, bool cow) { return cow ? (e & ~X86_WRITE) | X86_COW : e; }
-static inline arch_entry_t arch_entry_unmarked(arch_entry_t e) { return e & ~(X86_ACCESSED | X86_DIRTY); }
+static inline arch_entry_t arch_entry_shared(arch_entry_t e, bool cow) { return cow ? (e & ~ARCH_PAGE_WRITE) | ARCH_PAGE_COW : e; }
+static inline arch_entry_t arch_entry_unmarked(arch_entry_t e) { return e & ~(ARCH_PAGE_ACCESSED | ARCH_PAGE_DIRTY); }
 static inline arch_entry_t arch_entry_with_frame(arch_entry_t e, frame_t frame) { return e | (u64)frame << PAGE_SHIFT; } /* e has none */
 /* Replaces an entry that the processor may mark at the same time: the old one with all marks. */
 static inline arch_entry_t arch_entry_exchange(arch_entry_t *entry, arch_entry_t value)
@@ -83,7 +70,7 @@ static inline arch_entry_t arch_entry_exchange(arch_entry_t *entry, arch_entry_t
 static inline void arch_entry_mark(arch_entry_t *entry, bool dirty)
 {
 	/* Relaxed: only marks are added. */
-	__atomic_or_fetch(entry, X86_ACCESSED | (dirty ? X86_DIRTY : 0), __ATOMIC_RELAXED);
+	__atomic_or_fetch(entry, ARCH_PAGE_ACCESSED | (dirty ? ARCH_PAGE_DIRTY : 0), __ATOMIC_RELAXED);
 }
 static inline struct frame_record *arch_table_record(const arch_entry_t *entry)
 {
@@ -92,9 +79,9 @@ static inline struct frame_record *arch_table_record(const arch_entry_t *entry)
 static inline void arch_table_count(const arch_entry_t *entry, int change) { arch_table_record(entry)->map_count += (u32)change; }
 
 /* Single pages, with walk: 0, -ENOMEM, -EEXIST. */
-long arch_page_map(paddr_t root, vaddr_t address, frame_t frame, u32 flags) must_check;
+long arch_page_map(paddr_t root, vaddr_t address, frame_t frame, u64 flags) must_check;
 /* 2 MiB page; address and frame aligned. */
-long arch_page_map_large(paddr_t root, vaddr_t address, frame_t frame, u32 flags) must_check;
+long arch_page_map_large(paddr_t root, vaddr_t address, frame_t frame, u64 flags) must_check;
 /* Removes the entry and returns it (0: none). Does not flush. */
 arch_entry_t arch_page_unmap(paddr_t root, vaddr_t address);
 /* Address of the next page at or above `address` below `end` whose tables exist (skips missing tables at once), or end. */
