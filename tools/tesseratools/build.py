@@ -203,7 +203,7 @@ def core_offsets(builder):
     builder.run(listing, [CC] + flags + ["-MD", "-MF", listing + ".d", "-S", OFFSETS, "-o", listing], [OFFSETS], f"GEN  {OFFSETS}")
     with open(listing, encoding="ascii") as source:
         values = re.findall(r"^\s*# offset (\w+) (\d+)$", source.read(), re.M)
-    write_changed(f"{builder.build}/gen/core/arch/offsets.h", "".join(f"#define {name} {value}\n" for name, value in values))
+    write_changed(f"{builder.build}/gen/core/arch/offsets.h", "".join(f"#define {name.upper()} {value}\n" for name, value in values))
 
 
 def runtime_sources(gate, debug, stable=False):

@@ -36,7 +36,7 @@
 
 /* rsp: the crossing record of IC1 unit r15 in this processor's entry page. */
 .macro CROSSING_FIND
-	movq %gs:CPU_ENTRY_PAGE, %rsp
+	movq %gs:CPU_ENTRY, %rsp
 	addq DOMAIN_CROSSING(%r15), %rsp
 .endm
 
