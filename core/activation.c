@@ -5,7 +5,6 @@
 #include "sched.h"
 #include "frame.h"
 #include "copy.h"
-#include "assert.h"
 #include <tessera/errno.h>
 
 static inline u32 activation_depth(const struct thread *t) { return (u32)(t->top + 1 - t->activations); }

@@ -10,7 +10,6 @@
 #include "log.h"
 #include "token.h"
 #include "vspace.h"
-#include <arch/boot.h>
 #include <arch/page.h>
 #include <arch/time.h>
 #include <tessera/arch.h>

@@ -2,7 +2,6 @@
 #include <tessera/errno.h>
 #include <arch/boot.h>
 #include <arch/context.h>
-#include <arch/irq.h>
 #include "audit.h"
 #include "copy.h"
 #include "cpu.h"

@@ -3,15 +3,12 @@
  * core: so a look counts only when its thread could run since the last one, whatever else the machine has to do.
  */
 #include "detach.h"
-#include "assert.h"
 #include "cpu.h"
 #include "domain.h"
 #include "frame.h"
-#include "log.h"
 #include "sched.h"
 #include "thread.h"
 #include "wait.h"
-#include <arch/boot.h>
 #include <arch/page.h>
 #include <arch/time.h>
 #include <tessera/errno.h>

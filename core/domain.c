@@ -146,7 +146,6 @@ static void domain_init(const struct tk_manifest_unit *unit)
 	d->level = unit->level;
 	d->generation = 1;
 	list_init(&d->stack_waiters);
-	list_init(&d->threads);
 	protection_init(d, unit);
 	if (d->class == 0)
 		d->entry = (vaddr_t)unit->entry;

@@ -53,7 +53,6 @@ struct domain {
 	u32 segment_count, keeps;   /* keeps: it has a segment that restarts leave as it is, and so its heap and stacks */
 	frame_t boot_frame;         /* its boot page */
 	u32 restarts;
-	struct list threads;   /* own threads */
 	struct tk_domain_page *page;/* exported page, core's address */
 	frame_t frame;
 	const struct tk_manifest_unit *unit;

@@ -3,7 +3,6 @@
 #include "cpu.h"
 #include "domain.h"
 #include "log.h"
-#include "sched.h"
 #include "thread.h"
 #include "wait.h"
 #include <arch/cpu.h>

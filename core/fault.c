@@ -5,7 +5,6 @@
 #include "vspace.h"
 #include "token.h"
 #include <arch/page.h>
-#include <tessera/arch.h>
 
 /* As on Linux, what may be written or executed may be read too. */
 static inline bool region_allows(const struct tk_region *r, u32 access)

@@ -6,7 +6,6 @@
 #include "thread.h"
 #include "token.h"
 #include <arch/irq.h>
-#include <arch/page.h>
 #include <tessera/errno.h>
 
 struct irq_object irq_objects[IRQ_LINES];

@@ -3,7 +3,6 @@
  * what the table's frames can hold, and the generation tells whether mem was editing.
  */
 #include "vspace.h"
-#include <arch/page.h>
 #include <tessera/arch.h>
 
 /* Relaxed: the generation orders the table; a torn or stale entry is found by it or by the checks. */

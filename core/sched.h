@@ -20,7 +20,6 @@ struct run_queue {
 	struct list fixed[100];  /* FIFO and round robin */
 	struct rb_tree fair;          /* by virtual_deadline */
 	u64 virtual_time;             /* of the fair class */
-	u64 weight;                   /* sum of the fair threads' weights */
 };
 
 void sched_init_cpu(struct cpu *cpu);

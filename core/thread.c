@@ -1,6 +1,5 @@
 /* Thread objects: creation from frames, start, interruption, end. Ids are dense indices of a table. */
 #include "thread.h"
-#include "assert.h"
 #include "cpu.h"
 #include "detach.h"
 #include "domain.h"
@@ -74,7 +73,6 @@ void thread_init(struct thread *t, struct tk_thread_page *page, u8 *vector)
 	t->client_root = arch_kernel_root;
 	t->cpu = arch_cpu()->id;
 	t->look.look = true;
-	list_init(&t->domain_link);
 	list_init(&t->stack_link);
 }
 

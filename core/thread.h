@@ -11,7 +11,6 @@
 #include <arch/context.h>
 #include "rbtree.h"
 #include "list.h"
-#include "spinlock.h"
 #include "wait.h"
 
 struct domain;
@@ -113,7 +112,6 @@ struct thread {
 		struct wait_bucket *volatile bucket; /* NULL: not waiting */
 	} wait;
 	u64 exit_space, exit_address; /* key of the word to wake after it ended */
-	struct list domain_link; /* of own threads of a unit */
 	struct list stack_link;  /* waits for a stack of stack_domain */
 	struct domain *stack_domain;
 	u32 pending_number;

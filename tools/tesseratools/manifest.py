@@ -76,7 +76,6 @@ const struct tk_manifest boot_manifest = {{
 	.profile = "{profile.name}",
 	.units = units,
 	.unit_count = {len(profile.units)},
-	.gate_count = {profile.gate_count},
 	.abi_domain = {domain("abi")},
 	.mem_domain = {domain("mem")},
 	.fs_domain = {domain("fs")},

@@ -4,7 +4,6 @@
  * physical address.
  */
 
-#define CR0_PROTECTED 0x1
 #define CR0_EARLY 0x80010033     /* PG WP NE ET MP PE */
 #define CR4_PAE 0x20
 #define EFER 0xc0000080

@@ -1,6 +1,5 @@
 /* size_t arch_copy(to, from, size): quad-words, then the last bytes. A fault inside ends it: trap_from_core jumps to arch_copy_fault. */
 #include "user_access.h"
-#include <arch/layout.h>
 
 .text
 .globl arch_copy

@@ -14,7 +14,6 @@
 #define CR0_WRITE_PROTECT 0x10000ull
 #define CR0_ALIGNMENT 0x40000ull   /* a program that sets AC is told of unaligned accesses */
 
-#define CR4_TIME_STAMP_DISABLE (1ull << 2)
 #define CR4_PAE (1ull << 5)
 #define CR4_MCE (1ull << 6)
 #define CR4_PGE (1ull << 7)
@@ -62,7 +61,6 @@ static void features_find(void)
 	features.smap = seven.ebx >> 20 & 1;
 	features.umip = seven.ecx >> 2 & 1;
 	features.keys = seven.ecx >> 31 & 1;
-	features.fast_short_move = seven.edx >> 4 & 1;
 	features.hypervisor = one.ecx >> 31 & 1;
 	features.vector_state = XCR0_LEGACY;
 	if (thirteen.eax & XCR0_AVX)

@@ -8,7 +8,6 @@ struct features {
 	bool keys;              /* supervisor protection keys */
 	bool smep, smap, umip;
 	bool x2apic, deadline_timer;
-	bool fast_short_move;   /* FSRM: `rep movsb` is the best copy */
 	bool hypervisor;
 	u64 vector_state;       /* XCR0 */
 };

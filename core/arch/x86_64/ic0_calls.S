@@ -1,7 +1,6 @@
 /* The core's calls for IC0 units: plain functions that enter the core as a unit's SYSCALL does. */
 #include <arch/offsets.h>
 #include <arch/layout.h>
-#include <arch/selectors.h>
 #include "user_access.h"
 #include "crossing.h"
 

@@ -3,7 +3,6 @@
 #include <arch/vectors.h>
 #include "acpi.h"
 #include "apic.h"
-#include "assert.h"
 #include "processor.h"
 #include "spinlock.h"
 #include "serial.h"

@@ -1,6 +1,5 @@
 /* Page tables of x86_64: four levels, 4 KiB and 2 MiB pages, software bits for copy on write and for pages out of reach. */
 #include <arch/page.h>
-#include <arch/cpu.h>
 
 #define TOP_LEVEL 3u
 #define TABLE_ENTRIES 512u

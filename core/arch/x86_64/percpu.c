@@ -1,7 +1,6 @@
 /* The entry area of each processor: GDT and TSS in its core-ro page, struct cpu, core stack, stack for NMI, #MC and #DF. */
 #include <stddef.h>
 #include <arch/selectors.h>
-#include <tessera/boot.h>
 #include <arch/context.h>
 #include <arch/page.h>
 #include "../../domain.h"

@@ -1,5 +1,4 @@
 /* Self-relocation of the image: only R_X86_64_RELATIVE occurs in a static PIE of hidden symbols (ELF x86-64 psABI, 4.4.1). */
-#include <arch/image.h>
 #include "startup.h"
 
 #define RELOCATION_RELATIVE 8

@@ -4,8 +4,6 @@
 #include <arch/image.h>
 #include <arch/page.h>
 #include <arch/time.h>
-#include <tessera/arch.h>
-#include <tessera/boot.h>
 #include "acpi.h"
 #include "apic.h"
 #include "assert.h"

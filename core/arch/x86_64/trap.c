@@ -20,7 +20,7 @@
 enum { VECTOR_DIVIDE = 0, VECTOR_BOUND = 5,
 	VECTOR_ILLEGAL = 6, VECTOR_NO_VECTOR_UNIT = 7, VECTOR_SEGMENT = 11, VECTOR_STACK = 12,
 	VECTOR_GENERAL = 13, VECTOR_PAGE = 14, VECTOR_X87 = 16, VECTOR_ALIGNMENT = 17, VECTOR_SIMD = 19 };
-enum { PAGE_ERROR_PRESENT = 1, PAGE_ERROR_WRITE = 2, PAGE_ERROR_EXECUTE = 16, PAGE_ERROR_KEY = 32 };
+enum { PAGE_ERROR_WRITE = 2, PAGE_ERROR_EXECUTE = 16, PAGE_ERROR_KEY = 32 };
 
 extern char arch_copy_start[], arch_copy_bytes[], arch_copy_end[], arch_copy_fault[], arch_copy_fault_bytes[];
 extern char ic0_copy_start[], ic0_copy_end[], ic0_copy_fault[];

@@ -50,7 +50,6 @@ struct tk_manifest {
 	const char *profile;
 	const struct tk_manifest_unit *units;
 	u32 unit_count;
-	u32 gate_count;
 	u32 abi_domain;             /* serves application system calls, exceptions and interrupts */
 	u32 mem_domain;             /* owns memory, serves faults */
 	u32 fs_domain;              /* is given the initial file system */

@@ -27,15 +27,13 @@ struct arch_entry_page {
 struct arch_cpu {
 	struct arch_entry_page *entry;
 	u64 core_stack;        /* top */
-	u64 scratch[4];
+	u64 scratch;
 	u32 apic_id;
 	u32 processor;         /* = cpu.id */
 	u64 root;              /* CR3 now loaded */
-	volatile u32 tlb_request; /* written by others: see tlb.c */
 	volatile u32 ipi;      /* written by others: pending IPI reasons */
 	u64 fatal_stack;       /* IST1 while no IC1 unit runs */
 	u8 vector_off;         /* CR0.TS is set */
-	u8 padding[7];
 };
 
 struct cpu;
