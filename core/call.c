@@ -192,10 +192,10 @@ static long with_registers(struct thread *t, thread_call run, const u64 *a)
 		token_unpin(t->domain, a[0]);
 	return result;
 }
-static long call_regs_get(struct thread *t, const u64 *a) { return with_registers(t, run_regs_get, a); }
-static long call_regs_set(struct thread *t, const u64 *a) { return with_registers(t, run_regs_set, a); }
-static long call_vector_get(struct thread *t, const u64 *a) { return with_registers(t, run_vector_get, a); }
-static long call_vector_set(struct thread *t, const u64 *a) { return with_registers(t, run_vector_set, a); }
+static long call_thread_regs_get(struct thread *t, const u64 *a) { return with_registers(t, run_regs_get, a); }
+static long call_thread_regs_set(struct thread *t, const u64 *a) { return with_registers(t, run_regs_set, a); }
+static long call_thread_vector_get(struct thread *t, const u64 *a) { return with_registers(t, run_vector_get, a); }
+static long call_thread_vector_set(struct thread *t, const u64 *a) { return with_registers(t, run_vector_set, a); }
 static long call_yield(struct thread *t, const u64 *a)
 {
 	(void)t, (void)a;
@@ -240,20 +240,8 @@ static long call_power(struct thread *t, const u64 *a)
 	arch_power((u32)a[0], (u32)a[1]);
 }
 
-static const call_handler handlers[TK_CALL_COUNT] = {
-	[TK_WAIT] = call_wait, [TK_WAKE] = call_wake, [TK_REQUEUE] = call_requeue, [TK_WATCH] = call_watch, [TK_UNWATCH] = call_unwatch,
-	[TK_COPY_IN] = call_copy_in, [TK_COPY_OUT] = call_copy_out, [TK_CLIENT_SET] = call_client_set, [TK_CLIENT_GET] = call_client_get,
-	[TK_OBJECT_CREATE] = call_object_create, [TK_OBJECT_DESTROY] = call_object_destroy, [TK_OBJECT_WRITE] = call_object_write,
-	[TK_GRANT] = call_grant, [TK_REVOKE] = call_revoke, [TK_FRAMES_GIVE] = call_frames_give, [TK_RESERVE_FILL] = call_reserve_fill,
-	[TK_MEMORY_ONLINE] = call_memory_online, [TK_HEAP_MAP] = call_heap_map, [TK_MAP] = call_map, [TK_UNMAP] = call_unmap,
-	[TK_PROTECT] = call_protect, [TK_SHARE] = call_share, [TK_MOVE] = call_move, [TK_QUERY] = call_query,
-	[TK_THREAD_START] = call_thread_start, [TK_THREAD_EXIT] = call_thread_exit, [TK_THREAD_INTERRUPT] = call_thread_interrupt,
-	[TK_THREAD_REGS_GET] = call_regs_get, [TK_THREAD_REGS_SET] = call_regs_set, [TK_THREAD_VECTOR_GET] = call_vector_get,
-	[TK_THREAD_VECTOR_SET] = call_vector_set, [TK_YIELD] = call_yield, [TK_PORT_READ] = irq_port_read, [TK_PORT_WRITE] = irq_port_write,
-	[TK_IRQ_BIND] = irq_bind, [TK_IRQ_ACK] = irq_acknowledge, [TK_DOMAIN_RESTART] = call_domain_restart, [TK_LOG] = call_log,
-	[TK_POWER] = call_power, [TK_DOMAIN_END] = call_domain_end, [TK_OBJECT_RENEW] = call_object_renew,
-	[TK_FRAMES_RECLAIM] = call_frames_reclaim,
-};
+#define HANDLER(number, name) [TK_##number] = call_##name,
+static const call_handler handlers[TK_CALL_COUNT] = { TK_CALLS(HANDLER) };
 
 /* From entry code: the result; when the thread parked, cpu.reschedule is set and the result comes with its wake. */
 long core_call(struct thread *t, u32 number, const u64 *a);

@@ -24,14 +24,14 @@ static long port_check(struct thread *t, const u64 *a, u16 *port)
 	return 0;
 }
 
-long irq_port_read(struct thread *t, const u64 *a)
+long call_port_read(struct thread *t, const u64 *a)
 {
 	u16 port;
 	long error = port_check(t, a, &port);
 	return error ? error : (long)arch_port_read(port, (u32)a[2]);
 }
 
-long irq_port_write(struct thread *t, const u64 *a)
+long call_port_write(struct thread *t, const u64 *a)
 {
 	u16 port;
 	long error = port_check(t, a, &port);
@@ -42,7 +42,7 @@ long irq_port_write(struct thread *t, const u64 *a)
 }
 
 /* The word must lie in the unit's private area: its image and heap are never unmapped while it runs. */
-long irq_bind(struct thread *t, const u64 *a)
+long call_irq_bind(struct thread *t, const u64 *a)
 {
 	struct irq_object *irq = token_resolve(t->domain, a[0], TK_OBJECT_IRQ);
 	struct wait_key key;
@@ -67,7 +67,7 @@ long irq_bind(struct thread *t, const u64 *a)
 	return 0;
 }
 
-long irq_acknowledge(struct thread *t, const u64 *a)
+long call_irq_ack(struct thread *t, const u64 *a)
 {
 	struct irq_object *irq = token_resolve(t->domain, a[0], TK_OBJECT_IRQ);
 

@@ -15,9 +15,10 @@ extern struct irq_object irq_objects[IRQ_LINES];
 #define PORTS_MAX 16
 extern struct ports_object ports_objects[PORTS_MAX];
 
-long irq_port_read(struct thread *t, const u64 *a);
-long irq_port_write(struct thread *t, const u64 *a);
-long irq_bind(struct thread *t, const u64 *a);
-long irq_acknowledge(struct thread *t, const u64 *a);
+/* Handlers of the core's calls. */
+long call_port_read(struct thread *t, const u64 *a);
+long call_port_write(struct thread *t, const u64 *a);
+long call_irq_bind(struct thread *t, const u64 *a);
+long call_irq_ack(struct thread *t, const u64 *a);
 
 #endif

@@ -8,51 +8,25 @@
 
 #include <tessera/types.h>
 
+/* The calls that functions of C serve, in the order of their numbers: CALL(NUMBER, name) for each. */
+#define TK_CALLS(CALL) \
+	CALL(WAIT, wait) CALL(WAKE, wake) CALL(REQUEUE, requeue) CALL(WATCH, watch) CALL(UNWATCH, unwatch) \
+	CALL(COPY_IN, copy_in) CALL(COPY_OUT, copy_out) CALL(CLIENT_SET, client_set) CALL(OBJECT_CREATE, object_create) \
+	CALL(OBJECT_DESTROY, object_destroy) CALL(OBJECT_WRITE, object_write) CALL(GRANT, grant) CALL(REVOKE, revoke) \
+	CALL(FRAMES_GIVE, frames_give) CALL(RESERVE_FILL, reserve_fill) CALL(MEMORY_ONLINE, memory_online) \
+	CALL(HEAP_MAP, heap_map) CALL(MAP, map) CALL(UNMAP, unmap) CALL(PROTECT, protect) CALL(SHARE, share) CALL(MOVE, move) \
+	CALL(QUERY, query) CALL(THREAD_START, thread_start) CALL(THREAD_EXIT, thread_exit) \
+	CALL(THREAD_INTERRUPT, thread_interrupt) CALL(THREAD_REGS_GET, thread_regs_get) \
+	CALL(THREAD_REGS_SET, thread_regs_set) CALL(THREAD_VECTOR_GET, thread_vector_get) \
+	CALL(THREAD_VECTOR_SET, thread_vector_set) CALL(YIELD, yield) CALL(PORT_READ, port_read) CALL(PORT_WRITE, port_write) \
+	CALL(IRQ_BIND, irq_bind) CALL(IRQ_ACK, irq_ack) CALL(DOMAIN_RESTART, domain_restart) CALL(LOG, log) \
+	CALL(POWER, power) CALL(CLIENT_GET, client_get) CALL(DOMAIN_END, domain_end) CALL(OBJECT_RENEW, object_renew) \
+	CALL(FRAMES_RECLAIM, frames_reclaim)
+#define TK_NUMBER(number, name) TK_##number,
 enum tk_number {
 	TK_REPLY,            /* end the current activation */
 	TK_CALL,             /* call a gate */
-	TK_WAIT,
-	TK_WAKE,
-	TK_REQUEUE,
-	TK_WATCH,
-	TK_UNWATCH,
-	TK_COPY_IN,
-	TK_COPY_OUT,
-	TK_CLIENT_SET,
-	TK_OBJECT_CREATE,
-	TK_OBJECT_DESTROY,
-	TK_OBJECT_WRITE,
-	TK_GRANT,
-	TK_REVOKE,
-	TK_FRAMES_GIVE,
-	TK_RESERVE_FILL,
-	TK_MEMORY_ONLINE,
-	TK_HEAP_MAP,
-	TK_MAP,
-	TK_UNMAP,
-	TK_PROTECT,
-	TK_SHARE,
-	TK_MOVE,
-	TK_QUERY,
-	TK_THREAD_START,
-	TK_THREAD_EXIT,
-	TK_THREAD_INTERRUPT,
-	TK_THREAD_REGS_GET,
-	TK_THREAD_REGS_SET,
-	TK_THREAD_VECTOR_GET,
-	TK_THREAD_VECTOR_SET,
-	TK_YIELD,
-	TK_PORT_READ,
-	TK_PORT_WRITE,
-	TK_IRQ_BIND,
-	TK_IRQ_ACK,
-	TK_DOMAIN_RESTART,
-	TK_LOG,
-	TK_POWER,
-	TK_CLIENT_GET,
-	TK_DOMAIN_END,
-	TK_OBJECT_RENEW,
-	TK_FRAMES_RECLAIM,
+	TK_CALLS(TK_NUMBER)
 	TK_CALL_COUNT
 };
 
