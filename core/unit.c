@@ -9,19 +9,9 @@
 #include <arch/cpu.h>
 #include <arch/page.h>
 #include <tessera/arch.h>
+#include <elf64.h>
 
-struct elf_header {
-	u8 identification[16];
-	u16 type, machine;
-	u32 version;
-	u64 entry, program_offset, section_offset;
-	u32 flags;
-	u16 header_size, program_size, program_count, section_size, section_count, section_names;
-};
-struct elf_program { u32 type, flags; u64 offset, address, physical, file_size, memory_size, alignment; };
-struct elf_dynamic { u64 tag, value; };
-struct elf_relocation { u64 offset, info, addend; };
-enum { ELF_LOAD = 1, ELF_DYNAMIC = 2, ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_KEEP = 0x100000, ELF_TAG_RELA = 7, ELF_TAG_RELA_SIZE = 8 };
+#define SEGMENT_KEEP 0x100000 /* among its flags: of a unit that keeps its state */
 #define IMAGE_RANDOM_PAGES 0x40000ul /* 1 GiB of places */
 
 static void map_pages(struct domain *d, vaddr_t start, frame_t frame, u64 pages, u64 flags)
@@ -30,16 +20,16 @@ static void map_pages(struct domain *d, vaddr_t start, frame_t frame, u64 pages,
 		core_assert(arch_page_map(d->root, start + i * PAGE_SIZE, frame + (frame_t)i, flags) == 0);
 }
 
-static const struct elf_program *programs_of(const struct domain *d, u32 *count)
+static const struct elf_program_header *programs_of(const struct domain *d, u32 *count)
 {
 	const struct elf_header *h = d->unit->image;
 
-	core_assert(d->unit->image_size >= sizeof(*h) && __builtin_memcmp(h->identification, "\177ELF\2\1\1", 7) == 0);
+	core_assert(d->unit->image_size >= sizeof(*h) && __builtin_memcmp(h->ident, ELF_IDENT, ELF_IDENT_SIZE) == 0);
 	*count = h->program_count;
 	return (const void *)((const char *)d->unit->image + h->program_offset);
 }
 
-static void segment_fill(const struct domain *d, const struct elf_program *p, const struct unit_segment *s)
+static void segment_fill(const struct domain *d, const struct elf_program_header *p, const struct unit_segment *s)
 {
 	char *to = frame_address(s->frame);
 	u64 skip = p->address & PAGE_MASK;
@@ -63,7 +53,7 @@ static void *image_place(const struct domain *d, u64 base, u64 address)
 	core_fail("a unit's image points outside itself");
 }
 
-static void relocate(const struct domain *d, u64 base, const struct elf_program *dynamic)
+static void relocate(const struct domain *d, u64 base, const struct elf_program_header *dynamic)
 {
 	u64 table = 0, size = 0;
 
@@ -75,16 +65,16 @@ static void relocate(const struct domain *d, u64 base, const struct elf_program 
 	}
 	for (u64 at = 0; at < size; at += sizeof(struct elf_relocation)) {
 		const struct elf_relocation *r = image_place(d, base, table + at);
-		core_assert((u32)r->info == 8); /* R_X86_64_RELATIVE */
+		core_assert((u32)r->info == ARCH_ELF_RELATIVE);
 		*(u64 *)image_place(d, base, r->offset) = base + r->addend;
 	}
 }
 
 static void image_fill(struct domain *d, u64 base)
 {
-	const struct elf_program *dynamic = NULL;
+	const struct elf_program_header *dynamic = NULL;
 	u32 count, segment = 0;
-	const struct elf_program *p = programs_of(d, &count);
+	const struct elf_program_header *p = programs_of(d, &count);
 
 	for (u32 i = 0; i < count; i++)
 		if (p[i].type == ELF_LOAD && !d->segments[segment++].kept)
@@ -104,7 +94,7 @@ void unit_load(struct domain *d)
 {
 	u64 base = (d->class == 2 ? ARCH_IC2_IMAGE_BASE : d->private + ARCH_UNIT_IMAGE) + arch_entropy() % IMAGE_RANDOM_PAGES * PAGE_SIZE;
 	u32 count;
-	const struct elf_program *p = programs_of(d, &count);
+	const struct elf_program_header *p = programs_of(d, &count);
 
 	for (u32 i = 0; i < count; i++) {
 		if (p[i].type != ELF_LOAD)
@@ -122,7 +112,7 @@ void unit_load(struct domain *d)
 	image_fill(d, base);
 	for (u32 i = 0, segment = 0; i < count; i++) /* filled once */
 		if (p[i].type == ELF_LOAD)
-			d->keeps |= d->segments[segment++].kept = p[i].flags & ELF_KEEP;
+			d->keeps |= d->segments[segment++].kept = p[i].flags & SEGMENT_KEEP;
 }
 
 /* All stacks of the pool are free: nothing runs in the unit. */

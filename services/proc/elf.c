@@ -1,35 +1,14 @@
 /* ELF64 headers (System V ABI, chapter 5) to a plan of what to map. */
+#include <elf64.h>
 #include <runtime.h>
 #include <tessera/arch.h>
 #include "elf.h"
 
-struct elf_header {
-	u8 ident[16];
-	u16 type, machine;
-	u32 version;
-	u64 entry, program_offset, section_offset;
-	u32 flags;
-	u16 header_size, program_entry_size, program_count, section_entry_size, section_count, section_names;
-};
-struct elf_program_header {
-	u32 type, flags;
-	u64 offset, address, physical, file_size, memory_size, alignment;
-};
-_Static_assert(sizeof(struct elf_header) == 64, "ABI");
-_Static_assert(sizeof(struct elf_program_header) == 56, "ABI");
-
-enum { TYPE_EXECUTABLE = 2, TYPE_DYNAMIC = 3 };
-enum { SEGMENT_LOAD = 1, SEGMENT_INTERPRETER = 3 };
-#define SEGMENT_STACK 0x6474e551u
-enum { FLAG_EXECUTE = 1, FLAG_WRITE = 2, FLAG_READ = 4 };
-
 static long header_check(const struct elf_header *header, size_t size)
 {
-	static const u8 magic[7] = { 0x7f, 'E', 'L', 'F', 2, 1, 1 }; /* 64 bits, little-endian, version 1 */
-
-	if (size < sizeof(*header) || memcmp(header->ident, magic, sizeof(magic)))
+	if (size < sizeof(*header) || memcmp(header->ident, ELF_IDENT, ELF_IDENT_SIZE))
 		return -ENOEXEC;
-	if ((header->type != TYPE_EXECUTABLE && header->type != TYPE_DYNAMIC) || header->machine != ARCH_ELF_MACHINE)
+	if ((header->type != ELF_TYPE_EXECUTABLE && header->type != ELF_TYPE_DYNAMIC) || header->machine != ARCH_ELF_MACHINE)
 		return -ENOEXEC;
 	if (header->program_entry_size != sizeof(struct elf_program_header) || !header->program_count ||
 	    header->program_count > PROC_IMAGE_HEADERS_MAX)
@@ -41,15 +20,15 @@ static long header_check(const struct elf_header *header, size_t size)
 
 static u32 prot_of_flags(u32 flags)
 {
-	return (flags & FLAG_READ ? TK_PROT_READ : 0) | (flags & FLAG_WRITE ? TK_PROT_WRITE : 0) |
-	       (flags & FLAG_EXECUTE ? TK_PROT_EXECUTE : 0);
+	return (flags & ELF_READ ? TK_PROT_READ : 0) | (flags & ELF_WRITE ? TK_PROT_WRITE : 0) |
+	       (flags & ELF_EXECUTE ? TK_PROT_EXECUTE : 0);
 }
 
 static void image_extend(struct proc_image *image, const struct elf_program_header *header)
 {
 	u64 end = header->address + header->file_size;
 
-	if (header->flags & FLAG_EXECUTE) {
+	if (header->flags & ELF_EXECUTE) {
 		if (!image->code_end || header->address < image->code_start)
 			image->code_start = header->address;
 		if (end > image->code_end)
@@ -97,14 +76,14 @@ static long program_header_read(struct elf_program *program, const struct elf_pr
 	long error;
 
 	switch (header->type) {
-	case SEGMENT_LOAD:
+	case ELF_LOAD:
 		error = segment_add(program, header, user_limit);
 		if (error < 0)
 			return error;
 		if (header->offset <= file->program_offset && file->program_offset - header->offset < header->file_size)
 			image->headers = header->address + (file->program_offset - header->offset);
 		return 0;
-	case SEGMENT_INTERPRETER:
+	case ELF_INTERPRETER:
 		if (image->flags & PROC_IMAGE_INTERPRETER)
 			return 0; /* the first one counts */
 		if (header->file_size < 2 || header->file_size > 4096 || header->offset >> 62)
@@ -113,8 +92,8 @@ static long program_header_read(struct elf_program *program, const struct elf_pr
 		image->interpreter_offset = header->offset;
 		image->interpreter_size = header->file_size;
 		return 0;
-	case SEGMENT_STACK:
-		if (header->flags & FLAG_EXECUTE)
+	case ELF_STACK:
+		if (header->flags & ELF_EXECUTE)
 			image->flags |= PROC_IMAGE_STACK_EXEC;
 		return 0;
 	default:
@@ -134,7 +113,7 @@ long elf_read(const void *head, size_t size, u64 user_limit, struct elf_program 
 	error = header_check(&file, size);
 	if (error < 0)
 		return error;
-	program->dynamic = file.type == TYPE_DYNAMIC;
+	program->dynamic = file.type == ELF_TYPE_DYNAMIC;
 	program->alignment = PAGE_SIZE;
 	for (u32 i = 0; i < file.program_count; i++) {
 		struct elf_program_header header;

@@ -1,6 +1,7 @@
 /* Random bits at boot: RDRAND, else the jitter of the time counter. */
 #include <arch/cpu.h>
 #include <arch/time.h>
+#include <hash.h>
 #include "processor.h"
 
 #define RDRAND_TRIES 16
@@ -19,16 +20,6 @@ static bool random_instruction(u64 *value)
 	return false;
 }
 
-/* The final mix of MurmurHash3: every bit of the input reaches every bit of the output. */
-static u64 bits_mix(u64 v)
-{
-	v ^= v >> 33;
-	v *= 0xff51afd7ed558ccdull;
-	v ^= v >> 33;
-	v *= 0xc4ceb9fe1a85ec53ull;
-	return v ^ v >> 33;
-}
-
 u64 arch_entropy(void)
 {
 	static u64 pool;
@@ -37,8 +28,8 @@ u64 arch_entropy(void)
 	if (!random_instruction(&value))
 		for (u32 i = 0; i < JITTER_ROUNDS; i++) {
 			(void)cpuid_read(0, 0); /* takes an uneven time */
-			value = bits_mix(value + arch_counter());
+			value = hash_u64(value + arch_counter());
 		}
-	pool = bits_mix(pool + value + arch_counter());
+	pool = hash_u64(pool + value + arch_counter());
 	return value ^ pool;
 }

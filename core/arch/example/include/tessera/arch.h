@@ -18,6 +18,7 @@ struct tk_regs { u64 general[30], sp, ip, flags, thread_base, syscall; };
 #define ARCH_UNIT_CLOCK 0x3000001000ul
 #define ARCH_UNIT_HEAP_PAGES 0x1000000ul
 #define ARCH_ELF_MACHINE 0               /* EM_NONE */
+#define ARCH_ELF_RELATIVE 0u
 #define ARCH_USER_LIMIT 0x00007ffffffff000ul
 
 #endif

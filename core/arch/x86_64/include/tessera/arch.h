@@ -49,6 +49,7 @@ _Static_assert(sizeof(struct tk_regs) == 21 * 8, "ABI");
 #define ARCH_UNIT_CLOCK 0x3000001000ul
 #define ARCH_UNIT_HEAP_PAGES 0x1000000ul /* 64 GiB of address space */
 #define ARCH_ELF_MACHINE 62              /* of applications: EM_X86_64 */
+#define ARCH_ELF_RELATIVE 8u             /* relocation by where the image lies: R_X86_64_RELATIVE */
 #define ARCH_USER_LIMIT 0x00007ffffffff000ul
 
 #endif
