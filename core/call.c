@@ -162,15 +162,7 @@ static long run_regs_set(struct thread *t, struct thread *target, const u64 *a)
 {
 	struct tk_regs regs;
 	long error = domain_copy_in(t->domain, &regs, a[1], sizeof(regs));
-	return error ? error : arch_regs_set(target, &regs);
-}
-static long run_vector_get(struct thread *t, struct thread *target, const u64 *a)
-{
-	return arch_vector_get(target, t->domain, a[1], a[2]);
-}
-static long run_vector_set(struct thread *t, struct thread *target, const u64 *a)
-{
-	return arch_vector_set(target, t->domain, a[1], a[2]);
+	return error ? error : arch_regs_set(target, &regs, (u32)a[2], a[3], a[4]);
 }
 /* Registers are stable while the thread is not in user mode: in its shim (the caller), not started, or waiting, and kept waiting.
  * Token 0 is the calling thread itself. */
@@ -181,21 +173,20 @@ static long with_registers(struct thread *t, thread_call run, const u64 *a)
 
 	if (!(t->domain->rights & TK_RIGHT_CLIENTS))
 		return -EPERM;
-	struct thread *target = a[0] ? token_pin(t->domain, a[0], TK_OBJECT_THREAD) : t;
+	if (a[0] == 0)
+		return run(t, t, a);
+	struct thread *target = token_pin(t->domain, a[0], TK_OBJECT_THREAD);
 	if (target == NULL)
 		return -EINVAL;
 	if (target == t || target->state == THREAD_NEW || (held = wait_hold(target)) != NULL)
 		result = run(t, target, a);
 	if (held)
 		wait_hold_end(held);
-	if (a[0])
-		token_unpin(t->domain, a[0]);
+	token_unpin(t->domain, a[0]);
 	return result;
 }
 static long call_thread_regs_get(struct thread *t, const u64 *a) { return with_registers(t, run_regs_get, a); }
 static long call_thread_regs_set(struct thread *t, const u64 *a) { return with_registers(t, run_regs_set, a); }
-static long call_thread_vector_get(struct thread *t, const u64 *a) { return with_registers(t, run_vector_get, a); }
-static long call_thread_vector_set(struct thread *t, const u64 *a) { return with_registers(t, run_vector_set, a); }
 static long call_yield(struct thread *t, const u64 *a)
 {
 	(void)t, (void)a;

@@ -108,23 +108,12 @@ static struct shim_process *process_make(struct shim_process *maker, u64 flags, 
 static long registers_copy(vaddr_t token, const struct clone_request *request)
 {
 	struct tk_regs regs;
-	void *vector;
 	long result = tk_thread_regs_get(0, &regs);
 
 	if (result < 0)
 		return result;
 	shim_regs_child(&regs, request->stack, request->flags & CLONE_SETTLS, request->tls);
-	result = tk_thread_regs_set(token, &regs);
-	if (result < 0)
-		return -EINVAL; /* an address that is none */
-	vector = heap_alloc(rt_boot->vector_size);
-	if (!vector)
-		return -ENOMEM;
-	result = tk_thread_vector_get(0, vector, rt_boot->vector_size);
-	if (result >= 0)
-		result = tk_thread_vector_set(token, vector, (size_t)result);
-	heap_free(vector);
-	return result < 0 ? result : 0;
+	return tk_thread_regs_set(token, &regs, TK_VECTOR_COPY, 0, 0) < 0 ? -EINVAL : 0; /* an address that is none */
 }
 
 /* Fills the child's record and memory; nothing of it can be seen yet. */

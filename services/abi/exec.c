@@ -113,10 +113,8 @@ static long program_enter(struct exec *exec)
 		error = zeros_write(&exec->loader_image);
 	if (error >= 0)
 		error = exec_stack_write(&exec->stack, &exec->strings, exec->path);
-	if (error >= 0)
-		error = tk_thread_vector_set(0, NULL, 0);
 	shim_regs_program(&regs, exec->loader ? exec->loader_image.entry : exec->stack.program.entry, exec->stack.pointer);
-	return error < 0 ? error : tk_thread_regs_set(0, &regs);
+	return error < 0 ? error : tk_thread_regs_set(0, &regs, TK_VECTOR_RESET, 0, 0);
 }
 
 /* The process is given over; once the other threads are gone there is no way back, and a failure kills. */

@@ -42,7 +42,7 @@ long shim_altstack_set(struct shim_thread *t, const struct linux_stack *stack, b
 bool shim_init_enter(struct shim_thread *t);
 /* arch: value of the result register. */
 long shim_regs_value(const struct tk_regs *regs);
-/* arch: makes a handler's frame on the application's stack; registers are changed. -EFAULT: it could not be written. */
+/* arch: makes a handler's frame on the application's stack and sets its registers; regs are those then. -EFAULT: it could not be written. */
 long shim_frame_make(struct shim_thread *t, struct tk_regs *regs, const struct proc_delivery *delivery, u64 mask) must_check;
 /* arch: the registers with which a system call runs again, or restart_syscall. */
 void shim_regs_restart(struct tk_regs *regs, bool by_restart_syscall);

@@ -79,7 +79,7 @@ long signals_act(struct shim_thread *t, long verdict, long result, bool in_call)
 {
 	const struct proc_delivery *delivery = &shim_shared(t)->delivery;
 	struct tk_regs regs;
-	bool changed = false;
+	bool changed = false, handled = false; /* registers, and not set yet; set */
 
 	if (tk_thread_regs_get(0, &regs) < 0)
 		shim_thread_end(t, SIGKILL);
@@ -99,11 +99,13 @@ long signals_act(struct shim_thread *t, long verdict, long result, bool in_call)
 		} else {
 			if (in_call)
 				call_finish(&regs, result, true, delivery->action.flags & PROC_SA_RESTART);
+			changed |= in_call;
 			in_call = false;
-			changed = true;
 			verdict = handler_run(t, &regs, delivery);
 			if (verdict != PROC_VERDICT_NONE)
 				continue;
+			changed = false;
+			handled = true;
 			if (!t->page->interrupt) /* proc has set the word anew: nothing is left for now */
 				break;
 		}
@@ -113,11 +115,9 @@ long signals_act(struct shim_thread *t, long verdict, long result, bool in_call)
 		call_finish(&regs, result, false, false);
 		changed = true;
 	}
-	if (!changed)
-		return result;
-	if (tk_thread_regs_set(0, &regs) < 0)
+	if (changed && tk_thread_regs_set(0, &regs, TK_VECTOR_KEEP, 0, 0) < 0)
 		shim_process_end(t, SIGSEGV);
-	return shim_regs_value(&regs);
+	return changed || handled ? shim_regs_value(&regs) : result;
 }
 
 bool shim_on_altstack(const struct shim_thread *t, u64 stack_pointer)

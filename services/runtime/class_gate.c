@@ -193,19 +193,9 @@ long tk_thread_regs_get(vaddr_t thread, struct tk_regs *regs)
 	return CALL(TK_THREAD_REGS_GET, thread, regs, 0, 0, 0);
 }
 
-long tk_thread_regs_set(vaddr_t thread, const struct tk_regs *regs)
+long tk_thread_regs_set(vaddr_t thread, const struct tk_regs *regs, enum tk_vector vector, vaddr_t client, u64 features)
 {
-	return CALL(TK_THREAD_REGS_SET, thread, regs, 0, 0, 0);
-}
-
-long tk_thread_vector_get(vaddr_t thread, void *state, size_t size)
-{
-	return CALL(TK_THREAD_VECTOR_GET, thread, state, size, 0, 0);
-}
-
-long tk_thread_vector_set(vaddr_t thread, const void *state, size_t size)
-{
-	return CALL(TK_THREAD_VECTOR_SET, thread, state, size, 0, 0);
+	return CALL(TK_THREAD_REGS_SET, thread, regs, vector, client, features);
 }
 
 long tk_yield(void)

@@ -39,9 +39,7 @@ void arch_thread_init(struct thread *t, u8 *vector) { NOT_PORTED; }
 void arch_thread_continue(struct thread *to, const struct thread *from) { NOT_PORTED; }
 void arch_thread_switch(struct thread *from, struct thread *to) { NOT_PORTED; }
 long arch_regs_get(struct thread *t, struct tk_regs *regs) { NOT_PORTED; }
-long arch_regs_set(struct thread *t, const struct tk_regs *regs) { NOT_PORTED; }
-long arch_vector_get(struct thread *t, const struct domain *caller, vaddr_t to, size_t size) { NOT_PORTED; }
-long arch_vector_set(struct thread *t, const struct domain *caller, vaddr_t from, size_t size) { NOT_PORTED; }
+long arch_regs_set(struct thread *t, const struct tk_regs *regs, u32 vector, vaddr_t client, u64 features) { NOT_PORTED; }
 void arch_vector_save(struct thread *t) { NOT_PORTED; }
 size_t arch_copy(vaddr_t to, vaddr_t from, size_t size) { NOT_PORTED; }
 long arch_load_word(vaddr_t address, u32 *value) { NOT_PORTED; }

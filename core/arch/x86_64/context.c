@@ -156,13 +156,17 @@ long arch_regs_get(struct thread *t, struct tk_regs *regs)
 
 static bool canonical(u64 address) { return (u64)((i64)(address << 16) >> 16) == address; }
 
-long arch_regs_set(struct thread *t, const struct tk_regs *regs)
+long arch_regs_set(struct thread *t, const struct tk_regs *regs, u32 vector, vaddr_t client, u64 features)
 {
 	struct arch_frame *f = &t->arch.user;
+	long error;
 
 	/* Any canonical base: programs set what they like by instruction, and it gives them no right. */
 	if (!canonical(regs->fs_base) || !canonical(regs->gs_base))
 		return -EPERM;
+	error = vector == TK_VECTOR_KEEP ? 0 : vector_change(t, vector, client, features);
+	if (error)
+		return error;
 	/* Commit. An instruction pointer outside the user half is kept at the limit, where nothing is ever mapped: the thread faults there
 	 * in user mode, never on the way out of the core. */
 	f->rax = regs->rax; f->rbx = regs->rbx; f->rcx = regs->rcx; f->rdx = regs->rdx;

@@ -34,6 +34,21 @@ arch_copy_fault_bytes:
 	movq %rcx, %rax
 	ret
 
+/* long vector_client_...(address, features): XSAVE and its relatives in the client's memory. */
+.macro VECTOR_CLIENT name, instruction
+.globl \name
+.type \name, @function
+\name:
+	movl %esi, %eax
+	movq %rsi, %rdx
+	shrq $32, %rdx
+	USER_ACCESS_OPEN
+	\instruction (%rdi)
+	USER_ACCESS_CLOSE
+	xorl %eax, %eax
+	ret
+.endm
+
 /* long arch_load_word(address, value) */
 .globl arch_load_word
 .type arch_load_word, @function
@@ -42,12 +57,15 @@ arch_load_word:
 .globl arch_load_start
 arch_load_start:
 	movl (%rdi), %eax
-.globl arch_load_end
-arch_load_end:
 	USER_ACCESS_CLOSE
 	movl %eax, (%rsi)
 	xorl %eax, %eax
 	ret
+	VECTOR_CLIENT vector_client_save, xsave64
+	VECTOR_CLIENT vector_client_load, xrstor64
+	VECTOR_CLIENT vector_client_load_legacy, fxrstor64
+.globl arch_load_end
+arch_load_end:
 .globl arch_load_fault
 arch_load_fault:
 	USER_ACCESS_CLOSE

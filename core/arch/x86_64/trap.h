@@ -21,6 +21,7 @@ void trap_syscall_without_shim(struct thread *t);
 void vector_close(struct cpu *cpu);           /* the next use of the vector unit traps */
 void vector_reset(u8 *area);                  /* its state as at reset */
 bool vector_first_use(struct thread *t);
+long vector_change(struct thread *t, u32 how, vaddr_t client, u64 features); /* enum tk_vector but _KEEP */
 u64 arch_unit_flags(u64 flags);
 void ipi_arrived(void);   /* smp.c */
 

@@ -13,11 +13,15 @@
 u32 arch_vector_size;
 u64 arch_vector_features;
 
-#define HEADER 512          /* XSAVE header (SDM volume 1, 13.4.2) */
-#define MXCSR_OFFSET 24
+#define HEADER_END 576      /* legacy area and XSAVE header (SDM volume 1, 13.4.2) */
 #define MXCSR_INITIAL 0x1f80u
 #define CONTROL_INITIAL 0x37fu
 #define CR0_TASK_SWITCHED 8ull
+
+/* copy.S: in the client's memory, with faults caught: 0 or -EFAULT. */
+long vector_client_save(vaddr_t to, u64 features);
+long vector_client_load(vaddr_t from, u64 features);
+long vector_client_load_legacy(vaddr_t from, u64 ignored);
 
 static void vector_store(u8 *area)
 {
@@ -44,11 +48,14 @@ void vector_close(struct cpu *cpu)
 }
 
 /* The initial state: control words set, every component in its initial configuration. */
+static const struct { u16 control; u16 none[11]; u32 mxcsr; u8 rest[HEADER_END - 28]; } initial __attribute__((aligned(64))) = {
+	.control = CONTROL_INITIAL, .mxcsr = MXCSR_INITIAL,
+};
+
 void vector_reset(u8 *area)
 {
 	__builtin_memset(area, 0, arch_vector_size);
-	*(u16 *)area = CONTROL_INITIAL;
-	*(u32 *)(area + MXCSR_OFFSET) = MXCSR_INITIAL;
+	__builtin_memcpy(area, &initial, sizeof(initial));
 }
 
 void arch_vector_save(struct thread *t)
@@ -81,60 +88,44 @@ bool vector_first_use(struct thread *t)
 	return true;
 }
 
-/* The registers no longer hold t's state: memory does. */
-static void vector_forget(struct thread *t)
+/* A thread that does not run gets the state that the calling one has now. */
+static long vector_copy(struct thread *to, struct thread *from)
+{
+	if (to == from || to->arch.vector == NULL || from->arch.vector == NULL)
+		return -EINVAL;
+	arch_vector_save(from);
+	__builtin_memcpy(to->arch.vector, from->arch.vector, arch_vector_size);
+	to->arch.vector_cpu = ~0u;
+	to->arch.vector_live = 0;
+	return 0;
+}
+
+/* The processor checks what it loads: a state that it refuses is an error like a page that is not there, and leaves the initial state. */
+long vector_change(struct thread *t, u32 how, vaddr_t client, u64 features)
 {
 	struct cpu *cpu = arch_cpu();
+	bool off = cpu->arch.vector_off;
+	long error = 0;
 
-	arch_vector_save(t);
-	t->arch.vector_cpu = ~0u;
-	t->arch.vector_live = 0;
-	if (cpu->vector_owner == t) {
-		cpu->vector_owner = NULL;
-		if (!cpu->arch.vector_off)
-			vector_close(cpu);
+	if (how == TK_VECTOR_COPY)
+		return vector_copy(t, cpu->current);
+	if (t != cpu->current || how > TK_VECTOR_COPY || client > ARCH_USER_LIMIT - arch_vector_size || !vector_first_use(t))
+		return -EINVAL;
+	if (cpu->arch.root != t->client_root) { /* the caller is IC2 */
+		cpu->arch.root = t->client_root;
+		cr3_write(cpu->arch.root);
 	}
-}
-
-long arch_vector_get(struct thread *t, const struct domain *caller, vaddr_t to, size_t size)
-{
-	if (t->arch.vector == NULL)
-		return -EINVAL;
-	if (size > arch_vector_size)
-		size = arch_vector_size;
-	arch_vector_save(t);
-	long error = domain_copy_out(caller, to, t->arch.vector, size);
-	return error ? error : (long)size;
-}
-
-long arch_vector_set(struct thread *t, const struct domain *caller, vaddr_t from, size_t size)
-{
-	u8 *area = t->arch.vector;
-	u64 header[8];
-	u32 mxcsr;
-
-	if (area == NULL)
-		return -EINVAL;
-	if (size == 0) {
-		vector_forget(t);
-		vector_reset(area);
-		return 0;
-	}
-	if (size < HEADER + sizeof(header) || size > arch_vector_size)
-		return -EINVAL;
-	long error = domain_copy_in(caller, header, from + HEADER, sizeof(header));
-	if (error)
-		return error;
-	error = domain_copy_in(caller, &mxcsr, from + MXCSR_OFFSET, sizeof(mxcsr));
-	if (error)
-		return error;
-	if (header[0] & ~arch_vector_features || mxcsr & ~0xffffu)
-		return -EINVAL;
-	vector_forget(t);
-	/* Commit. Bytes come from the unit as they are, but for the header and MXCSR, which were checked: they are written from the copy. */
-	error = domain_copy_in(caller, area, from, size);
-	__builtin_memset(area + HEADER, 0, sizeof(header));
-	*(u64 *)(area + HEADER) = error ? 0 : header[0];
-	*(u32 *)(area + MXCSR_OFFSET) = error ? MXCSR_INITIAL : mxcsr;
-	return error ? error : (long)size;
+	if (how == TK_VECTOR_SAVE)
+		error = vector_client_save(client, arch_vector_features);
+	if (!error)
+		vector_load((const u8 *)&initial);
+	if (how == TK_VECTOR_LOAD)
+		error = vector_client_load(client, features & arch_vector_features);
+	if (how == TK_VECTOR_LOAD_LEGACY)
+		error = vector_client_load_legacy(client, 0);
+	if (error && how != TK_VECTOR_SAVE)
+		vector_load((const u8 *)&initial);
+	if (off)
+		vector_close(cpu);
+	return error;
 }

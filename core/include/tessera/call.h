@@ -17,8 +17,7 @@
 	CALL(HEAP_MAP, heap_map) CALL(MAP, map) CALL(UNMAP, unmap) CALL(PROTECT, protect) CALL(SHARE, share) CALL(MOVE, move) \
 	CALL(QUERY, query) CALL(THREAD_START, thread_start) CALL(THREAD_EXIT, thread_exit) \
 	CALL(THREAD_INTERRUPT, thread_interrupt) CALL(THREAD_REGS_GET, thread_regs_get) \
-	CALL(THREAD_REGS_SET, thread_regs_set) CALL(THREAD_VECTOR_GET, thread_vector_get) \
-	CALL(THREAD_VECTOR_SET, thread_vector_set) CALL(YIELD, yield) CALL(PORT_READ, port_read) CALL(PORT_WRITE, port_write) \
+	CALL(THREAD_REGS_SET, thread_regs_set) CALL(YIELD, yield) CALL(PORT_READ, port_read) CALL(PORT_WRITE, port_write) \
 	CALL(IRQ_BIND, irq_bind) CALL(IRQ_ACK, irq_ack) CALL(DOMAIN_RESTART, domain_restart) CALL(LOG, log) \
 	CALL(POWER, power) CALL(CLIENT_GET, client_get) CALL(DOMAIN_END, domain_end) CALL(OBJECT_RENEW, object_renew) \
 	CALL(FRAMES_RECLAIM, frames_reclaim)
@@ -281,11 +280,19 @@ noreturn_fn void tk_thread_exit(volatile u32 *word);
  * Setting checks: user selectors, masked flags, canonical addresses. After a thread in a system call sets its own registers, the
  * call's result is not written over rax. */
 long tk_thread_regs_get(vaddr_t thread, struct tk_regs *regs) must_check;
-long tk_thread_regs_set(vaddr_t thread, const struct tk_regs *regs) must_check;
-/* The vector state in the processor's XSAVE layout: at most `size` bytes; the result is the number copied. Setting checks the
- * header and reserved bits; size 0 resets it to the initial state. */
-long tk_thread_vector_get(vaddr_t thread, void *state, size_t size) must_check;
-long tk_thread_vector_set(vaddr_t thread, const void *state, size_t size) must_check;
+/* What becomes of the vector state when registers are set. Only TK_VECTOR_KEEP and _COPY are for another thread than the calling one.
+ * `client` is an address of its memory, where a state has the processor's XSAVE layout (features: the components to be loaded, the others
+ * become initial) or, _LEGACY, FXSAVE's. -EFAULT: memory that can't be reached now (mem's fault_in, and again), or a state
+ * that is none; then nothing was set, but a state that can't be loaded leaves the initial one. */
+enum tk_vector {
+	TK_VECTOR_KEEP,
+	TK_VECTOR_RESET,       /* the initial state */
+	TK_VECTOR_SAVE,        /* written to client memory, then initial; bytes 464 to 511 and all but the first 8 of the header are kept */
+	TK_VECTOR_LOAD,
+	TK_VECTOR_LOAD_LEGACY,
+	TK_VECTOR_COPY,        /* the calling thread's, for another one */
+};
+long tk_thread_regs_set(vaddr_t thread, const struct tk_regs *regs, enum tk_vector vector, vaddr_t client, u64 features) must_check;
 long tk_yield(void);
 
 /* ---- Devices ------------------------------------------------------------------------------------------------------------- */

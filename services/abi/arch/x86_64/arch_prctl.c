@@ -11,7 +11,7 @@ static long base_set(u64 *base, u64 value, struct tk_regs *regs)
 		return -EPERM;
 	*base = value;
 	regs->rax = 0;
-	return tk_thread_regs_set(0, regs);
+	return tk_thread_regs_set(0, regs, TK_VECTOR_KEEP, 0, 0);
 }
 
 long sys_arch_prctl(struct shim_thread *t, const u64 *a)

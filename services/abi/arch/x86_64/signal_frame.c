@@ -1,5 +1,6 @@
 /* x86_64: makes handlers' frames and takes them back (rt_sigreturn). Layout and rules are those of Linux's signal.c and fpu/signal.c. */
 #include "frame.h"
+#include <mem_client.h>
 #include <tessera/arch.h>
 
 #define RED_ZONE 128
@@ -41,90 +42,56 @@ static void registers_take(const struct signal_registers *from, struct tk_regs *
 	regs->orig_rax = ~0ull;
 }
 
-#define VECTOR_OWN 2752 /* bytes of vector state that need no memory: all up to AVX-512 and protection keys */
+#define FAULTS_MAX 16 /* another thread may take the pages away again, or the state is one that the processor refuses */
 
-/* Writes the thread's vector state with Linux's notes in it. */
-static long vector_write(vaddr_t to)
+/* Sets registers, and vector state in the application's memory, whose pages are brought in. */
+static long registers_set(const struct tk_regs *regs, enum tk_vector how, vaddr_t vector, u64 features)
 {
-	size_t size = rt_boot->vector_size;
-	u8 own[VECTOR_OWN + FRAME_MAGIC_SIZE], *state = size <= VECTOR_OWN ? own : heap_alloc(size + FRAME_MAGIC_SIZE);
-	struct vector_note note = {
-		.magic = FRAME_MAGIC_FIRST, .whole_size = (u32)(size + FRAME_MAGIC_SIZE), .features = rt_boot->vector_features,
-		.state_size = (u32)size,
-	};
-	const u32 last = FRAME_MAGIC_LAST;
-	long error;
+	u32 access = how == TK_VECTOR_SAVE ? TK_ACCESS_WRITE : TK_ACCESS_READ;
+	long error = tk_thread_regs_set(0, regs, how, vector, features);
 
-	if (!state)
-		return -ENOMEM;
-	error = tk_thread_vector_get(0, state, size);
-	if (error >= 0) {
-		memcpy(state + VECTOR_NOTE_OFFSET, &note, sizeof(note));
-		memcpy(state + size, &last, sizeof(last));
-		error = user_copy_out(to, state, size + FRAME_MAGIC_SIZE);
+	for (u32 faults = 0; error == -EFAULT && faults < FAULTS_MAX; faults++) {
+		if (mem_fault_in(vector, rt_boot->vector_size, access) < 0)
+			break;
+		error = tk_thread_regs_set(0, regs, how, vector, features);
 	}
-	if (state != own)
-		heap_free(state);
 	return error;
 }
 
-/* Is the state behind `from` one of ours in full? Then its size, else that of the legacy part alone. */
-static u32 vector_size_noted(const u8 *legacy, vaddr_t from)
+/* Linux's notes in the vector state that goes there, and the part of its header that the processor does not write. */
+static long vector_note(vaddr_t vector)
+{
+	const size_t size = rt_boot->vector_size;
+	const struct {
+		struct vector_note note;
+		u64 header[VECTOR_HEADER_SIZE / sizeof(u64)];
+	} notes = {
+		.note = { .magic = FRAME_MAGIC_FIRST, .whole_size = (u32)(size + FRAME_MAGIC_SIZE),
+			  .features = rt_boot->vector_features, .state_size = (u32)size },
+	};
+	const u32 last = FRAME_MAGIC_LAST;
+	long error = user_copy_out(vector + VECTOR_NOTE_OFFSET, &notes, sizeof(notes));
+
+	return error < 0 ? error : user_copy_out(vector + size, &last, sizeof(last));
+}
+
+/* How a state is to be loaded: if it is one of ours in full with its features, else only its legacy part counts. */
+static long vector_noted(vaddr_t vector, u64 *features)
 {
 	struct vector_note note;
 	u32 last;
 
-	memcpy(&note, legacy + VECTOR_NOTE_OFFSET, sizeof(note));
+	if (!vector)
+		return TK_VECTOR_RESET;
+	if (user_copy_in(&note, vector + VECTOR_NOTE_OFFSET, sizeof(note)) < 0)
+		return -EFAULT;
 	if (note.magic != FRAME_MAGIC_FIRST || note.state_size < VECTOR_LEGACY_SIZE + VECTOR_HEADER_SIZE ||
 	    note.state_size > rt_boot->vector_size || note.state_size > note.whole_size)
-		return VECTOR_LEGACY_SIZE;
-	if (user_copy_in(&last, from + note.state_size, sizeof(last)) < 0 || last != FRAME_MAGIC_LAST)
-		return VECTOR_LEGACY_SIZE;
-	return note.state_size;
-}
-
-/* Reads a state and makes it one that the processor takes: features that it has, nothing in what is reserved or was not given. */
-static long vector_read(u8 *state, vaddr_t from)
-{
-	u64 features = 3; /* x87 and SSE, in the legacy area */
-	long error = user_copy_in(state, from, VECTOR_LEGACY_SIZE);
-	u32 noted;
-
-	if (error < 0)
-		return error;
-	noted = vector_size_noted(state, from);
-	if (noted > VECTOR_LEGACY_SIZE) {
-		error = user_copy_in(state + VECTOR_LEGACY_SIZE, from + VECTOR_LEGACY_SIZE, noted - VECTOR_LEGACY_SIZE);
-		memcpy(&features, state + VECTOR_LEGACY_SIZE, sizeof(features));
-		features &= rt_boot->vector_features;
-	} else {
-		noted += VECTOR_HEADER_SIZE;
-	}
-	memset(state + VECTOR_LEGACY_SIZE, 0, VECTOR_HEADER_SIZE);
-	memcpy(state + VECTOR_LEGACY_SIZE, &features, sizeof(features));
-	memset(state + VECTOR_NOTE_OFFSET, 0, sizeof(struct vector_note));
-	memset(state + noted, 0, rt_boot->vector_size - noted);
-	return error;
-}
-
-static long vector_take(vaddr_t from)
-{
-	u8 own[VECTOR_OWN], *state;
-	long error;
-
-	if (!from)
-		return tk_thread_vector_set(0, NULL, 0);
-	if (from % VECTOR_ALIGNMENT)
+		return TK_VECTOR_LOAD_LEGACY;
+	if (user_copy_in(&last, vector + note.state_size, sizeof(last)) < 0)
 		return -EFAULT;
-	state = rt_boot->vector_size <= VECTOR_OWN ? own : heap_alloc(rt_boot->vector_size);
-	if (!state)
-		return -ENOMEM;
-	error = vector_read(state, from);
-	if (error >= 0)
-		error = tk_thread_vector_set(0, state, rt_boot->vector_size);
-	if (state != own)
-		heap_free(state);
-	return error < 0 ? error : 0;
+	*features = note.features;
+	return last == FRAME_MAGIC_LAST ? TK_VECTOR_LOAD : TK_VECTOR_LOAD_LEGACY;
 }
 
 /* Where the frame goes: below the red zone or on the alternate stack; 0: there is no room. */
@@ -183,15 +150,20 @@ long shim_frame_make(struct shim_thread *t, struct tk_regs *regs, const struct p
 	frame.context.mask = mask;
 	memcpy(frame.info, &delivery->info, sizeof(delivery->info));
 	memset(frame.info + sizeof(delivery->info), 0, sizeof(frame.info) - sizeof(delivery->info));
-	error = vector_write(vector);
+	error = vector_note(vector);
 	if (error >= 0)
 		error = user_copy_out(at, &frame, sizeof(frame));
 	if (error < 0)
 		return error;
 	handler_enter(regs, delivery, at);
+	error = registers_set(regs, TK_VECTOR_SAVE, vector, 0); /* handlers start with the initial state */
+	if (error < 0) {
+		registers_take(&frame.context.registers, regs);
+		return error;
+	}
 	if (t->altstack.flags & SS_AUTODISARM)
 		memset(&t->altstack, 0, sizeof(t->altstack));
-	return tk_thread_vector_set(0, NULL, 0); /* handlers start with the initial state */
+	return 0;
 }
 
 /* Registers with which the processor could not go back to the program: it faults, as it does for Linux. */
@@ -200,19 +172,24 @@ static bool return_faults(const struct signal_registers *registers)
 	return (registers->cs | 3) != USER_CODE || (registers->ss | 3) != USER_STACK || (u64)((i64)registers->rip << 16 >> 16) != registers->rip;
 }
 
+/* 1: the frame was taken, and the way back faults. */
 static long frame_take(struct shim_thread *t, struct tk_regs *regs)
 {
 	struct signal_context context;
-	u64 old;
-	long error = user_copy_in(&context, regs->rsp - sizeof(u64) + offsetof(struct signal_frame, context), sizeof(context));
+	u64 old, features = 0;
+	long how, error = user_copy_in(&context, regs->rsp - sizeof(u64) + offsetof(struct signal_frame, context), sizeof(context));
 
 	if (error >= 0)
 		error = proc_signal_mask(PROC_MASK_SET, context.mask, &old);
-	if (error >= 0)
-		error = vector_take(context.registers.vector);
 	if (error < 0)
 		return error;
+	how = vector_noted(context.registers.vector, &features);
+	if (how < 0)
+		return how;
 	registers_take(&context.registers, regs);
+	error = registers_set(regs, (enum tk_vector)how, context.registers.vector, features);
+	if (error < 0)
+		return error;
 	(void)!shim_altstack_set(t, &context.stack, shim_on_altstack(t, regs->rsp)); /* what can't be set stays */
 	return return_faults(&context.registers);
 }
@@ -232,7 +209,7 @@ long sys_rt_sigreturn(struct shim_thread *t, const u64 *a)
 	if (tk_thread_regs_get(0, &regs) < 0)
 		shim_thread_end(t, SIGKILL);
 	faults = frame_take(t, &regs);
-	if (faults < 0 || tk_thread_regs_set(0, &regs) < 0)
+	if (faults < 0)
 		return frame_refuse(t);
 	t->restart.call = NULL;
 	if (!faults)

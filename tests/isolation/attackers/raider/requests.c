@@ -235,8 +235,7 @@ static bool frames_foreign(void)
 static bool rights(void)
 {
 	static const u8 without[] = { TK_RESERVE_FILL, TK_MEMORY_ONLINE, TK_HEAP_MAP, TK_CLIENT_GET, TK_CLIENT_SET, TK_THREAD_START,
-		TK_THREAD_INTERRUPT, TK_THREAD_REGS_GET, TK_THREAD_REGS_SET, TK_THREAD_VECTOR_GET, TK_THREAD_VECTOR_SET, TK_DOMAIN_RESTART,
-		TK_DOMAIN_END, TK_POWER };
+		TK_THREAD_INTERRUPT, TK_THREAD_REGS_GET, TK_THREAD_REGS_SET, TK_DOMAIN_RESTART, TK_DOMAIN_END, TK_POWER };
 
 	for (u32 i = 0; i < countof(without); i++) {
 		long result = arch_core_call(0, (u64)buffer, 0, 0, 0, without[i]);

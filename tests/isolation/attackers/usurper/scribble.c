@@ -18,7 +18,7 @@ long usurp_registers(u64 *detail)
 
 	for (u32 i = 0; i < variants; i++) {
 		(void)hostile_registers(i, &regs);
-		(void)tk_thread_regs_set(estate.thread, &regs);
+		(void)tk_thread_regs_set(estate.thread, &regs, TK_VECTOR_KEEP, 0, 0);
 		if (tk_thread_regs_get(estate.thread, &seen) || registers_safe(&seen))
 			continue;
 		log_line("# ip 0x%lx flags 0x%lx fs 0x%lx gs 0x%lx", seen.rip, seen.rflags, seen.fs_base, seen.gs_base);
@@ -26,7 +26,7 @@ long usurp_registers(u64 *detail)
 		return 1;
 	}
 	application_registers(&regs);
-	long result = tk_thread_regs_set(estate.thread, &regs);
+	long result = tk_thread_regs_set(estate.thread, &regs, TK_VECTOR_KEEP, 0, 0);
 
 	return result && result != -EBUSY ? -EIO : 0; /* it may run already; an error: nothing was tried, the thread is gone */
 }
@@ -40,7 +40,7 @@ void registers_set_often(void)
 
 		(void)hostile_registers((u32)(random_next() % variants), &regs);
 		regs.rip = APPLICATION_CODE;
-		(void)tk_thread_regs_set(estate.thread, &regs);
+		(void)tk_thread_regs_set(estate.thread, &regs, TK_VECTOR_KEEP, 0, 0);
 	}
 }
 
@@ -57,7 +57,7 @@ static bool application_start(void)
 	struct tk_regs regs;
 
 	application_registers(&regs);
-	(void)tk_thread_regs_set(estate.thread, &regs);
+	(void)tk_thread_regs_set(estate.thread, &regs, TK_VECTOR_KEEP, 0, 0);
 	long result = tk_thread_start(estate.thread);
 
 	return result == 0 || result == -EBUSY;
@@ -72,43 +72,78 @@ static void pages_forget(void)
 	(void)tk_unmap(&unmap);
 }
 
-/* Sets the state while the application is in an upcall, and has it start anew: its first instruction uses the state. */
-static long vector_set(size_t size)
+/* ---- Vector state ---------------------------------------------------------------------------------------------------------------- */
+
+enum { VECTOR_IDLE, VECTOR_WANTED, VECTOR_HELD, VECTOR_BROKEN };
+static volatile u32 vector_attack;
+static volatile u64 vector_detail;
+
+/* Of the thread that calls, which is the application's. */
+static bool vector_refused(u32 how, vaddr_t client)
 {
-	nanos_t end = clock_monotonic() + SCRIBBLE_NANOS;
 	struct tk_regs regs;
-	long result;
 
 	application_registers(&regs);
-	pages_forget();
-	do
-		result = tk_thread_vector_set(estate.thread, state, size);
-	while (result == -EBUSY && clock_monotonic() < end);
-	while (tk_thread_regs_set(estate.thread, &regs) == -EBUSY && clock_monotonic() < end)
-		;
-	pause_for(1000000);
-	return result;
+	vector_detail = client;
+	return RESULT_ERROR(tk_thread_regs_set(0, &regs, (enum tk_vector)how, client, ~0ull));
+}
+
+static bool vector_addresses(void)
+{
+	static const u64 beyond[] = { 0x7ffffffff000 - 64, 0x7ffffffff000, 0x800000000000, 0xffff800000000000, 0xfffffe0000001000,
+		0xffffffff80000000, ~63ull, APPLICATION_DATA + 8, APPLICATION_DATA - 64, (u64)state };
+
+	for (u32 i = 0; i < countof(beyond); i++)
+		for (u32 how = TK_VECTOR_SAVE; how <= TK_VECTOR_LOAD_LEGACY; how++)
+			if (beyond[i] != (u64)state && !vector_refused(how, beyond[i]))
+				return false;
+	return vector_refused(TK_VECTOR_SAVE, (vaddr_t)state) && vector_refused(TK_VECTOR_LOAD, (vaddr_t)state) &&
+	       vector_refused(TK_VECTOR_COPY, 0) && vector_refused(TK_VECTOR_COPY + 1, 0) && vector_refused(~0u, 0);
+}
+
+/* The application runs on with what was loaded: its first instruction uses it. The processor may take a state or not. */
+static bool vector_states(void)
+{
+	struct tk_regs regs;
+
+	application_registers(&regs);
+	for (u32 i = 0; vector_state_hostile(i, state, rt_boot->vector_size); i++) {
+		if (tk_copy_out(APPLICATION_DATA, state, rt_boot->vector_size) != (long)rt_boot->vector_size)
+			continue;
+		(void)vector_refused(TK_VECTOR_LOAD, APPLICATION_DATA);
+		(void)vector_refused(TK_VECTOR_LOAD_LEGACY, APPLICATION_DATA);
+		(void)vector_refused(TK_VECTOR_SAVE, APPLICATION_DATA + 64);
+	}
+	vector_detail = 0;
+	return tk_thread_regs_set(0, &regs, TK_VECTOR_RESET, 0, 0) == 0;
+}
+
+void usurp_vector_in_upcall(void)
+{
+	if (vector_attack == VECTOR_WANTED)
+		vector_attack = vector_addresses() && vector_states() ? VECTOR_HELD : VECTOR_BROKEN;
 }
 
 long usurp_vector(u64 *detail)
 {
 	nanos_t end = clock_monotonic() + VECTOR_NANOS;
+	struct tk_regs regs;
 
 	if (!application_start())
 		return -EIO;
-	for (u32 i = 0; vector_state_hostile(i, state, rt_boot->vector_size); i++) {
-		if (clock_monotonic() > end)
-			return -EIO; /* its registers or regions are such that it is never in an upcall */
-		(void)vector_set(rt_boot->vector_size);
-		(void)vector_set(576);
-		(void)vector_set(1 + i * 100);
-		*detail = i;
-		if (vector_set(rt_boot->vector_size + 1) >= 0 || vector_set(~0ul) >= 0 ||
-		    tk_thread_vector_get(estate.thread, (void *)0xfffffe0000001000, 64) >= 0)
+	application_registers(&regs);
+	vector_attack = VECTOR_WANTED;
+	while (vector_attack == VECTOR_WANTED && clock_monotonic() < end) {
+		pages_forget();
+		*detail = 1; /* another thread's */
+		if (tk_thread_regs_set(estate.thread, &regs, TK_VECTOR_SAVE, APPLICATION_DATA, 0) >= 0)
 			return 1;
+		pause_for(1000000);
 	}
-	*detail = 0;
-	return vector_set(0) ? -EIO : 0;
+	*detail = vector_detail;
+	if (vector_attack == VECTOR_BROKEN)
+		return 1;
+	return vector_attack == VECTOR_HELD ? 0 : -EIO; /* its registers or regions are such that it is never in an upcall */
 }
 
 long usurp_registers_race(u64 *detail)
@@ -166,8 +201,8 @@ long usurp_scribble(bool table, bool pool, u64 *detail)
 /* ---- Random requests ------------------------------------------------------------------------------------------------------------------- */
 
 static const u8 numbers[] = { TK_OBJECT_CREATE, TK_OBJECT_DESTROY, TK_OBJECT_RENEW, TK_OBJECT_WRITE, TK_GRANT, TK_REVOKE, TK_RESERVE_FILL, TK_MAP, TK_UNMAP,
-	TK_PROTECT, TK_SHARE, TK_MOVE, TK_QUERY, TK_THREAD_INTERRUPT, TK_THREAD_REGS_GET, TK_THREAD_REGS_SET, TK_THREAD_VECTOR_GET,
-	TK_THREAD_VECTOR_SET, TK_WATCH, TK_UNWATCH, TK_WAKE, TK_REQUEUE, TK_CLIENT_SET, TK_CLIENT_GET, TK_COPY_IN, TK_COPY_OUT,
+	TK_PROTECT, TK_SHARE, TK_MOVE, TK_QUERY, TK_THREAD_INTERRUPT, TK_THREAD_REGS_GET, TK_THREAD_REGS_SET,
+	TK_WATCH, TK_UNWATCH, TK_WAKE, TK_REQUEUE, TK_CLIENT_SET, TK_CLIENT_GET, TK_COPY_IN, TK_COPY_OUT,
 	TK_MEMORY_ONLINE, TK_PORT_READ, TK_IRQ_ACK, TK_DOMAIN_RESTART };
 
 static u64 argument_random(void)

@@ -129,6 +129,7 @@ long usurper_upcall_fault(const struct rt_request *rq, vaddr_t vspace, vaddr_t a
 	static volatile u32 never;
 
 	(void)rq, (void)vspace, (void)address, (void)access;
+	usurp_vector_in_upcall();
 	(void)tk_wait(&never, 0, clock_monotonic() + 200000, 0, ~0u);
 	return 0; /* again, until somebody can serve it */
 }

@@ -28,6 +28,7 @@ long usurp_scribble(bool table, bool pool, u64 *detail);
 long usurp_random(u64 *detail);
 long usurp_registers(u64 *detail);
 long usurp_vector(u64 *detail);
+void usurp_vector_in_upcall(void);        /* its other half, on the application's thread */
 long usurp_registers_race(u64 *detail);
 long usurp_client_limits(u64 *detail);
 long usurp_declared(u64 *detail);

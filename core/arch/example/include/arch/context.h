@@ -22,9 +22,7 @@ void arch_thread_init(struct thread *t, u8 *vector);
 void arch_thread_continue(struct thread *to, const struct thread *from); /* goes on in the unit where `from` was stopped */
 void arch_thread_switch(struct thread *from, struct thread *to);
 long arch_regs_get(struct thread *t, struct tk_regs *regs);
-long arch_regs_set(struct thread *t, const struct tk_regs *regs) must_check;
-long arch_vector_get(struct thread *t, const struct domain *caller, vaddr_t to, size_t size);
-long arch_vector_set(struct thread *t, const struct domain *caller, vaddr_t from, size_t size);
+long arch_regs_set(struct thread *t, const struct tk_regs *regs, u32 vector, vaddr_t client, u64 features) must_check;
 void arch_vector_save(struct thread *t);
 extern u32 arch_vector_size;
 extern u64 arch_vector_features;

@@ -41,10 +41,8 @@ void arch_thread_continue(struct thread *to, const struct thread *from); /* goes
 /* Switch of the processor's state from one thread to another (address space, bases, vector state bookkeeping). */
 void arch_thread_switch(struct thread *from, struct thread *to);
 long arch_regs_get(struct thread *t, struct tk_regs *regs);
-long arch_regs_set(struct thread *t, const struct tk_regs *regs) must_check;
-/* The vector state to or from the calling unit's memory: bytes, or an error. Setting checks it: reserved bits can't fault later. */
-long arch_vector_get(struct thread *t, const struct domain *caller, vaddr_t to, size_t size);
-long arch_vector_set(struct thread *t, const struct domain *caller, vaddr_t from, size_t size);
+/* vector: enum tk_vector, with its arguments. Nothing is set when that fails. */
+long arch_regs_set(struct thread *t, const struct tk_regs *regs, u32 vector, vaddr_t client, u64 features) must_check;
 void arch_vector_save(struct thread *t);       /* registers of this processor to memory, if they are t's */
 extern u32 arch_vector_size;                   /* bytes */
 extern u64 arch_vector_features;

@@ -7,7 +7,7 @@
 	X(foreign_frames, "frames of others mapped, given, made objects and tables") \
 	X(kernel_addresses, "mappings above an application's address space") \
 	X(registers, "privileged registers for an application") \
-	X(vector_state, "vector state that the processor refuses") \
+	X(vector_state, "vector state that the processor refuses, and memory that is no program's") \
 	X(heaps, "pages in the middle of nowhere of others' heaps") \
 	X(fields, "fields of objects with every value") \
 	X(client_limits, "copies and waits beyond the client's memory") \
