@@ -95,7 +95,12 @@ static void usual_mount(u64 client, const char *type, const char *path)
 
 long fs_op_answer(const struct rt_request *rq, u64 since, u64 *out)
 {
-	return stable_answer(rq, since, out);
+	u64 outs[3];
+	long result = stable_answer(rq, since, outs, NULL, 0);
+
+	if (result >= 0)
+		*out = outs[0];
+	return result;
 }
 
 void fs_start_recover(void)

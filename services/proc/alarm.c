@@ -1,5 +1,5 @@
 /* The deadlines of the service's thread: a binary heap whose room is reserved by those who will need it. */
-#include "proc.h"
+#include "recover.h"
 
 static struct proc_alarm **heap;
 static u32 heap_count, heap_capacity, heap_reserved;
@@ -82,6 +82,25 @@ void proc_alarm_set(struct proc_alarm *alarm, nanos_t deadline)
 		proc_service_wake();
 }
 
+/* Its room has been reserved by those who have alarms, and all that are armed are entered anew. */
+long proc_alarms_recover(u32 needed)
+{
+	if (needed > heap_capacity || !heap_claim(heap, heap_capacity * sizeof(*heap), PROC_CLAIMED_BYTES))
+		return proc_bad("the room for alarms");
+	heap_count = 0;
+	heap_reserved = needed;
+	return 0;
+}
+
+void proc_alarm_recover(struct proc_alarm *alarm)
+{
+	bool armed = alarm->place && alarm->deadline != NANOS_NEVER;
+
+	alarm->place = 0;
+	if (armed)
+		heap_rise(heap_count++, alarm);
+}
+
 nanos_t proc_alarms_run(void)
 {
 	nanos_t next = NANOS_NEVER;
@@ -96,6 +115,8 @@ nanos_t proc_alarms_run(void)
 		}
 		heap_take(first);
 		first->expire(first);
+		lock_release(&proc_lock); /* others wait; and a failure in the next one does not concern this one */
+		lock_acquire(&proc_lock);
 	}
 	lock_release(&proc_lock);
 	return next;

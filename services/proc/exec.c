@@ -86,7 +86,7 @@ static long dispositions_reset(struct proc_process *process)
 		own = heap_alloc(sizeof(*own));
 		if (!own)
 			return -ENOMEM;
-		*own = *process->dispositions;
+		unnoted_copy(own, process->dispositions, sizeof(*own)); /* nobody knows of it yet */
 		own->references = 1;
 		process->dispositions->references--;
 		process->dispositions = own;
@@ -191,6 +191,5 @@ long proc_op_exec_commit(const struct rt_request *rq, const struct proc_exec *gi
 		}
 		result = (secure ? PROC_EXEC_SECURE : 0) | (changed ? PROC_EXEC_CREDENTIALS : 0);
 	}
-	lock_release(&proc_lock);
-	return result;
+	return proc_done_word(result, *replaced);
 }

@@ -298,6 +298,5 @@ long proc_op_task_exit(const struct rt_request *rq, i32 status, u64 faults_minor
 		proc_usage_add(&task->process->ended, &memory);
 		result = task_exit_locked(task, status & 0xffff);
 	}
-	lock_release(&proc_lock);
-	return result;
+	return proc_done(result);
 }

@@ -23,7 +23,7 @@ struct proc_identity *proc_identity_copy(const struct proc_identity *from)
 
 	if (!identity)
 		return NULL;
-	*identity = *from;
+	unnoted_copy(identity, from, sizeof(*identity)); /* nobody knows of it yet */
 	identity->references = 1;
 	if (from->is.group_count) {
 		identity->groups = heap_alloc(from->is.group_count * sizeof(u32));
@@ -31,7 +31,7 @@ struct proc_identity *proc_identity_copy(const struct proc_identity *from)
 			heap_free(identity);
 			return NULL;
 		}
-		memcpy(identity->groups, from->groups, from->is.group_count * sizeof(u32));
+		unnoted_copy(identity->groups, from->groups, from->is.group_count * sizeof(u32));
 	}
 	identity->user->references++;
 	return identity;
@@ -136,6 +136,7 @@ long proc_op_groups_set(const struct rt_request *rq, const void *groups, size_t 
 		fresh->is.group_count = (u32)(groups_size / sizeof(u32));
 		proc_identity_replace(task, fresh);
 		copy = NULL;
+		stable_commit(0, 0);
 	}
 	lock_release(&proc_lock);
 	heap_free(copy);
@@ -288,8 +289,7 @@ long proc_op_ids_set(const struct rt_request *rq, u32 kind, u32 first, u32 secon
 		else if (fresh)
 			proc_identity_drop(fresh);
 	}
-	lock_release(&proc_lock);
-	return result;
+	return proc_done(result);
 }
 
 static long capabilities_check(const struct proc_task *task, u64 effective, u64 permitted, u64 inheritable)
@@ -330,6 +330,5 @@ long proc_op_capabilities_set(const struct rt_request *rq, u64 effective, u64 pe
 			result = -ENOMEM;
 		}
 	}
-	lock_release(&proc_lock);
-	return result;
+	return proc_done(result);
 }

@@ -1,11 +1,21 @@
 /* Maps a program into an address space of mem. */
-#include "proc.h"
+#include "recover.h"
 #include "elf.h"
 #include "mem_client.h"
 
+/* A program that is being mapped; with what was mapped of it taken back, the call can be made again. */
+struct image_work {
+	struct list link;
+	u64 space, start, size;  /* size 0: no part of it was mapped where nothing was before */
+	struct elf_program program;
+};
+static struct rt_lock works_lock = RT_LOCK_INIT; /* guards the list */
+static struct list works = LIST_INIT(works);
+
 /* Where a position-independent program goes: room for all of it, found by mem or at the base asked for. */
-static long bias_choose(const struct elf_program *program, const struct proc_image_map *request, u64 *bias)
+static long bias_choose(struct image_work *work, const struct proc_image_map *request, u64 *bias)
 {
+	const struct elf_program *program = &work->program;
 	u64 low = round_down(program->low, program->alignment), slack = program->alignment - PAGE_SIZE, found;
 	u64 size = program->high - low;
 	struct mem_map_request map = {
@@ -23,6 +33,9 @@ static long bias_choose(const struct elf_program *program, const struct proc_ima
 	if (error < 0)
 		return error;
 	*bias = round_up(found, program->alignment) - low;
+	work->space = request->space;
+	work->start = found;
+	work->size = size + slack;
 	return mem_unmap(request->space, found, size + slack);
 }
 
@@ -88,32 +101,63 @@ static void image_move(struct proc_image *image, u64 bias)
 	image->break_start += bias;
 }
 
+static long image_place(struct image_work *work, const struct proc_image_map *request, struct proc_image *image)
+{
+	u64 bias;
+	long error = bias_choose(work, request, &bias);
+
+	if (error < 0)
+		return error;
+	image_move(image, bias);
+	return program_map(&work->program, request, image);
+}
+
 long proc_op_image_map(const struct rt_request *rq, const struct proc_image_map *given, const void *head, size_t head_size,
 		       struct proc_image *image)
 {
 	const struct proc_image_map request = *given;
-	struct elf_program *program;
+	struct image_work *work;
 	long error;
-	u64 bias;
 
 	if (!proc_caller_is_shim(rq))
 		return -EPERM;
 	if (request.request > PROC_IMAGE_CHECK || request.base & PAGE_MASK || request.base >= rt_boot->user_limit)
 		return -EINVAL;
-	program = heap_alloc(sizeof(*program));
-	if (!program)
+	work = heap_alloc(sizeof(*work));
+	if (!work)
 		return -ENOMEM;
-	error = elf_read(head, head_size, rt_boot->user_limit, program);
+	lock_acquire(&works_lock);
+	list_push_back(&works, &work->link);
+	lock_release(&works_lock);
+	error = elf_read(head, head_size, rt_boot->user_limit, &work->program);
 	if (error >= 0) {
-		*image = program->image;
-		if (request.request != PROC_IMAGE_CHECK) {
-			error = bias_choose(program, &request, &bias);
-			if (error >= 0) {
-				image_move(image, bias);
-				error = program_map(program, &request, image);
-			}
-		}
+		*image = work->program.image;
+		if (request.request != PROC_IMAGE_CHECK)
+			error = image_place(work, &request, image);
 	}
-	heap_free(program);
-	return error < 0 ? error : 0;
+	error = error < 0 ? error : 0;
+	lock_acquire(&works_lock);
+	list_remove(&work->link);
+	if (!error)
+		stable_commit_all(&(struct stable_result){ .kept_size = sizeof(*image) }, image);
+	lock_release(&works_lock);
+	heap_free(work);
+	return error;
+}
+
+/* What was mapped of programs whose calls were cut off goes, and they are mapped again. */
+long proc_images_recover(void)
+{
+	works_lock = (struct rt_lock)RT_LOCK_INIT;
+	if (!proc_list_claim(&works, offsetof(struct image_work, link), sizeof(struct image_work), PROC_CLAIMED_BYTES))
+		return proc_bad("the programs that are being mapped");
+	list_each_safe(node, &works) {
+		struct image_work *work = container_of(node, struct image_work, link);
+
+		if (work->size)
+			(void)!mem_unmap(work->space, work->start, work->size); /* whatever can't be is not there */
+		list_remove(node);
+		heap_reclaim(work, HEAP_UNCLAIMED);
+	}
+	return 0;
 }

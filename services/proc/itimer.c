@@ -153,6 +153,5 @@ long proc_op_itimer(const struct rt_request *rq, u32 which, const struct proc_in
 		real_exchange(task->process, change, old);
 	else if (task)
 		cpu_exchange(task->process, which, change, old);
-	lock_release(&proc_lock);
-	return task ? 0 : -ESRCH;
+	return proc_done_kept(task ? 0 : -ESRCH, old, sizeof(*old));
 }

@@ -49,8 +49,7 @@ long proc_op_limit(const struct rt_request *rq, i32 pid, u32 resource, const str
 			result = set ? limit_set(caller, task->process, resource, &value) : 0;
 		}
 	}
-	lock_release(&proc_lock);
-	return result;
+	return proc_done_kept(result, old, sizeof(*old));
 }
 
 long proc_op_limit_get(const struct rt_request *rq, u32 resource, u64 *soft, u64 *hard)

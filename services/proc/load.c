@@ -1,5 +1,5 @@
 /* The load average: runnable threads, looked at every five seconds as Linux does. */
-#include "proc.h"
+#include "recover.h"
 
 #define PERIOD 5000000000ull
 #define FIXED_ONE 2048u
@@ -35,6 +35,13 @@ static void load_expire(struct proc_alarm *alarm)
 		proc_counts.load[i] = (u32)(load / FIXED_ONE);
 	}
 	proc_alarm_set(alarm, alarm->deadline + PERIOD);
+}
+
+void proc_load_recover(void)
+{
+	load_alarm.expire = load_expire;
+	load_alarm.place = 0;
+	proc_alarm_set(&load_alarm, clock_monotonic() + PERIOD);
 }
 
 void proc_load_init(void)

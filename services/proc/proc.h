@@ -26,6 +26,7 @@ struct proc_id {
 	u64 terminal;                    /* of the session */
 	struct proc_id *foreground;      /* group in front of the session's terminal; holds a use */
 	struct tk_pollword *end_word;    /* readable when the process of this id has ended (pidfd) */
+	u32 watches;                     /* process_watch: each holds a use */
 };
 
 /* What is counted for a real user id. */
@@ -89,8 +90,9 @@ struct proc_timer {
 
 /* The core's thread object and the frames it was made of. */
 struct proc_thread {
-	struct list link;     /* of threads that are ending */
-	vaddr_t token;
+	struct list all;
+	struct list link;     /* of threads that are ending, or kept for the next ones */
+	vaddr_t token;        /* 0: not made, or destroyed */
 	struct tk_thread_page *page;
 	u32 id;
 	u32 frame_count;
@@ -169,6 +171,27 @@ extern struct rt_lock proc_lock;
 extern struct list proc_processes;
 extern struct proc_process *proc_init_process;
 extern struct proc_system proc_counts;
+
+/* An operation that is not to be done twice ends: its result stays or goes with what it has done (docs/recovery.md). */
+static inline long proc_done_all(const struct stable_result *is, const void *kept)
+{
+	if (is->result >= 0)
+		stable_commit_all(is, kept);
+	lock_release(&proc_lock);
+	return is->result;
+}
+static inline long proc_done(long result)
+{
+	return proc_done_all(&(struct stable_result){ .result = result }, NULL);
+}
+static inline long proc_done_word(long result, u64 out)
+{
+	return proc_done_all(&(struct stable_result){ .result = result, .outs = { out } }, NULL);
+}
+static inline long proc_done_kept(long result, const void *kept, u32 size)
+{
+	return proc_done_all(&(struct stable_result){ .result = result, .kept_size = size }, kept);
+}
 
 /* table.c */
 struct proc_id *proc_id_create(i32 wanted, long *error);  /* one use, the caller's */

@@ -228,6 +228,9 @@ struct proc_wait_result {
 	struct proc_usage usage;
 };
 
+/* What `answer` gives back of a call's struct_out: its first bytes. */
+struct proc_kept { u64 words[22]; };
+
 /* ---- Credentials ------------------------------------------------------------------------------------------------------------- */
 #define PROC_GROUPS_MAX 1024
 #define PROC_CAPABILITIES_ALL 0x1ffffffffffull

@@ -1,5 +1,5 @@
 /* Nice values, real-time policies and affinity: Linux's rules, handed to the core's scheduler. */
-#include "proc.h"
+#include "recover.h"
 
 enum { POLICY_OTHER, POLICY_FIFO, POLICY_ROUND_ROBIN, POLICY_BATCH, POLICY_IDLE = 5 };
 
@@ -36,6 +36,16 @@ void proc_schedule_apply(struct proc_task *task)
 		return;
 	if (tk_object_write(task->thread->token, writes, 2) < 0)
 		log_line("proc: scheduling of thread %d was not taken", task->id->number);
+}
+
+bool proc_schedule_restore(const struct proc_task *task)
+{
+	const struct tk_field_write writes[2] = {
+		{ .field = TK_FIELD_THREAD_POLICY, .value = policy_word(&task->schedule) },
+		{ .field = TK_FIELD_THREAD_AFFINITY, .value = task->affinity },
+	};
+
+	return tk_object_write(task->thread->token, writes, 2) >= 0;
 }
 
 long proc_op_schedule_get(const struct rt_request *rq, i32 tid, struct proc_schedule *schedule)

@@ -3,6 +3,7 @@
  * SEM_UNDO is to take back stands with the set, by process. One lock guards all sets; it is taken inside proc_lock or alone.
  */
 #include "semaphore.h"
+#include "recover.h"
 #include <proc_server.h>
 
 #define ID_SEQUENCES 65536u
@@ -14,6 +15,12 @@ static u32 set_sequence;
 static struct list waiters_spare = LIST_INIT(waiters_spare); /* of waits that have ended, for the next ones */
 static u32 spare_count;
 #define WAITERS_KEPT 32u
+
+void proc_semaphore_spares_drop(void)
+{
+	list_init(&waiters_spare);
+	spare_count = 0;
+}
 
 /* ---- Who may ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -144,6 +151,7 @@ static long set_enter(struct semaphore_set *set)
 	set->is.sequence = (u32)set->is.id / SEMAPHORE_PLACES;
 	proc_semaphore_sets[place] = set;
 	proc_semaphore_count++;
+	stable_commit(set->is.id, 0);
 	return set->is.id;
 }
 
@@ -357,6 +365,8 @@ static long attempt(const struct rt_request *rq, i32 id, struct semaphore_reques
 		result = request_run(r, &caller, rq->thread, spare);
 		out[1] = r->set->word->sequence; /* changed under the lock alone */
 		out[0] = result == PROC_SEMAPHORE_WAITS ? pollword_handle(r->set->word, rq) : 0;
+		if (!result)
+			stable_commit_all(&(struct stable_result){ .outs = { 0, out[1] } }, NULL);
 	}
 	lock_release(&proc_semaphore_lock);
 	lock_release(&proc_lock);

@@ -50,7 +50,7 @@ long proc_op_semaphore_value(const struct rt_request *rq, i32 id, u32 number, u3
 	else if (number >= set->is.count)
 		result = -EINVAL;
 	else if (what == PROC_SEMAPHORE_SET)
-		value_set(set, number, value, caller.pid), set_changed(set);
+		value_set(set, number, value, caller.pid), set_changed(set), stable_commit(0, 0);
 	else if (what == PROC_SEMAPHORE_WAIT_MORE || what == PROC_SEMAPHORE_WAIT_ZERO)
 		result = waiters_count(set, number, what == PROC_SEMAPHORE_WAIT_ZERO);
 	else
@@ -80,8 +80,10 @@ static long values_exchange(i32 id, const struct semaphore_caller *caller, u16 *
 		else
 			values[i] = (u16)set->semaphores[i].value;
 	}
-	if (!result && write)
+	if (!result && write) {
 		set_changed(set);
+		stable_commit(0, 0);
+	}
 	lock_release(&proc_semaphore_lock);
 	return result;
 }
@@ -157,6 +159,8 @@ long proc_op_semaphore_change(const struct rt_request *rq, i32 id, u32 remove, u
 		set->is.mode = mode & 0777;
 		set->is.change_time = clock_realtime() / NANOS_PER_SECOND;
 	}
+	if (!result)
+		stable_commit(0, 0);
 	lock_release(&proc_semaphore_lock);
 	proc_semaphore_set_free(gone); /* whoever waits is woken by the end of its word */
 	return result;

@@ -117,8 +117,7 @@ long proc_op_group_set(const struct rt_request *rq, i32 pid, i32 number)
 		if (!result && proc_process_find(pid)->group != group)
 			proc_process_group_join(proc_process_find(pid), group);
 	}
-	lock_release(&proc_lock);
-	return result;
+	return proc_done(result);
 }
 
 long proc_op_session_create(const struct rt_request *rq)
@@ -140,6 +139,5 @@ long proc_op_session_create(const struct rt_request *rq)
 			result = id->number;
 		}
 	}
-	lock_release(&proc_lock);
-	return result;
+	return proc_done(result);
 }

@@ -82,6 +82,8 @@ long proc_op_signal_action(const struct rt_request *rq, u32 signal, u32 set, u64
 			action_flush(task, signal);
 		}
 	}
+	if (set && task)
+		stable_commit_all(&(struct stable_result){ .result = result, .outs = { *old_handler, *old_restorer, *old_mask } }, NULL);
 	lock_release(&proc_lock);
 	return result;
 }
@@ -128,8 +130,7 @@ long proc_op_signal_mask(const struct rt_request *rq, u32 how, u64 set, u64 *old
 		if (how != PROC_MASK_QUERY)
 			mask_set(task, how == PROC_MASK_SET ? set : how == PROC_MASK_BLOCK ? task->blocked | set : task->blocked & ~set);
 	}
-	lock_release(&proc_lock);
-	return task ? 0 : -ESRCH;
+	return proc_done_word(task ? 0 : -ESRCH, *old);
 }
 
 long proc_op_signal_pending(const struct rt_request *rq, u64 *set)
@@ -243,8 +244,7 @@ long proc_op_signal_take(const struct rt_request *rq)
 	lock_acquire(&proc_lock);
 	task = proc_task_calling(rq);
 	result = task ? proc_delivery_take(task) : -ESRCH;
-	lock_release(&proc_lock);
-	return result;
+	return proc_done(result);
 }
 
 long proc_op_signal_wait(const struct rt_request *rq, u64 set, u32 wait, struct proc_siginfo *info)
@@ -263,8 +263,7 @@ long proc_op_signal_wait(const struct rt_request *rq, u64 set, u32 wait, struct 
 			task->wait_set = set;
 		proc_signal_recompute(task);
 	}
-	lock_release(&proc_lock);
-	return result;
+	return proc_done_kept(result, info, sizeof(*info));
 }
 
 long proc_op_signal_pollword(const struct rt_request *rq, u64 *pollword)

@@ -1,5 +1,5 @@
 /* Pending sets: a bit for each signal, and queued entries with what they carry. */
-#include "proc.h"
+#include "recover.h"
 
 #define SYNCHRONOUS (PROC_SIGNAL_BIT(SIGSEGV) | PROC_SIGNAL_BIT(SIGBUS) | PROC_SIGNAL_BIT(SIGILL) | PROC_SIGNAL_BIT(SIGTRAP) | \
 		     PROC_SIGNAL_BIT(SIGFPE) | PROC_SIGNAL_BIT(SIGSYS))
@@ -35,6 +35,12 @@ static void entry_free(struct proc_queued *entry)
 	}
 	spare_count++;
 	list_push_front(&spare, &entry->link);
+}
+
+void proc_queued_spares_drop(void)
+{
+	list_init(&spare);
+	spare_count = 0;
 }
 
 /* NULL: the limit of the sender's user is reached (unless override) or there is no memory. */

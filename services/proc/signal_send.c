@@ -132,8 +132,7 @@ static long signal_send(const struct rt_request *rq, u32 target, i32 id, i32 gro
 		result = send_checked(from, target, id, group, info);
 	if (take && !result && from->thread->page->interrupt)
 		result = proc_delivery_take(from);
-	lock_release(&proc_lock);
-	return result;
+	return proc_done(result);
 }
 
 long proc_op_signal_send(const struct rt_request *rq, u32 target, i32 id, i32 group, const struct proc_siginfo *given)
@@ -180,8 +179,7 @@ long proc_op_signal_force(const struct rt_request *rq, u32 signal, i32 code, u64
 		signal_force(task, &info);
 		result = proc_delivery_take(task);
 	}
-	lock_release(&proc_lock);
-	return result;
+	return proc_done(result);
 }
 
 long proc_op_signal_self(const struct rt_request *rq, u32 signal, u32 process)
@@ -198,8 +196,7 @@ long proc_op_signal_self(const struct rt_request *rq, u32 signal, u32 process)
 		info.sender.uid = task->identity->is.uid;
 		(void)!proc_signal_post(task, process ? PROC_SCOPE_PROCESS : PROC_SCOPE_THREAD, &info);
 	}
-	lock_release(&proc_lock);
-	return task ? 0 : -ESRCH;
+	return proc_done(task ? 0 : -ESRCH);
 }
 
 long proc_op_signal_group(const struct rt_request *rq, i32 id, u32 signal)
@@ -223,6 +220,5 @@ long proc_op_signal_group(const struct rt_request *rq, i32 id, u32 signal)
 			result = 0;
 		}
 	}
-	lock_release(&proc_lock);
-	return result;
+	return proc_done(result);
 }

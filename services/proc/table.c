@@ -1,5 +1,5 @@
 /* Numbers and names: pid -> id, core thread -> task, user records. */
-#include "proc.h"
+#include "recover.h"
 
 struct rt_lock proc_lock = RT_LOCK_INIT;
 struct list proc_processes = LIST_INIT(proc_processes);
@@ -190,4 +190,101 @@ void proc_user_drop(struct proc_user *user)
 		return;
 	list_remove(&user->link);
 	heap_free(user);
+}
+
+/* ---- Recovery ---- */
+
+#define WATCHES_MAX (1u << 30) /* more can't be counted */
+
+static long id_recover(struct proc_id *id, i32 number)
+{
+	if (!heap_claim(id, sizeof(*id), PROC_CLAIMED_ID) || id->number != number || id->watches > WATCHES_MAX ||
+	    (id->end_word && !pollword_claim(id->end_word)))
+		return proc_bad("a number");
+	id->uses = id->watches;
+	list_init(&id->group_members);
+	list_init(&id->session_members);
+	return 0;
+}
+
+static long leaf_recover(u32 leaf)
+{
+	if (!heap_claim(id_leaves[leaf], LEAF_SIZE * sizeof(*id_leaves[leaf]), PROC_CLAIMED_BYTES))
+		return proc_bad("the table of numbers");
+	for (u32 i = 0; i < LEAF_SIZE; i++)
+		if (id_leaves[leaf][i] && id_recover(id_leaves[leaf][i], (i32)(leaf * LEAF_SIZE + i)))
+			return -EIO;
+	return 0;
+}
+
+long proc_tables_recover(void)
+{
+	if (!proc_list_claim(&users, offsetof(struct proc_user, link), sizeof(struct proc_user), PROC_CLAIMED_USER))
+		return proc_bad("the list of users");
+	list_each(node, &users) {
+		struct proc_user *user = container_of(node, struct proc_user, link);
+
+		user->references = user->tasks = user->pending = 0;
+	}
+	for (u32 leaf = 0; leaf < countof(id_leaves); leaf++)
+		if (id_leaves[leaf] && leaf_recover(leaf))
+			return -EIO;
+	proc_first_session = (struct proc_id){ .uses = 1 };
+	list_init(&proc_first_session.group_members);
+	list_init(&proc_first_session.session_members);
+	memset(thread_buckets, 0, sizeof(thread_buckets));
+	if (proc_counts.last_pid < 0 || proc_counts.last_pid >= PROC_PID_MAX)
+		proc_counts.last_pid = PROC_ID_RESERVED;
+	return 0;
+}
+
+bool proc_thread_table_restore(struct proc_task *task)
+{
+	for (const struct proc_task *other = *thread_bucket(task->thread->id); other; other = other->hash_next)
+		if (other->thread->id == task->thread->id)
+			return false;
+	proc_thread_table_insert(task);
+	return true;
+}
+
+static void users_recovered(void)
+{
+	list_each_safe(node, &users) {
+		struct proc_user *user = container_of(node, struct proc_user, link);
+
+		if (user->references)
+			continue;
+		list_remove(node);
+		heap_reclaim(user, HEAP_UNCLAIMED);
+	}
+}
+
+/* Whoever watches the end of a process looks again. */
+static void end_tell(struct proc_id *id)
+{
+	bool lives = id->task && !id->task->process->zombie;
+
+	if (id->end_word)
+		pollword_event(id->end_word, lives ? 0 : PROC_POLL_READABLE);
+}
+
+long proc_numbers_recovered(void)
+{
+	struct proc_id *id;
+
+	users_recovered();
+	for (id = proc_id_next(0); id; id = proc_id_next(id->number)) {
+		if (id->task && (heap_kind(id->task) != PROC_CLAIMED_TASK || id->task->id != id))
+			return proc_bad("whose number it is");
+		if (id->foreground && !proc_id_known(id->foreground))
+			return proc_bad("the group in front of a terminal");
+		if (id->foreground)
+			proc_id_hold(id->foreground);
+	}
+	for (id = proc_id_next(0); id; id = proc_id_next(id->number)) {
+		if (!id->uses)
+			return proc_bad("a number that nobody uses");
+		end_tell(id);
+	}
+	return 0;
 }

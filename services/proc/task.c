@@ -1,5 +1,5 @@
 /* Tasks and processes are made, started and freed here. */
-#include "proc.h"
+#include "recover.h"
 #include "mem_client.h"
 
 void proc_task_name_set(struct proc_task *task, const char *name, size_t size)
@@ -127,7 +127,7 @@ static void task_inherit(struct proc_task *task, const struct proc_task *from)
 
 static void process_inherit(struct proc_process *process, const struct proc_process *from)
 {
-	memcpy(process->limits, from->limits, sizeof(process->limits));
+	unnoted_copy(process->limits, from->limits, sizeof(process->limits)); /* nobody knows of it yet */
 	process->oom_adjust = from->oom_adjust;
 	process->oom_adjust_least = from->oom_adjust_least;
 	process->image = from->image;
@@ -142,7 +142,7 @@ static void dispositions_inherit(struct proc_process *process, const struct proc
 {
 	if (flags & PROC_CREATE_SIGHAND)
 		return; /* already shared */
-	memcpy(process->dispositions->actions, from->dispositions->actions, sizeof(process->dispositions->actions));
+	unnoted_copy(process->dispositions->actions, from->dispositions->actions, sizeof(process->dispositions->actions));
 	if (!(flags & PROC_CREATE_CLEAR_SIGHAND))
 		return;
 	for (u32 i = 0; i < PROC_SIGNALS; i++)
@@ -262,15 +262,35 @@ long proc_op_task_create(const struct rt_request *rq, const struct proc_create *
 	error = maker ? task_create_locked(maker, &request, thread, created) : -ESRCH;
 	if (!error)
 		proc_counts.forks++;
-	lock_release(&proc_lock);
+	error = proc_done_kept(error, created, sizeof(*created));
 	if (error < 0)
 		proc_thread_discard(thread);
 	return error;
 }
 
+/* All but the start itself. */
+static void task_ready(struct proc_task *task)
+{
+	task->life = PROC_ALIVE;
+	proc_schedule_apply(task);
+	if (task->process->leader == task && task->process->limits[PROC_LIMIT_CPU].soft != PROC_LIMIT_INFINITY)
+		proc_cpu_timers_update(task->process);
+	/* What came while it was made: signals of the process, a stop, the end of all. */
+	if (task->process->exiting || task->killed)
+		proc_thread_interrupt(task, TK_INTERRUPT_KILL);
+	else if (task->process->stopping) {
+		task->stop_pending = true;
+		task->process->stop_count++;
+		proc_thread_interrupt(task, TK_INTERRUPT_STOP);
+	} else if (proc_signal_deliverable(task))
+		proc_thread_interrupt(task, TK_INTERRUPT_SIGNAL);
+}
+
+/* The core can't take a start back: first it is noted that the task runs, then it does. Recovery starts one that does not yet. */
 long proc_op_task_start(const struct rt_request *rq, i32 tid)
 {
 	struct proc_task *task;
+	vaddr_t token = 0;
 	long result = -ESRCH;
 
 	if (!proc_caller_is_shim(rq))
@@ -278,25 +298,12 @@ long proc_op_task_start(const struct rt_request *rq, i32 tid)
 	lock_acquire(&proc_lock);
 	task = proc_task_find(tid);
 	if (task && task->life == PROC_NEW) {
-		task->life = PROC_ALIVE;
-		proc_schedule_apply(task);
-		if (task->process->leader == task && task->process->limits[PROC_LIMIT_CPU].soft != PROC_LIMIT_INFINITY)
-			proc_cpu_timers_update(task->process);
-		/* What came while it was made: signals of the process, a stop, the end of all. */
-		if (task->process->exiting || task->killed)
-			proc_thread_interrupt(task, TK_INTERRUPT_KILL);
-		else if (task->process->stopping) {
-			task->stop_pending = true;
-			task->process->stop_count++;
-			proc_thread_interrupt(task, TK_INTERRUPT_STOP);
-		} else if (proc_signal_deliverable(task))
-			proc_thread_interrupt(task, TK_INTERRUPT_SIGNAL);
-		result = tk_thread_start(task->thread->token);
-		if (result < 0)
-			task->life = PROC_NEW;
+		task_ready(task);
+		token = task->thread->token;
+		result = 0;
 	}
-	lock_release(&proc_lock);
-	return result;
+	result = proc_done(result);
+	return result ? result : tk_thread_start(token);
 }
 
 long proc_op_task_discard(const struct rt_request *rq, i32 tid)
@@ -357,10 +364,10 @@ static void limits_first(struct proc_process *process)
 }
 
 /* Process 1 starts in group and session 0, which nobody can name, so that it can make its own. */
-static struct proc_id first_session = {
+struct proc_id proc_first_session = {
 	.uses = 1,
-	.group_members = LIST_INIT(first_session.group_members),
-	.session_members = LIST_INIT(first_session.session_members),
+	.group_members = LIST_INIT(proc_first_session.group_members),
+	.session_members = LIST_INIT(proc_first_session.session_members),
 };
 
 static long task_first_locked(struct proc_thread *thread, u64 space, struct proc_created *created)
@@ -392,8 +399,8 @@ static long task_first_locked(struct proc_thread *thread, u64 space, struct proc
 	task->timer_slack = 50000;
 	proc_task_name_set(task, "init", 4);
 	task_enter(task, process, thread);
-	proc_process_group_join(process, &first_session);
-	proc_process_session_join(process, &first_session);
+	proc_process_group_join(process, &proc_first_session);
+	proc_process_session_join(process, &proc_first_session);
 	proc_thread_table_insert(task);
 	created_fill(created, task);
 	proc_init_process = process;

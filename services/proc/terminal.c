@@ -97,8 +97,7 @@ long proc_op_terminal_detach(const struct rt_request *rq, u64 terminal)
 			session_terminal_drop(process->session);
 		}
 	}
-	lock_release(&proc_lock);
-	return result;
+	return proc_done(result);
 }
 
 long proc_op_terminal_current(const struct rt_request *rq, u64 *terminal)
@@ -175,6 +174,7 @@ long proc_op_terminal_check(const struct rt_request *rq, u64 terminal, u32 signa
 		} else {
 			proc_post_group(group, signal);
 			result = -EINTR;
+			stable_commit(result, 0);
 		}
 	}
 	lock_release(&proc_lock);
@@ -200,8 +200,7 @@ long proc_op_terminal_signal(const struct rt_request *rq, u64 terminal, u32 sign
 		result = proc_post_group(group, signal);
 		proc_id_drop(group);
 	}
-	lock_release(&proc_lock);
-	return result;
+	return proc_done(result);
 }
 
 long proc_op_terminal_hangup(const struct rt_request *rq, u64 terminal)
@@ -227,6 +226,5 @@ long proc_op_terminal_hangup(const struct rt_request *rq, u64 terminal)
 		}
 		session_terminal_drop(session);
 	}
-	lock_release(&proc_lock);
-	return session ? 0 : -ESRCH;
+	return proc_done(session ? 0 : -ESRCH);
 }

@@ -1,11 +1,12 @@
 /* The core's thread objects: made of frames of mem, destroyed when their thread has left, interrupted and notified. */
-#include "proc.h"
+#include "recover.h"
 #include "mem_client.h"
 
 #define CACHE_FRAMES 16  /* frames kept for the next thread */
 #define SPARE_THREADS 8u /* and whole threads that have ended */
 
 static struct rt_lock threads_lock = RT_LOCK_INIT; /* guards what follows; taken inside proc_lock or alone */
+static struct list all = LIST_INIT(all);       /* every proc_thread, by proc_thread.all */
 static struct list ending = LIST_INIT(ending);
 static struct list spare = LIST_INIT(spare);
 static u32 spare_count;
@@ -14,59 +15,77 @@ static u32 cache_count;
 static volatile u32 *service_word;
 static frame_t service_frame;
 
-static long frame_take(frame_t *frame)
+/* Frames change from the cache to a thread and back under the lock, so that they are in one of both whatever happens. */
+static void frames_from_cache(struct proc_thread *thread, u32 count)
 {
-	u64 fresh;
-	long error;
-
 	lock_acquire(&threads_lock);
-	if (cache_count) {
-		*frame = cache[--cache_count];
-		lock_release(&threads_lock);
-		return 0;
-	}
+	while (cache_count && thread->frame_count < count)
+		thread->frames[thread->frame_count++] = cache[--cache_count];
 	lock_release(&threads_lock);
-	error = mem_frames_alloc(0, &fresh);
-	*frame = (frame_t)fresh;
-	return error;
+}
+
+static void frames_to_cache(struct proc_thread *thread)
+{
+	lock_acquire(&threads_lock);
+	while (thread->frame_count && cache_count < CACHE_FRAMES)
+		cache[cache_count++] = thread->frames[--thread->frame_count];
+	lock_release(&threads_lock);
 }
 
 static void frame_return(frame_t frame)
 {
-	lock_acquire(&threads_lock);
-	if (cache_count < CACHE_FRAMES) {
-		cache[cache_count++] = frame;
-		lock_release(&threads_lock);
-		return;
-	}
-	lock_release(&threads_lock);
 	/* In mem's own unit nothing changes hands. */
-	if (rt_boot->domain != rt_boot->mem_domain && tk_frames_give(frame, 1, rt_boot->mem_domain) < 0)
-		return;
-	if (mem_frames_free(frame, 0) < 0)
+	bool given = rt_boot->domain == rt_boot->mem_domain || tk_frames_give(frame, 1, rt_boot->mem_domain) >= 0;
+
+	/* One that was given before a failure may not have been freed. */
+	if (mem_frames_free(frame, 0) < 0 && given)
 		log_line("proc: frame %u was not taken back", frame);
 }
 
 static void frames_return(struct proc_thread *thread)
 {
-	while (thread->frame_count)
-		frame_return(thread->frames[--thread->frame_count]);
+	frames_to_cache(thread);
+	for (; thread->frame_count; thread->frame_count--)
+		frame_return(thread->frames[thread->frame_count - 1]);
 }
 
 static long frames_take(struct proc_thread *thread, u32 count)
 {
 	if (count > TK_OBJECT_FRAMES_MAX)
 		return -ENOMEM;
-	while (thread->frame_count < count) {
-		long error = frame_take(&thread->frames[thread->frame_count]);
+	frames_from_cache(thread, count);
+	for (; thread->frame_count < count; thread->frame_count++) {
+		u64 fresh;
+		long error = mem_frames_alloc(0, &fresh);
 
 		if (error < 0) {
 			frames_return(thread);
 			return error;
 		}
-		thread->frame_count++;
+		thread->frames[thread->frame_count] = (frame_t)fresh;
 	}
 	return 0;
+}
+
+/* A record without an object, known from here on. */
+static struct proc_thread *record_make(void)
+{
+	struct proc_thread *thread = heap_alloc(sizeof(*thread));
+
+	if (!thread)
+		return NULL;
+	lock_acquire(&threads_lock);
+	list_push_back(&all, &thread->all);
+	lock_release(&threads_lock);
+	return thread;
+}
+
+static void record_free(struct proc_thread *thread)
+{
+	lock_acquire(&threads_lock);
+	list_remove(&thread->all);
+	lock_release(&threads_lock);
+	heap_free(thread);
 }
 
 /* Makes the object of the frames and shows its page to the shim. */
@@ -85,6 +104,7 @@ static long object_make(struct proc_thread *thread, vaddr_t space)
 
 		if (error < 0) {
 			tk_object_destroy(thread->token);
+			thread->token = 0;
 			return error;
 		}
 	}
@@ -95,7 +115,7 @@ static long object_make(struct proc_thread *thread, vaddr_t space)
 
 static struct proc_thread *thread_make(vaddr_t space, long *error)
 {
-	struct proc_thread *thread = heap_alloc(sizeof(*thread));
+	struct proc_thread *thread = record_make();
 
 	*error = -ENOMEM;
 	if (!thread)
@@ -107,7 +127,7 @@ static struct proc_thread *thread_make(vaddr_t space, long *error)
 			return thread;
 		frames_return(thread);
 	}
-	heap_free(thread);
+	record_free(thread);
 	return NULL;
 }
 
@@ -117,8 +137,9 @@ static void thread_destroy(struct proc_thread *thread)
 		log_line("proc: thread %u does not end", thread->id);
 		return; /* its frames stay the object's */
 	}
+	thread->token = 0;
 	frames_return(thread);
-	heap_free(thread);
+	record_free(thread);
 }
 
 /* Keeps a thread that has exited for the next one, if not enough are kept already. */
@@ -241,6 +262,78 @@ void proc_task_notify(struct proc_task *task)
 	tk_wake(event, ~0u, 0, ~0u);
 }
 
+/* ---- Recovery ---- */
+
+static void cache_drop(void)
+{
+	u32 count = cache_count < CACHE_FRAMES ? cache_count : CACHE_FRAMES;
+
+	while (count)
+		frame_return(cache[--count]); /* what is not this unit's is refused */
+	cache_count = 0;
+}
+
+long proc_threads_recover(void)
+{
+	threads_lock = (struct rt_lock)RT_LOCK_INIT;
+	list_init(&ending);
+	list_init(&spare);
+	spare_count = 0;
+	cache_drop();
+	service_word = (volatile u32 *)token_of_frame(service_frame);
+	/* Readable, or the core says that it is not. */
+	if (tk_wait(service_word, 0, 0, TK_WAIT_NEVER_INTERRUPTED, ~0u) == -EFAULT)
+		return proc_bad("the exit word");
+	if (!proc_list_claim(&all, offsetof(struct proc_thread, all), sizeof(struct proc_thread), PROC_CLAIMED_THREAD))
+		return proc_bad("the list of threads");
+	list_each(node, &all) {
+		struct proc_thread *thread = container_of(node, struct proc_thread, all);
+
+		if (thread->frame_count > TK_OBJECT_FRAMES_MAX)
+			return proc_bad("the frames of a thread");
+		list_init(&thread->link);
+	}
+	return 0;
+}
+
+/* That it is a thread of this unit's, the core says when it is told anew how it is scheduled. */
+long proc_thread_recover(struct proc_task *task)
+{
+	struct proc_thread *thread = task->thread;
+
+	if (heap_kind(thread) != PROC_CLAIMED_THREAD || !thread->frame_count || thread->token != token_of_frame(thread->frames[0]) ||
+	    !proc_schedule_restore(task))
+		return proc_bad("the core's object of a thread");
+	heap_reclaim(thread, PROC_CLAIMED_THREAD_USED);
+	thread->page = (struct tk_thread_page *)thread->token;
+	thread->id = thread->page->id;
+	if (!proc_thread_table_restore(task))
+		return proc_bad("a thread that two have");
+	return 0;
+}
+
+/* Threads without a task: the core ends them if they are there and have ended, or were never started. */
+void proc_threads_recovered(void)
+{
+	list_each_safe(node, &all) {
+		struct proc_thread *thread = container_of(node, struct proc_thread, all);
+		long error;
+
+		if (heap_kind(thread) != PROC_CLAIMED_THREAD)
+			continue;
+		error = thread->frame_count ? tk_object_destroy(token_of_frame(thread->frames[0])) : 0;
+		if (error != -EBUSY) {
+			frames_return(thread);
+			list_remove(node);
+			heap_reclaim(thread, HEAP_UNCLAIMED);
+			continue;
+		}
+		thread->token = token_of_frame(thread->frames[0]);
+		thread->page = (struct tk_thread_page *)thread->token;
+		list_push_back(&ending, &thread->link);
+	}
+}
+
 /* ---- The service's own thread ---- */
 
 long proc_op_exit_page(const struct rt_request *rq, u64 *frame)
@@ -264,6 +357,12 @@ void proc_service_wake(void)
 void proc_init(void)
 {
 	u64 frame;
+
+	if (rt_recovers()) {
+		if (proc_recover())
+			rt_start_fail("its processes can't be trusted");
+		return;
+	}
 
 	if (mem_frames_alloc(0, &frame) < 0 ||
 	    (rt_boot->abi_domain != rt_boot->domain &&

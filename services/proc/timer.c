@@ -1,5 +1,5 @@
 /* POSIX timers. A timer that has sent its signal runs on when the signal is taken: then the expirations in between are its overrun. */
-#include "proc.h"
+#include "recover.h"
 
 #define CLOCK_IS_CPU(clock) ((clock) == 2 || (clock) == 3)
 #define LEAST_IGNORED 10000000ull /* ns between expirations whose signal nobody wants */
@@ -94,6 +94,11 @@ static void timer_expire(struct proc_alarm *alarm)
 	timer_fire(timer);
 	if (timer->expiry && !timer->signal_pending)
 		timer_arm(timer);
+}
+
+void proc_timer_expires(struct proc_timer *timer)
+{
+	timer->alarm.expire = timer_expire;
 }
 
 nanos_t proc_timers_cpu_run(struct proc_process *process)
@@ -210,7 +215,7 @@ static struct proc_timer *timer_alloc(struct proc_task *task)
 		return NULL;
 	}
 	timer->process = task->process;
-	timer->alarm.expire = timer_expire;
+	proc_timer_expires(timer);
 	list_init(&timer->queued.link);
 	timer->queued.timer = timer;
 	timer->queued.user = user;
@@ -258,8 +263,7 @@ long proc_op_timer_create(const struct rt_request *rq, i32 clock, const struct p
 	task = proc_task_calling(rq);
 	if (task)
 		result = timer_create_locked(task, clock, &event, id);
-	lock_release(&proc_lock);
-	return result;
+	return proc_done_word(result, *id);
 }
 
 static void value_read(struct proc_timer *timer, struct proc_interval *value)
@@ -311,8 +315,7 @@ long proc_op_timer_set(const struct rt_request *rq, i32 id, u32 flags, const str
 		value_read(timer, old);
 		timer_change(timer, flags, &value);
 	}
-	lock_release(&proc_lock);
-	return timer ? 0 : -EINVAL;
+	return proc_done_kept(timer ? 0 : -EINVAL, old, sizeof(*old));
 }
 
 long proc_op_timer_get(const struct rt_request *rq, i32 id, struct proc_interval *value)
@@ -348,8 +351,7 @@ long proc_op_timer_delete(const struct rt_request *rq, i32 id)
 	timer = timer_calling(rq, id);
 	if (timer)
 		timer_delete(timer);
-	lock_release(&proc_lock);
-	return timer ? 0 : -EINVAL;
+	return proc_done(timer ? 0 : -EINVAL);
 }
 
 long proc_op_clock_changed(const struct rt_request *rq)

@@ -112,6 +112,5 @@ long proc_op_wait_child(const struct rt_request *rq, u32 kind, i32 id, u32 optio
 			match.id = id ? proc_id_find(id) : match.caller->process->group;
 		found = children_look(&match, result);
 	}
-	lock_release(&proc_lock);
-	return found;
+	return proc_done_kept(found, result, sizeof(*result));
 }

@@ -22,11 +22,11 @@ long proc_op_process_watch(const struct rt_request *rq, i32 pid, u64 *pollword)
 		}
 		if (!result) {
 			proc_id_hold(id);
+			id->watches++;
 			pollword_set(id->end_word, task->process->zombie ? PROC_POLL_READABLE : 0);
 		}
 	}
-	lock_release(&proc_lock);
-	return result;
+	return proc_done_word(result, *pollword);
 }
 
 long proc_op_process_unwatch(const struct rt_request *rq, i32 pid)
@@ -37,10 +37,11 @@ long proc_op_process_unwatch(const struct rt_request *rq, i32 pid)
 		return -EPERM;
 	lock_acquire(&proc_lock);
 	id = proc_id_find(pid);
-	if (id && id->end_word)
+	if (id && id->watches) {
+		id->watches--;
 		proc_id_drop(id);
-	else
+	} else {
 		id = NULL;
-	lock_release(&proc_lock);
-	return id ? 0 : -ESRCH;
+	}
+	return proc_done(id ? 0 : -ESRCH);
 }

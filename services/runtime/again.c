@@ -28,7 +28,7 @@ static bool answer_missing(long *result, struct tk_message *message, const struc
 {
 	do {
 		nap();
-		*result = ask->ask(message, ask->since);
+		*result = ask->ask(message, ask);
 	} while (rt_unanswered(*result));
 	return *result == -ESRCH;
 }

@@ -50,7 +50,12 @@ bool client_get(void *to, vaddr_t from, size_t length);
 bool client_put(vaddr_t to, const void *from, size_t length);
 /* A call that a unit which keeps its state did not answer: true to send it again. ask: what became of it; NULL: `again` says it all. */
 #define rt_unanswered(result) unlikely((u64)((result) + TK_ELOST) <= TK_ELOST - TK_ECLOSED)
-struct rt_answer_ask { long (*ask)(struct tk_message *message, u64 since); u64 since; }; /* since: when the call was sent */
+struct rt_answer_ask {
+	long (*ask)(struct tk_message *message, const struct rt_answer_ask *about);
+	u64 since;    /* when the call was sent */
+	void *kept;   /* its struct_out, NULL: none */
+	size_t size;
+};
 bool rt_call_again(long *result, struct tk_message *message, const struct rt_answer_ask *ask, bool again);
 void unit_dispatch(struct tk_request *request);       /* generated: runs a request of the core; in class IC0 any */
 void runtime_start(const struct tk_boot_info *boot);  /* before the services' own init functions */

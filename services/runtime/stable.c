@@ -88,13 +88,25 @@ void stable_call_end(void)
 	undo_here()->handles = 0;
 }
 
-void stable_commit(long result, u64 out)
+void stable_commit_all(const struct stable_result *is, const void *kept)
 {
 	struct undo *undo = undo_here();
+	struct undo_answer *answer = &undo->answer;
 
 	if (undo->depth)
-		undo_note(undo, log_of(undo), (u64)&undo->answer, sizeof(undo->answer));
-	undo->answer = (struct undo_answer){ *runtime_request_of(arch_stack_address()), arch_counter_read(), result, out };
+		undo_note(undo, log_of(undo), (u64)answer, offsetof(struct undo_answer, kept) + is->kept_size);
+	answer->of = *runtime_request_of(arch_stack_address());
+	answer->time = arch_counter_read();
+	answer->is = *is;
+	if (is->kept_size)
+		unnoted_copy(answer->kept, kept, is->kept_size);
+}
+
+void stable_commit(long result, u64 out)
+{
+	const struct stable_result is = { .result = result, .outs = { out } };
+
+	stable_commit_all(&is, NULL);
 }
 
 static struct undo_answer *answer_find(const struct rt_request *of)
@@ -105,7 +117,7 @@ static struct undo_answer *answer_find(const struct rt_request *of)
 	return NULL;
 }
 
-long stable_answer(const struct rt_request *rq, u64 since, u64 *out)
+long stable_answer(const struct rt_request *rq, u64 since, u64 outs[3], void *kept, size_t size)
 {
 	long result = -ESRCH;
 
@@ -113,8 +125,12 @@ long stable_answer(const struct rt_request *rq, u64 since, u64 *out)
 	const struct undo_answer *answer = answer_find(rq);
 
 	if (answer && (i64)(answer->time - since) > 0) {
-		result = answer->result;
-		*out = answer->out;
+		u64 there = answer->is.kept_size < UNDO_KEPT ? answer->is.kept_size : UNDO_KEPT;
+
+		result = answer->is.result;
+		memcpy(outs, answer->is.outs, sizeof(answer->is.outs));
+		if (size)
+			memcpy(kept, answer->kept, there < size ? there : size);
 	}
 	lock_release(&answers_lock);
 	return result;

@@ -9,7 +9,12 @@ bool stable_free_later(void *p) { (void)p; return false; }
 void stable_made(u64 handle) { (void)handle; }
 void stable_call_end(void) {}
 void stable_commit(long result, u64 out) { (void)result, (void)out; }
-long stable_answer(const struct rt_request *rq, u64 since, u64 *out) { (void)rq, (void)since, (void)out; return -ESRCH; }
+void stable_commit_all(const struct stable_result *is, const void *kept) { (void)is, (void)kept; }
+long stable_answer(const struct rt_request *rq, u64 since, u64 outs[3], void *kept, size_t size)
+{
+	(void)rq, (void)since, (void)outs, (void)kept, (void)size;
+	return -ESRCH;
+}
 bool stable_unanswered(u32 *at, u64 *handle) { (void)at, (void)handle; return false; }
 bool stable_start(const struct tk_boot_info *boot) { (void)boot; return false; }
 void stable_ready(void) {}

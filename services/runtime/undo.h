@@ -12,8 +12,15 @@
 #define UNDO_DEPTH 8u   /* locks held at once */
 #define UNDO_HANDLES 4u
 
+#define UNDO_KEPT 176u  /* bytes of a call's buffer that goes back to its caller */
+
 /* The last call that has committed on a stack: whose, when (arch_counter_read), and its result. */
-struct undo_answer { struct rt_request of; u64 time; i64 result; u64 out; };
+struct undo_answer {
+	struct rt_request of;
+	u64 time;
+	struct stable_result is;
+	u8 kept[UNDO_KEPT];
+};
 
 /* Stands at the base of each stack, behind the record of its caller. */
 struct undo {

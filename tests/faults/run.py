@@ -21,7 +21,7 @@ import tap  # noqa: E402
 from tesseratools import machine  # noqa: E402
 
 BUILD = os.path.join(TOP, "build", "faults")
-PROGRAM = ["clang-14", "-std=gnu17", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-static", "-s", "-fuse-ld=lld"]
+PROGRAM = ["clang-14", "-std=gnu17", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-static", "-s", "-pthread", "-fuse-ld=lld"]
 MEAN_US = 20000   # between two kills
 DELAY_MS = 2500   # until the first
 
@@ -39,7 +39,8 @@ class Case:
         return DELAY_MS / 1000 + self.kills * 0.3 + 3
 
 
-TIERS = {"ci": (Case("faults-ic2", "fs", 60),), "long": (Case("faults-ic2", "fs", 1000),)}
+TIERS = {"ci": (Case("faults-ic2", "fs", 60), Case("faults-ic2", "proc", 30)),
+         "long": (Case("faults-ic2", "fs", 1000), Case("faults-ic2", "proc", 1000))}
 
 
 def compose(profile):
@@ -52,7 +53,7 @@ def compose(profile):
 
 def guest_image():
     program, path = os.path.join(BUILD, "faults"), os.path.join(BUILD, f"faults-{os.getpid()}.cpio")
-    sources = [os.path.join(HERE, "guest", name) for name in ("main.c", "works.c")]
+    sources = [os.path.join(HERE, "guest", name) for name in ("main.c", "works.c", "jobs.c")]
     subprocess.run(PROGRAM + ["-o", program] + sources, check=True)
     with open(program, "rb") as file:
         entries = cpio.console_devices() + [cpio.directory("dev"), cpio.directory("proc"), cpio.file("faults", file.read(), 0o755)]
@@ -64,7 +65,7 @@ def guest_image():
 def machine_run(case, initrd, limit):
     """Console and log of a machine."""
     report = os.path.join(BUILD, f"report-{os.getpid()}.log")
-    append = f"audit faults={case.unit},{case.kills},{MEAN_US},{DELAY_MS} init=/faults -- {case.seconds:g}"
+    append = f"audit faults={case.unit},{case.kills},{MEAN_US},{DELAY_MS} init=/faults -- {case.seconds:g} {case.unit}"
     described = machine.Machine(os.path.join(BUILD, case.profile, "tessera.elf"), initrd, report, smp=case.smp, cpu="max", append=append,
                                 serial="stdio")
     try:
@@ -123,6 +124,7 @@ def suite(add, cases, limit=400):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tier", default="ci", choices=TIERS)
+    parser.add_argument("--unit", help="only this one is ended")
     parser.add_argument("--kills", type=int)
     parser.add_argument("--limit", type=float, default=400, metavar="S", help="seconds until a machine counts as hung")
     options = parser.parse_args()
@@ -133,7 +135,7 @@ def main():
         shown = trouble or note
         print(f"{'ok' if trouble is None else 'not ok'} {sum(counts.values())} - {name}: {result}{f' # {shown}' if shown else ''}", flush=True)
 
-    cases = TIERS[options.tier]
+    cases = tuple(case for case in TIERS[options.tier] if options.unit in (None, case.unit))
     if options.kills is not None:
         cases = tuple(Case(case.profile, case.unit, options.kills, case.smp) for case in cases)
     suite(add, cases, options.limit)

@@ -45,7 +45,8 @@ def _gate(op, number, gate, direct, stable):
     if stable:   # the unit comes back with its state, and the call goes on
         once = op.again == "once"
         again = "&rt_ask, true" if once else f"NULL, {op.again or 'false'}"
-        lines = ["\tstruct tk_message rt_message;\n", "\tstruct rt_answer_ask rt_ask = { .ask = answer_ask };\n" * once,
+        kept = "".join(f", .kept = {p.name}, .size = sizeof({p.argument})" for p in op.parameters if p.kind == "struct_out")
+        lines = ["\tstruct tk_message rt_message;\n", f"\tstruct rt_answer_ask rt_ask = {{ .ask = answer_ask{kept} }};\n" * once,
                  "\tlong rt_result;\n\n\tdo {\n", "\t\trt_ask.since = arch_counter_read();\n" * once,
                  f"\t\trt_message = (struct tk_message){message};\n\t\trt_result = {call};\n",
                  f"\t}} while (rt_unanswered(rt_result) && rt_call_again(&rt_result, &rt_message, {again}));\n"]
@@ -64,15 +65,27 @@ def _absent(op):
 
 
 ANSWER_ASK = """
-static long answer_ask(struct tk_message *message, u64 since)
+static long answer_ask(struct tk_message *message, const struct rt_answer_ask *about)
 {
-	struct tk_message rt_message = { { since } };
-	long result = %s;
+%(kept)s	struct tk_message rt_message = { { about->since%(words)s } };
+	long result = %(call)s;
 
 	*message = rt_message;
-	return result;
+%(copy)s	return result;
 }
 """
+
+
+def _answer_ask(interface, call):
+    """The client's question about a call; what it wrote to a struct_out comes as the first bytes of the answer's."""
+    kept = next((p for p in interface.answer.parameters if p.kind == "struct_out"), None)
+    if kept is None:
+        return ANSWER_ASK % {"kept": "", "words": "", "call": call, "copy": ""}
+    sizes = [f"_Static_assert(sizeof({p.argument}) <= sizeof({kept.argument}), \"the answer has no room for {op.name}\");\n"
+             for op in interface.operations if op.again == "once" for p in op.parameters if p.kind == "struct_out"]
+    return "\n" + "".join(sizes) + ANSWER_ASK % {
+        "kept": f"\t{kept.argument} kept;\n", "words": ", (u64)&kept, sizeof(kept)", "call": call,
+        "copy": "\tif (result >= 0 && about->size)\n\t\tmemcpy(about->kept, &kept, about->size);\n"}
 
 
 def client(interface, variant, gate=None, isolation=0, stable=False):
@@ -85,7 +98,7 @@ def client(interface, variant, gate=None, isolation=0, stable=False):
     if variant != "absent":
         lines.append(f"#include <{name}_server.h>\n" if variant == "direct" else "#include <runtime_unit.h>\n#include <arch_counter.h>\n")
     if variant == "gate" and stable and interface.answer:
-        lines.append(ANSWER_ASK % _call(gate, interface.operations.index(interface.answer), isolation == 0))
+        lines.append(_answer_ask(interface, _call(gate, interface.operations.index(interface.answer), isolation == 0)))
     for number, op in enumerate(interface.operations):
         body = {"direct": lambda: _checks(op) + _direct(name, op),
                 "gate": lambda: _checks(op) + _gate(op, number, gate, isolation == 0, stable),

@@ -76,7 +76,12 @@ class Interface:
     @property
     def answer(self):
         """The operation that tells what became of the thread's last call, None if there is none."""
-        return next((op for op in self.operations if op.name == "answer" and [p.kind for p in op.parameters] == ["u64"] and len(op.outs) == 1), None)
+        return next((op for op in self.operations if op.name == "answer" and op.outs and
+                     [p.kind for p in op.parameters] in (["u64"], ["u64", "struct_out"])), None)
+
+    def answerable(self, op):
+        """Whether the answer has room for all that a call of this operation gives back."""
+        return len(op.outs) <= len(self.answer.outs) and sum(p.kind == "struct_out" for p in op.parameters) < len(self.answer.parameters)
 
 
 class _Tokens:
@@ -264,8 +269,12 @@ def parse(text, path):
             tokens.fail(f"expected interface, include or op, found {word!r}", line)
     if interface is None:
         tokens.fail("the file must begin with: interface <name>;", 1)
-    if any(op.again == "once" for op in interface.operations) and not interface.answer:
+    once = [op for op in interface.operations if op.again == "once"]
+    if once and not interface.answer:
         tokens.fail("a call is sent once, but there is no operation answer(since: u64) -> (out)", 1)
+    for op in once:
+        if not interface.answerable(op):
+            tokens.fail(f"{op.name}: the answer has no room for what it gives back", op.line)
     if len(interface.operations) > OPS_MAX:
         tokens.fail(f"more than {OPS_MAX} operations", 1)
     return interface

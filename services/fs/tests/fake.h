@@ -3,6 +3,7 @@
 #define FS_TESTS_FAKE_H
 
 #include "../fs.h"
+#include "fake_heap.h"
 #include <fs_server.h>
 
 #define USER_BASE 0x10000000ul       /* the application's memory: addresses below and above are bad */
@@ -10,9 +11,7 @@
 
 extern u8 fake_user[USER_SIZE];      /* its content */
 extern const struct rt_request fake_rq;
-extern long fake_objects, fake_frames_used, fake_heap_used;   /* alive now: leaks show here */
-extern long fake_heap_fail_after;    /* allocations until one fails; below 0: none does */
-void *fake_heap_block(u32 n, size_t *size); /* the n-th block in use */
+extern long fake_objects, fake_frames_used;   /* alive now: leaks show here */
 void fake_start(void);
 vaddr_t fake_memory_start(void);     /* frames of mem: where the window of frames lies */
 void fake_thread_start(void);        /* a further thread, with an id of its own */

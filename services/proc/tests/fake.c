@@ -8,7 +8,7 @@
 
 nanos_t fake_now = 1000000000;
 i64 fake_realtime_offset = 1700000000ll * 1000000000;
-long fake_heap_blocks, fake_frames_used;
+long fake_frames_used;
 u32 fake_wakes;
 
 static struct tk_boot_info boot = {
@@ -18,6 +18,33 @@ const struct tk_boot_info *rt_boot = &boot;
 static u32 calling;
 static frame_t frame_next = 16, frames_free[ARENA_FRAMES];
 static u32 frames_free_count, thread_next = 100;
+static enum { FRAME_FREE, FRAME_GIVEN, FRAME_OBJECT } frame_use[ARENA_FRAMES];
+
+/* ---- What the runtime of a stable unit tells ---- */
+struct stable_result fake_committed;
+
+bool rt_recovers(void) { return false; }
+void rt_start_fail(const char *why) { (void)why; }
+void unnoted_copy(void *to, const void *from, size_t size) { memcpy(to, from, size); }
+void unnoted_zero(void *to, size_t size) { memset(to, 0, size); }
+void stable_commit_all(const struct stable_result *is, const void *kept)
+{
+	(void)kept;
+	fake_committed = *is;
+}
+void stable_commit(long result, u64 out) { fake_committed = (struct stable_result){ .result = result, .outs = { out } }; }
+long stable_answer(const struct rt_request *rq, u64 since, u64 outs[3], void *kept, size_t size)
+{
+	(void)rq, (void)since, (void)outs, (void)kept, (void)size;
+	return -ESRCH;
+}
+
+static bool is_object(vaddr_t token)
+{
+	u64 frame = (token - boot.window) / PAGE_SIZE;
+
+	return token >= boot.window && token % PAGE_SIZE == 0 && frame < ARENA_FRAMES && frame_use[frame] == FRAME_OBJECT;
+}
 
 static void start(void)
 {
@@ -41,23 +68,6 @@ void lock_release(struct rt_lock *lock)
 	rt_assert(lock->word);
 	lock->word = 0;
 }
-void *heap_alloc(size_t size)
-{
-	fake_heap_blocks++;
-	return calloc(1, size ? size : 1);
-}
-void *heap_resize(void *p, size_t size)
-{
-	if (!p)
-		fake_heap_blocks++;
-	return realloc(p, size);
-}
-void heap_free(void *p)
-{
-	if (p)
-		fake_heap_blocks--;
-	free(p);
-}
 nanos_t clock_monotonic(void) { return fake_now; }
 i64 clock_realtime(void) { return (i64)fake_now + fake_realtime_offset; }
 void log_line(const char *format, ...)
@@ -77,6 +87,7 @@ void unit_fail(const char *file, int line, const char *what)
 	abort();
 }
 struct tk_pollword *pollword_alloc(void) { return heap_alloc(sizeof(struct tk_pollword)); }
+bool pollword_claim(struct tk_pollword *word) { return heap_claim(word, sizeof(*word), HEAP_RUNTIME); }
 void pollword_free(struct tk_pollword *word) { heap_free(word); }
 void pollword_set(struct tk_pollword *word, u32 level)
 {
@@ -112,6 +123,7 @@ long tk_object_create(const struct tk_object_create *request)
 
 	rt_assert(request->type == TK_OBJECT_THREAD && request->frame_count == 2 + 1 + 4);
 	memset(page, 0, PAGE_SIZE);
+	frame_use[request->frames[0]] = FRAME_OBJECT;
 	page->id = thread_next++;
 	return (long)page;
 }
@@ -119,25 +131,29 @@ long tk_object_destroy(vaddr_t token)
 {
 	struct tk_thread_page *page = (struct tk_thread_page *)token;
 
-	rt_assert(page->state == 0 || page->state == 3);
+	if (!is_object(token))
+		return -EINVAL;
+	if (page->state != 0 && page->state != 3)
+		return -EBUSY;
+	frame_use[frame_of_token(token)] = FRAME_GIVEN;
 	return 0;
 }
 long tk_object_renew(vaddr_t token, u64 argument)
 {
 	struct tk_thread_page *page = (struct tk_thread_page *)token;
+	u32 id = page->id;
 
 	(void)argument;
 	rt_assert(page->state == 3);
 	memset(page, 0, PAGE_SIZE);
-	page->id = thread_next++;
+	page->id = id;
 	return 0;
 }
 long tk_object_write(vaddr_t token, const struct tk_field_write *writes, u32 count)
 {
-	(void)token;
 	(void)writes;
 	(void)count;
-	return 0;
+	return is_object(token) ? 0 : -EINVAL;
 }
 long tk_grant(vaddr_t token, u32 domain, u32 mode)
 {
@@ -148,16 +164,16 @@ long tk_grant(vaddr_t token, u32 domain, u32 mode)
 }
 long tk_frames_give(frame_t first, u32 count, u32 domain)
 {
-	(void)first;
 	(void)count;
 	(void)domain;
-	return 0;
+	return first < ARENA_FRAMES && frame_use[first] == FRAME_GIVEN ? 0 : -EPERM;
 }
 long tk_thread_start(vaddr_t thread)
 {
 	struct tk_thread_page *page = (struct tk_thread_page *)thread;
 
-	rt_assert(page->state == 0);
+	if (page->state != 0)
+		return -EBUSY;
 	page->state = 1;
 	return 0;
 }
@@ -165,7 +181,8 @@ long tk_thread_interrupt(vaddr_t thread, u32 bits)
 {
 	struct tk_thread_page *page = (struct tk_thread_page *)thread;
 
-	rt_assert(page->state != 3);
+	if (page->state == 3)
+		return -ESRCH;
 	page->interrupt |= bits;
 	return 0;
 }
@@ -183,7 +200,9 @@ long tk_wait(const volatile u32 *word, u32 expected, nanos_t deadline, u32 flags
 	(void)deadline;
 	(void)flags;
 	(void)bitset;
-	return *word == expected ? -EFAULT : -EAGAIN;
+	if ((vaddr_t)word < boot.window || (vaddr_t)word >= boot.window + ARENA_FRAMES * PAGE_SIZE)
+		return -EFAULT;
+	return *word == expected ? -ETIMEDOUT : -EAGAIN;
 }
 
 /* ---- mem ---- */
@@ -193,11 +212,14 @@ long mem_frames_alloc(u32 order, u64 *frame)
 	fake_frames_used++;
 	*frame = frames_free_count ? frames_free[--frames_free_count] : frame_next++;
 	rt_assert(*frame < ARENA_FRAMES);
+	frame_use[*frame] = FRAME_GIVEN;
 	return 0;
 }
 long mem_frames_free(u64 frame, u32 order)
 {
-	rt_assert(order == 0);
+	if (order != 0 || frame >= ARENA_FRAMES || frame_use[frame] != FRAME_GIVEN)
+		return -EINVAL;
+	frame_use[frame] = FRAME_FREE;
 	fake_frames_used--;
 	frames_free[frames_free_count++] = (frame_t)frame;
 	return 0;

@@ -3,15 +3,16 @@
 #define PROC_FAKE_H
 
 #include "proc.h"
+#include "fake_heap.h"
 #include "harness.h"
 
 struct fake_task { i32 tid, pid; u32 thread; struct tk_thread_page *page; };
 
 extern nanos_t fake_now;
 extern i64 fake_realtime_offset;
-extern long fake_heap_blocks;         /* live allocations */
 extern long fake_frames_used;
 extern u32 fake_wakes;
+extern struct stable_result fake_committed; /* of the last call that has noted its result */
 
 struct rt_request fake_as(struct fake_task task);
 #define AS(task) (&(struct rt_request){ .caller = 1, .thread = (task).thread })

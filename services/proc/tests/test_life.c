@@ -173,13 +173,13 @@ static void discarded_tasks_leave_nothing(void)
 		CHECK(proc_op_task_create(AS(init), &request, &created) == 0);
 		CHECK(proc_op_task_discard(AS(init), created.tid) == 0);
 	}
-	blocks = fake_heap_blocks;
+	blocks = fake_heap_used;
 	CHECK(proc_op_task_create(AS(init), &request, &created) == 0);
 	CHECK(fake_kill(init, created.pid, 0) == -ESRCH);
 	CHECK(fake_wait(init, -1, PROC_WEXITED, &result) == -ECHILD);
 	CHECK(proc_op_task_discard(AS(init), created.tid) == 0);
 	CHECK(proc_op_task_discard(AS(init), created.tid) == -ESRCH);
-	CHECK(fake_heap_blocks == blocks);
+	CHECK(fake_heap_used == blocks);
 	CHECK(proc_op_task_create(&(struct rt_request){ .caller = 3, .thread = init.thread }, &request, &created) == -EPERM);
 }
 
@@ -275,11 +275,11 @@ static void nothing_is_left_behind(void)
 		fake_exit(child, 0);
 		CHECK(fake_wait(init, -1, PROC_WEXITED, &result) == child.pid);
 		if (i == 10) {
-			blocks = fake_heap_blocks;
+			blocks = fake_heap_used;
 			frames = fake_frames_used;
 		}
 	}
-	CHECK(fake_heap_blocks <= blocks + 2); /* a leaf of numbers may have come */
+	CHECK(fake_heap_used <= blocks + 2); /* a leaf of numbers may have come */
 	CHECK(fake_frames_used == frames);
 	CHECK(init.page->interrupt == 0 || init.page->interrupt == TK_INTERRUPT_SIGNAL);
 }

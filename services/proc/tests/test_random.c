@@ -211,9 +211,9 @@ static void random_operations(void)
 		}
 		everybody_ends();
 		if (round == 2)
-			blocks = fake_heap_blocks;
+			blocks = fake_heap_used;
 	}
-	CHECK(fake_heap_blocks <= blocks + PROC_PID_MAX / 256); /* leaves of numbers stay */
+	CHECK(fake_heap_used <= blocks + PROC_PID_MAX / 256); /* leaves of numbers stay */
 	CHECK(proc_op_system_info(AS(init), &system) == 0 && system.processes == 1 && system.threads == 1);
 	for (i32 number = 2; number < PROC_PID_MAX; number++)
 		CHECK(!proc_id_find(number));

@@ -162,7 +162,7 @@ static void timers_end_with_exec_and_exit(void)
 
 	/* Credentials of its own from here on. */
 	CHECK(proc_op_exec_begin(AS(task)) == 0 && proc_op_exec_commit(AS(task), &exec, &replaced) == 0);
-	blocks = fake_heap_blocks;
+	blocks = fake_heap_used;
 	CHECK(proc_op_signal_mask(AS(task), PROC_MASK_SET, PROC_SIGNAL_BIT(SIGUSR1), &mask) == 0);
 	CHECK(proc_op_timer_create(AS(task), 1, &event, &id) == 0);
 	CHECK(proc_op_timer_set(AS(task), (i32)id, 0, &value, &old) == 0);
@@ -171,7 +171,7 @@ static void timers_end_with_exec_and_exit(void)
 	CHECK(proc_op_exec_begin(AS(task)) == 0 && proc_op_exec_commit(AS(task), &exec, &replaced) == 0);
 	CHECK(proc_op_signal_pending(AS(task), &set) == 0 && !set);
 	CHECK(proc_op_timer_get(AS(task), (i32)id, &value) == -EINVAL);
-	CHECK(fake_heap_blocks == blocks);
+	CHECK(fake_heap_used == blocks);
 	for (u32 i = 0; i < 3; i++) {
 		CHECK(proc_op_timer_create(AS(task), 2, &event, &id) == 0);
 		CHECK(proc_op_timer_set(AS(task), (i32)id, 0, &(struct proc_interval){ MILLI, 0 }, &old) == 0);

@@ -1,6 +1,6 @@
 /*
  * The first process of a machine in which a service is ended again and again: runs all workloads side by side, and looks afterwards at
- * what was made before. TAP on the console. On the command line: for how many seconds.
+ * what was made before. TAP on the console. On the command line: for how many seconds, and which service is ended.
  */
 #include "work.h"
 #include <errno.h>
@@ -18,6 +18,8 @@ struct tally { unsigned long operations, lost; char trouble[160]; };
 static struct tally *tallies, *mine;
 static double end;
 static unsigned long seed;
+static const struct work *running = works;
+static unsigned work_count;
 
 static double now(void)
 {
@@ -63,7 +65,7 @@ static pid_t work_start(unsigned index)
 	if (pid == 0) {
 		mine = &tallies[index];
 		seed = index + 1;
-		works[index].run();
+		running[index].run();
 		_exit(0);
 	}
 	return pid;
@@ -74,7 +76,7 @@ static int result_print(unsigned index, int status)
 	const struct tally *t = &tallies[index];
 	bool good = status == 0 && t->operations > 0;
 
-	printf("%sok %u - %s # %lu operations, %lu calls lost%s%s\n", good ? "" : "not ", index + 1, works[index].name, t->operations, t->lost,
+	printf("%sok %u - %s # %lu operations, %lu calls lost%s%s\n", good ? "" : "not ", index + 1, running[index].name, t->operations, t->lost,
 	       *t->trouble ? ": " : "", t->trouble);
 	if (!good && !*t->trouble)
 		printf("# status %x\n", (unsigned)status);
@@ -91,6 +93,10 @@ int main(int argc, char **argv)
 		return argc > 2 ? atoi(argv[2]) : 1;
 	tallies = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	end = now() + (argc > 1 ? atof(argv[1]) : 5);
+	if (argc > 2 && strcmp(argv[2], "proc") == 0)
+		running = jobs;
+	while (running[work_count].name)
+		work_count++;
 	printf("=== RUN faults\n1..%u\n", work_count);
 	fflush(stdout);
 	for (unsigned i = 0; i < work_count; i++)

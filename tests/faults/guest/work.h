@@ -6,8 +6,7 @@
 #include <stdio.h>
 
 struct work { const char *name; void (*run)(void); };
-extern const struct work works[];
-extern const unsigned work_count;
+extern const struct work works[], jobs[]; /* of files, of processes; behind the last one stands one without a name */
 
 bool time_left(void);
 void done_count(void);              /* one more operation was checked */

@@ -294,5 +294,5 @@ static void waiting(void)
 const struct work works[] = {
 	{ "content of files", content }, { "appended records", append }, { "bytes of a pipe", pipe_work }, { "processes", processes },
 	{ "names", names }, { "directories", directories }, { "record locks", locks }, { "mappings", mappings }, { "waiting", waiting },
+	{ NULL, NULL },
 };
-const unsigned work_count = sizeof(works) / sizeof(works[0]);

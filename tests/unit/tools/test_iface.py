@@ -36,6 +36,11 @@ class Parse(unittest.TestCase):
     def test_once_needs_an_answer(self):
         self.refused("interface demo;\nop take() once;\n", "x.iface:1: a call is sent once, but there is no operation answer(since: u64) -> (out)")
 
+    def test_answer_has_room(self):
+        answer = "op answer(since: u64) -> (out);\n"
+        for op in ("op take() -> (a, b) once;\n", "op take(t: struct_out<struct tk_pollword>) once;\n"):
+            self.refused("interface demo;\n" + op + answer, "x.iface:2: take: the answer has no room for what it gives back")
+
     def test_reads_sample(self):
         interface = parse(SAMPLE.replace(", in: struct_in<struct tk_requeue>", ""))
         self.assertEqual([op.name for op in interface.operations], ["read", "open", "info", "nothing"])
@@ -132,6 +137,14 @@ class Output(unittest.TestCase):
         self.assertIn("rt_call_again(&rt_result, &rt_message, NULL, !(flags & 1))", text)
         self.assertIn("rt_call_again(&rt_result, &rt_message, &rt_ask, true)", text)
         self.assertIn("rt_call_again(&rt_result, &rt_message, NULL, false)", text)
+        self.compile(text)
+
+    def test_answer_with_a_buffer_compiles(self):
+        self.interface = parse(SAMPLE.replace(", in: struct_in<struct tk_requeue>", "").replace("op nothing();", "")
+                               + "op take(word: struct_out<struct tk_pollword>) -> (first, second) once;\n"
+                               + "op answer(since: u64, kept: struct_out<struct tk_regs>) -> (first, second);\n")
+        text = glue.client(self.interface, "gate", 5, 2, stable=True)
+        self.assertIn("{ .ask = answer_ask, .kept = word, .size = sizeof(struct tk_pollword) }", text)
         self.compile(text)
 
     def test_dispatcher_compiles(self):

@@ -1,5 +1,5 @@
 /* The heap, as recovery sees it: each block is known, and overflows of it are the sanitizer's to find. */
-#include "fake.h"
+#include "fake_heap.h"
 
 #include <pthread.h>
 #include <stdlib.h>
