@@ -130,7 +130,10 @@ long proc_op_signal_mask(const struct rt_request *rq, u32 how, u64 set, u64 *old
 		if (how != PROC_MASK_QUERY)
 			mask_set(task, how == PROC_MASK_SET ? set : how == PROC_MASK_BLOCK ? task->blocked | set : task->blocked & ~set);
 	}
-	return proc_done_word(task ? 0 : -ESRCH, *old);
+	if (how != PROC_MASK_QUERY)
+		return proc_done_word(task ? 0 : -ESRCH, *old);
+	lock_release(&proc_lock);
+	return task ? 0 : -ESRCH;
 }
 
 long proc_op_signal_pending(const struct rt_request *rq, u64 *set)
@@ -244,7 +247,10 @@ long proc_op_signal_take(const struct rt_request *rq)
 	lock_acquire(&proc_lock);
 	task = proc_task_calling(rq);
 	result = task ? proc_delivery_take(task) : -ESRCH;
-	return proc_done(result);
+	if (result == PROC_VERDICT_HANDLER)
+		return proc_done(result);
+	lock_release(&proc_lock); /* what else there is to do, it hears again */
+	return result;
 }
 
 long proc_op_signal_wait(const struct rt_request *rq, u64 set, u32 wait, struct proc_siginfo *info)

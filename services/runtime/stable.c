@@ -9,7 +9,7 @@
 
 /* Inlined at the end, where the calls that the compiler has put in may lack the line numbers that debug information would ask for. */
 #define BARE __attribute__((always_inline, nodebug)) inline
-#define UNDO_OFFSET 16ul         /* in the lowest page of a stack, behind struct rt_request */
+#define UNDO_OFFSET 256ul        /* in the lowest page of a stack, behind struct rt_request and what debug builds note of locks */
 #define READY 0x7265636f766572ull
 
 extern char unit_kept_start[], unit_kept_end[];
@@ -91,15 +91,26 @@ void stable_call_end(void)
 void stable_commit_all(const struct stable_result *is, const void *kept)
 {
 	struct undo *undo = undo_here();
-	struct undo_answer *answer = &undo->answer;
+	struct undo_answer *answer = undo_answer_current(undo);
+	bool other = !undo->answered; /* the one that does not count is written over, and then counts */
 
-	if (undo->depth)
+	if (other)
+		answer = &undo->answers[!(undo->current & 1)];
+	else if (undo->depth)
 		undo_note(undo, log_of(undo), (u64)answer, offsetof(struct undo_answer, kept) + is->kept_size);
 	answer->of = *runtime_request_of(arch_stack_address());
 	answer->time = arch_counter_read();
 	answer->is = *is;
 	if (is->kept_size)
 		unnoted_copy(answer->kept, kept, is->kept_size);
+	if (!other)
+		return;
+	if (undo->depth) {
+		undo_note(undo, log_of(undo), (u64)&undo->current, sizeof(undo->current));
+		undo->answered = 1;
+	}
+	UNDO_IN_ORDER(); /* complete before it counts */
+	undo->current ^= 1;
 }
 
 void stable_commit(long result, u64 out)
@@ -189,7 +200,7 @@ bool stable_start(const struct tk_boot_info *boot)
 			rt_start_fail("a section that was under way can't be taken back");
 	answers_lock = (struct rt_lock)RT_LOCK_INIT;
 	for (u64 i = 0; i < boot->stack_count && !rt_start_result(); i++)
-		answer_keep(&undo_of_stack(i)->answer);
+		answer_keep(undo_answer_current(undo_of_stack(i)));
 	return true;
 }
 

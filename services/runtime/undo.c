@@ -2,9 +2,6 @@
 #include <runtime_unit.h>
 #include <undo.h>
 
-/* A thread that ends here is looked at as if it had been stopped by a signal: only the compiler could change the order of its stores. */
-#define IN_ORDER() __asm__ volatile("" : : : "memory")
-
 typedef volatile u64 __attribute__((may_alias, aligned(1))) word;
 
 /* At most 8 bytes, by no function that is noted itself. */
@@ -22,20 +19,20 @@ void undo_begin(struct undo *undo)
 {
 	rt_assert(undo->depth < UNDO_DEPTH);
 	undo->marks[undo->depth] = undo->count;
-	IN_ORDER();
+	UNDO_IN_ORDER();
 	undo->depth++;
-	IN_ORDER();
+	UNDO_IN_ORDER();
 }
 
 u32 undo_end(struct undo *undo)
 {
-	IN_ORDER();
+	UNDO_IN_ORDER();
 	undo->count = undo->marks[undo->depth - 1]; /* commit */
-	IN_ORDER();
+	UNDO_IN_ORDER();
 	if (--undo->depth)
 		return 0;
-	undo->overflowed = 0;
-	IN_ORDER();
+	undo->overflowed = undo->answered = 0;
+	UNDO_IN_ORDER();
 	return undo->frees;
 }
 
@@ -53,9 +50,9 @@ void undo_note(struct undo *undo, struct undo_log *log, u64 address, u64 size)
 		record->place = address << 8 | part;
 		record->old = 0;
 		bytes_copy(&record->old, (const void *)address, part);
-		IN_ORDER();
+		UNDO_IN_ORDER();
 		undo->count++;
-		IN_ORDER();
+		UNDO_IN_ORDER();
 		address += part;
 		size -= part;
 	}
@@ -81,7 +78,7 @@ static bool area_holds(const struct undo_area *areas, u32 count, u64 address, u6
 
 long undo_take_back(struct undo *undo, const struct undo_log *log, const struct undo_area *areas, u32 count)
 {
-	const struct undo_area own = { (u64)&undo->answer, (u64)(&undo->answer + 1) };
+	const struct undo_area own[] = { { (u64)&undo->current, (u64)(&undo->current + 1) }, { (u64)undo->answers, (u64)(undo->answers + 2) } };
 
 	if (undo->depth > UNDO_DEPTH || undo->count > UNDO_RECORDS || (undo->depth && undo->overflowed))
 		return -EIO;
@@ -89,11 +86,11 @@ long undo_take_back(struct undo *undo, const struct undo_log *log, const struct 
 		const struct undo_record *record = &log->records[i - 1];
 		u64 address = undo_address(record), size = record->place & 0xff;
 
-		if (size == 0 || size > 8 || !(area_holds(areas, count, address, size) || area_holds(&own, 1, address, size)))
+		if (size == 0 || size > 8 || !(area_holds(areas, count, address, size) || area_holds(own, countof(own), address, size)))
 			return -EIO;
 		bytes_copy((void *)address, &record->old, size);
 	}
-	IN_ORDER();
-	undo->depth = undo->count = undo->frees = undo->overflowed = 0;
+	UNDO_IN_ORDER();
+	undo->depth = undo->count = undo->frees = undo->overflowed = undo->answered = 0;
 	return 0;
 }

@@ -27,15 +27,22 @@ struct undo {
 	u32 depth, count;           /* sections that are open, records of them */
 	u32 frees, handles;
 	u32 overflowed;             /* a section was longer than its log, and can't be taken back */
+	u32 current;                /* which of the answers counts: noted when it changes, and all that a commit costs the log */
+	u32 answered;               /* it has changed since the first section began */
 	u32 marks[UNDO_DEPTH];      /* records when each section began */
 	u64 made[UNDO_HANDLES];
-	struct undo_answer answer;
+	struct undo_answer answers[2];
 };
 struct undo_record { u64 place; u64 old; }; /* place: address << 8 | size, at most 8 bytes */
 struct undo_log { struct undo_record records[UNDO_RECORDS]; void *frees[UNDO_FREES]; };
 struct undo_area { u64 start, end; };
 
+/* A thread that ends is looked at as if it had been stopped by a signal: only the compiler could change the order of its stores. */
+#define UNDO_IN_ORDER() __asm__ volatile("" : : : "memory")
+
 static inline u64 undo_address(const struct undo_record *record) { return (u64)((i64)record->place >> 8); }
+
+static inline struct undo_answer *undo_answer_current(struct undo *undo) { return &undo->answers[undo->current & 1]; }
 
 void undo_begin(struct undo *undo);
 u32 undo_end(struct undo *undo);   /* blocks to free when the last section has ended */

@@ -169,7 +169,7 @@ def _recovery_choose(profile, unit):
     asked = unit.options.get("recovery")
     if asked is None:
         strictest = min((s.recovery[0] for s in unit.services), key=RECOVERY.index)
-        able = all(strictest in s.recovery for s in unit.services)
+        able = all(strictest in s.recovery for s in unit.services) and (strictest != "stable" or len(unit.services) == 1)
         return strictest if able and unit.isolation else "essential"
     choice_check(profile.path, section, "recovery", [asked], RECOVERY)
     for service in unit.services:
@@ -178,6 +178,8 @@ def _recovery_choose(profile, unit):
                              line_of(profile.path, "recovery", section))
     if asked == "stable" and not unit.isolation:
         raise UsageError("a unit of class IC0 can't be stable", profile.path, line_of(profile.path, "recovery", section))
+    if asked == "stable" and len(unit.services) > 1:  # each would free what the others have kept
+        raise UsageError("a stable unit has one service", profile.path, line_of(profile.path, "recovery", section))
     return asked
 
 

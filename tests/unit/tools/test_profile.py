@@ -103,6 +103,9 @@ class Compose(Case):
         alone = self.load(GENERAL.replace('["fs", "mem", "proc"]', '["fs"]') + '[unit.rest]\nservices = ["mem", "proc"]\nclass = "IC1"\n')
         self.assertEqual([u.recovery for u in alone.units], ["essential", "stable", "stateless", "essential"])
         self.assertEqual(self.load(GENERAL).units[1].recovery, "essential")
+        self.write("services/proc/service.toml", 'uses = ["mem"]\nrights = ["threads"]\nrecovery = ["stable"]\n')
+        both = self.load(GENERAL.replace('["fs", "mem", "proc"]', '["fs", "proc"]') + '[unit.rest]\nservices = ["mem"]\nclass = "IC1"\n')
+        self.assertEqual(both.units[1].recovery, "essential")
 
     def test_manifest_has_everything(self):
         composed = self.load(GENERAL)
@@ -152,6 +155,9 @@ class Refuse(Case):
         self.refused(GENERAL.replace('"IC1"', '"IC1"\nrestart_limit = 1'), "p.toml:9: unit 'system' is essential: it is never restarted")
         self.refused(GENERAL.replace('"IC0"', '"IC2"').replace('"IC1"', '"IC0"\nrecovery = "stable"').replace('["fs", "mem", "proc"]', '["fs"]')
                      + '[unit.rest]\nservices = ["mem", "proc"]\nclass = "IC1"\n', "p.toml:9: a unit of class IC0 can't be stable")
+        self.write("services/proc/service.toml", 'uses = ["mem"]\nrights = ["threads"]\nrecovery = ["stable"]\n')
+        self.refused(GENERAL.replace('["fs", "mem", "proc"]', '["fs", "proc"]').replace('"IC1"', '"IC1"\nrecovery = "stable"')
+                      + '[unit.rest]\nservices = ["mem"]\nclass = "IC1"\n', "p.toml:9: a stable unit has one service")
 
     def test_circles(self):
         text = GENERAL.replace('["fs", "mem", "proc"]', '["fs", "proc"]').replace('["tty"]', '["tty", "mem"]')
