@@ -82,8 +82,11 @@ enum fault_outcome vspace_fault(struct vspace *space, vaddr_t address, u32 acces
 	struct tk_region region;
 	u32 generation;
 
-	if (unlikely(!vspace_region(space, address, &region, &generation) || !region_allows(&region, access) || region.kind == TK_REGION_GUARD))
+	if (unlikely(!vspace_region(space, address, &region, &generation) || region.kind == TK_REGION_GUARD))
 		return FAULT_CALL_MEM;
+	/* Acquire: the region was read before. */
+	if (unlikely(!region_allows(&region, access)))
+		return __atomic_load_n(&space->table->generation, __ATOMIC_ACQUIRE) == generation ? FAULT_REFUSED : FAULT_CALL_MEM;
 	spin_lock(&space->lock);
 	/* Acquire: a table that mem edits or replaces after this look is followed by its unmapping, which waits for the lock. */
 	if (likely(__atomic_load_n(&space->table->generation, __ATOMIC_ACQUIRE) == generation))

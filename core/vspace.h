@@ -62,7 +62,7 @@ static inline void vspace_unreference(struct vspace *space) /* or NULL */
 /* The region that holds address, copied and checked: false if none or mem is editing. */
 bool vspace_region(struct vspace *space, vaddr_t address, struct tk_region *out, u32 *generation);
 
-enum fault_outcome { FAULT_SERVED, FAULT_CALL_MEM };
+enum fault_outcome { FAULT_SERVED, FAULT_CALL_MEM, FAULT_REFUSED /* the region's protection forbids it */ };
 /* Serves a missing or write-protected page from the pool, if the region table allows it. Called with the space not locked. */
 enum fault_outcome vspace_fault(struct vspace *space, vaddr_t address, u32 access);
 /* Core's address of a mapped user page for access (enum tk_access) or NULL: the software walk of user copies. Caller holds no lock;

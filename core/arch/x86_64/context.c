@@ -43,7 +43,6 @@ void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack, co
 {
 	struct arch_frame *f = &t->arch.service;
 
-	__builtin_memset(f, 0, sizeof(*f));
 	f->rflags = ARCH_FLAGS_FIXED;
 	t->resume = RESUME_SERVICE;
 	if (d->class == 0) {
@@ -56,6 +55,7 @@ void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack, co
 		f->ss = ARCH_SELECTOR_CORE_DATA;
 		return;
 	}
+	__builtin_memset(f, 0, offsetof(struct arch_frame, rip)); /* other registers hold nothing of anybody's */
 	f->rdi = request->args[0];
 	f->rsi = request->args[1];
 	f->r12 = request->args[2];

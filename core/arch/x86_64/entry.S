@@ -99,16 +99,11 @@ syscall_not_from_ic1:
 	sysretq
 
 syscall_attention:
-	testl $2, THREAD_ATTENTION(%rbx)    /* ATTENTION_RESULT */
-	jnz 1f
+	btrl $1, THREAD_ATTENTION(%rbx)     /* ATTENTION_RESULT: its registers are set */
+	jc return_to_user
 syscall_return:
 	movq %rax, FRAME_RAX(%rbx)
 	jmp return_to_user
-1:	movq %rax, %rdi
-	movq %rbx, %rcx
-	ZERO esi, r12d, r10d
-	movq %gs:CPU_CORE_STACK, %rsp
-	jmp unit_reply_slow
 
 syscall_by_entry:
 	movq %rcx, %r15
@@ -446,13 +441,20 @@ unit_reply_wake: /* rbp: where to go on */
 	jmp *%rbp
 
 unit_reply_upcall:
-	movabsq $0x10000ffff, %r8           /* ACTIVATION_SYSCALL on the thread's stack */
-	cmpq %r8, %rdx
+	movq %rdx, %rbx
+	shrq $32, %rbx
+	decl %ebx                           /* 0 ACTIVATION_SYSCALL, 1 ACTIVATION_EVENT */
+	cmpl $1, %ebx
+	ja unit_reply_slow
+	cmpw $0xffff, %dx                   /* STACK_OF_THREAD */
 	jne unit_reply_slow
-	testl $2, THREAD_ATTENTION(%rcx)    /* ATTENTION_RESULT */
-	jnz unit_reply_slow
+	movl $1, ACTIVATION_STACK+4(%rax)   /* ACTIVATION_SYSCALL, as activation_base_reset has it */
+	btrl $1, THREAD_ATTENTION(%rcx)     /* ATTENTION_RESULT: its registers are set */
+	jc 1f
+	testl %ebx, %ebx
+	jnz 1f
 	movq %rdi, FRAME_RAX(%rcx)
-	movq %rcx, %rbx
+1:	movq %rcx, %rbx
 	jmp return_to_user
 
 unit_reply_slow:

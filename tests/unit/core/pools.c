@@ -124,7 +124,10 @@ static void edited_table(void)
 	CHECK(vspace_fault(space, BASE, TK_ACCESS_READ) == FAULT_CALL_MEM);
 	space->table->generation = 2;
 	CHECK(vspace_fault(space, BASE - 1, TK_ACCESS_READ) == FAULT_CALL_MEM);
+	CHECK(vspace_fault(space, BASE, TK_ACCESS_EXECUTE) == FAULT_REFUSED);
+	space->table->regions[0].kind = TK_REGION_GUARD;
 	CHECK(vspace_fault(space, BASE, TK_ACCESS_EXECUTE) == FAULT_CALL_MEM);
+	space->table->regions[0].kind = TK_REGION_ANONYMOUS;
 	CHECK(vspace_fault(space, ~0ul, TK_ACCESS_READ) == FAULT_CALL_MEM);
 	CHECK(vspace_fault(space, BASE, TK_ACCESS_READ) == FAULT_SERVED);
 }

@@ -212,6 +212,10 @@ static void do_fault(u32 s)
 	frame_t next = pool_page->entries[pool_page->head % TK_POOL_ENTRIES];
 	enum fault_outcome outcome = vspace_fault(spaces[s], address_of(page) + unit_random() % PAGE_SIZE, access);
 
+	if (!allowed) {
+		CHECK(outcome == FAULT_REFUSED);
+		return;
+	}
 	if (!p->frame) {
 		CHECK(outcome == (anonymous && available ? FAULT_SERVED : FAULT_CALL_MEM));
 		if (outcome == FAULT_SERVED) {
@@ -222,8 +226,8 @@ static void do_fault(u32 s)
 	}
 	u32 needed = access == TK_ACCESS_READ ? 7 : access;
 	bool permitted = p->prot & needed && !(access == TK_ACCESS_WRITE && p->cow);
-	if (!allowed || permitted || access != TK_ACCESS_WRITE || !p->cow || p->prot == 0) {
-		CHECK(outcome == (allowed && permitted ? FAULT_SERVED : FAULT_CALL_MEM));
+	if (permitted || access != TK_ACCESS_WRITE || !p->cow || p->prot == 0) {
+		CHECK(outcome == (permitted ? FAULT_SERVED : FAULT_CALL_MEM));
 		return;
 	}
 	bool sole = counts[p->frame] == 1 && !p->copy;
