@@ -70,7 +70,8 @@ static void mask_restore(struct shim_thread *t)
 	(void)!proc_signal_mask(PROC_MASK_SET, t->saved_mask, &old);
 }
 
-long signals_deliver(struct shim_thread *t, long result, bool in_call)
+/* noinline: a system call without a signal does not pay for the registers that a call of a gate takes. */
+__attribute__((noinline)) long signals_deliver(struct shim_thread *t, long result, bool in_call)
 {
 	return signals_act(t, proc_signal_take(), result, in_call);
 }

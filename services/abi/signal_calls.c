@@ -10,7 +10,7 @@ static long set_get(vaddr_t from, u64 size, u64 *set)
 
 long sys_rt_sigaction(struct shim_thread *t, const u64 *a)
 {
-	struct linux_sigaction given = { 0 }, old;
+	struct linux_sigaction given, old;
 	long result;
 
 	(void)t;
@@ -20,13 +20,15 @@ long sys_rt_sigaction(struct shim_thread *t, const u64 *a)
 		result = user_copy_in(&given, a[1], sizeof(given));
 		if (result < 0)
 			return result;
+	} else {
+		memset(&given, 0, sizeof(given));
 	}
 	result = proc_signal_action((u32)a[0], a[1] != 0, given.handler, given.flags, given.restorer, given.mask, &old.handler, &old.restorer,
 				    &old.mask);
-	if (result < 0)
-		return result;
+	if (result < 0 || !a[2])
+		return result < 0 ? result : 0;
 	old.flags = (u64)result;
-	return a[2] ? user_copy_out(a[2], &old, sizeof(old)) : 0;
+	return user_copy_out(a[2], &old, sizeof(old));
 }
 
 long sys_rt_sigprocmask(struct shim_thread *t, const u64 *a)
