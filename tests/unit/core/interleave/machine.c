@@ -173,7 +173,6 @@ static void domain_make(u32 id, u32 class, u64 slot, paddr_t root)
 	d->state = TK_DOMAIN_RUNNING;
 	d->generation = 1;
 	list_init(&d->stack_waiters);
-	list_init(&d->threads);
 }
 
 static void windows_make(void)
