@@ -13,29 +13,20 @@
 #define SPACE_MEMORY 0
 #define SPACE_IO 1
 
-struct __attribute__((packed)) acpi_pointer {
-	char signature[8];
-	u8 checksum;
-	char maker[6];
-	u8 revision;
-	u32 table32;
-	u32 length;
-	u64 table64;
-};
-struct __attribute__((packed)) acpi_table {
-	char signature[4];
-	u32 length;
-	u8 revision, checksum;
-	char maker[6], model[8];
-	u32 model_revision, creator, creator_revision;
-};
-struct __attribute__((packed)) acpi_madt { struct acpi_table header; u32 local_apic, flags; };
-struct __attribute__((packed)) acpi_address { u8 space, bits, offset, access; u64 address; };
 enum acpi_entry_type {
 	ACPI_PROCESSOR = 0, ACPI_CONTROLLER = 1, ACPI_OVERRIDE = 2, ACPI_LOCAL_ADDRESS = 5, ACPI_PROCESSOR_X2 = 9,
 };
 
-/* Offsets in the FADT. */
+/* Offsets in the root pointer, in every table, in the MADT, in the FADT. */
+#define POINTER_REVISION 15
+#define POINTER_ROOT32 16
+#define POINTER_SIZE_OLD 20
+#define POINTER_ROOT64 24
+#define POINTER_SIZE 36
+#define TABLE_LENGTH 4
+#define TABLE_HEADER 36
+#define MADT_LOCAL_ADDRESS 36
+#define MADT_ENTRIES 44
 #define FADT_DSDT 40
 #define FADT_CONTROL_A 64
 #define FADT_CONTROL_B 68
@@ -44,6 +35,7 @@ enum acpi_entry_type {
 #define FADT_RESET_VALUE 128
 #define FADT_DSDT64 140
 #define FADT_SLEEP_CONTROL 244
+#define ADDRESS_SIZE 12          /* of a register: space, bits, offset, access, 64 bits of address */
 
 struct acpi_facts acpi;
 
@@ -60,25 +52,25 @@ static bool sums_to_zero(const u8 *p, size_t size)
 	return sum == 0;
 }
 
-static const struct acpi_table *table_open(paddr_t address)
-{
-	const struct acpi_table *t = address ? map_firmware(address, sizeof(*t)) : NULL;
+static u32 length_of(const u8 *table) { return read32(table + TABLE_LENGTH); }
 
-	if (!t || t->length < sizeof(*t) || t->length > TABLE_SIZE_MAX)
+static const u8 *table_open(paddr_t address)
+{
+	const u8 *t = address ? map_firmware(address, TABLE_HEADER) : NULL;
+
+	if (!t || length_of(t) < TABLE_HEADER || length_of(t) > TABLE_SIZE_MAX)
 		return NULL;
-	return map_firmware(address, t->length);
+	return map_firmware(address, length_of(t));
 }
 
-static const struct acpi_pointer *pointer_find(void)
+static const u8 *pointer_find(void)
 {
-	const struct acpi_pointer *p;
-
 	if (start_rsdp)
-		return map_firmware(start_rsdp, sizeof(*p));
+		return map_firmware(start_rsdp, POINTER_SIZE);
 	const u8 *area = map_firmware(RSDP_SEARCH_START, RSDP_SEARCH_END - RSDP_SEARCH_START);
-	for (u32 at = 0; at + sizeof(*p) <= RSDP_SEARCH_END - RSDP_SEARCH_START; at += 16)
-		if (!__builtin_memcmp(area + at, "RSD PTR ", 8) && sums_to_zero(area + at, 20))
-			return (const struct acpi_pointer *)(area + at);
+	for (u32 at = 0; at + POINTER_SIZE <= RSDP_SEARCH_END - RSDP_SEARCH_START; at += 16)
+		if (!__builtin_memcmp(area + at, "RSD PTR ", 8) && sums_to_zero(area + at, POINTER_SIZE_OLD))
+			return area + at;
 	return NULL;
 }
 
@@ -101,40 +93,40 @@ static void override_found(const u8 *e)
 
 static void madt_entry(const u8 *e)
 {
+	static const u8 sizes[] = { [ACPI_PROCESSOR] = 8, [ACPI_CONTROLLER] = 12, [ACPI_OVERRIDE] = 10, [ACPI_LOCAL_ADDRESS] = 12,
+		[ACPI_PROCESSOR_X2] = 16 };
+
+	if (e[0] >= sizeof(sizes) || e[1] < sizes[e[0]])
+		return;
 	switch (e[0]) {
 	case ACPI_PROCESSOR:
-		if (e[1] >= 8)
-			processor_found(e[3], read32(e + 4));
+		processor_found(e[3], read32(e + 4));
 		break;
 	case ACPI_PROCESSOR_X2:
-		if (e[1] >= 16)
-			processor_found(read32(e + 4), read32(e + 8));
+		processor_found(read32(e + 4), read32(e + 8));
 		break;
 	case ACPI_CONTROLLER:
-		if (e[1] >= 12 && acpi.controller_count < ACPI_CONTROLLERS_MAX)
+		if (acpi.controller_count < ACPI_CONTROLLERS_MAX)
 			acpi.controllers[acpi.controller_count++] = (struct acpi_controller){ read32(e + 4), read32(e + 8) };
 		break;
 	case ACPI_OVERRIDE:
-		if (e[1] >= 10)
-			override_found(e);
+		override_found(e);
 		break;
 	case ACPI_LOCAL_ADDRESS:
-		if (e[1] >= 12 && read64(e + 4) < DEVICES_SIZE)
+		if (read64(e + 4) < DEVICES_SIZE)
 			acpi.local_apic = (u32)read64(e + 4);
-		break;
 	}
 }
 
-static void madt_read(const struct acpi_table *t)
+static void madt_read(const u8 *t)
 {
-	const struct acpi_madt *madt = (const struct acpi_madt *)t;
-	const u8 *base = (const u8 *)t;
+	u32 length = length_of(t);
 
-	if (t->length < sizeof(*madt))
+	if (length < MADT_ENTRIES)
 		return;
-	acpi.local_apic = madt->local_apic;
-	for (u32 at = sizeof(*madt); at + 2 <= t->length && base[at + 1] >= 2 && at + base[at + 1] <= t->length; at += base[at + 1])
-		madt_entry(base + at);
+	acpi.local_apic = read32(t + MADT_LOCAL_ADDRESS);
+	for (u32 at = MADT_ENTRIES; at + 2 <= length && t[at + 1] >= 2 && at + t[at + 1] <= length; at += t[at + 1])
+		madt_entry(t + at);
 }
 
 /* A small integer of AML: ZeroOp, OneOp, BytePrefix, or nothing that S5 would hold. */
@@ -149,11 +141,11 @@ static bool aml_byte(const u8 **p, u8 *value)
 }
 
 /* Name (_S5_, Package (n) { type a, type b, ... }): NameOp "_S5_" PackageOp length count elements. */
-static void sleep_find(const struct acpi_table *dsdt)
+static void sleep_find(const u8 *dsdt)
 {
-	const u8 *start = (const u8 *)dsdt, *end = start + dsdt->length;
+	const u8 *end = dsdt + length_of(dsdt);
 
-	for (const u8 *p = start + sizeof(*dsdt); p + SLEEP_PACKAGE_MIN <= end; p++) {
+	for (const u8 *p = dsdt + TABLE_HEADER; p + SLEEP_PACKAGE_MIN <= end; p++) {
 		if (__builtin_memcmp(p, "_S5_\x12", 5))
 			continue;
 		const u8 *at = p + 5;
@@ -167,63 +159,59 @@ static void sleep_find(const struct acpi_table *dsdt)
 /* A register of one byte, in memory or, if `port` is given, at a port. */
 static volatile u8 *register_find(const u8 *p, u16 *port)
 {
-	struct acpi_address a;
+	u64 address = read64(p + 4);
 
-	__builtin_memcpy(&a, p, sizeof(a));
-	if (port && a.space == SPACE_IO && a.address < 0x10000)
-		*port = (u16)a.address;
-	return a.space == SPACE_MEMORY && a.address ? map_device(a.address, 1) : NULL;
+	if (port && p[0] == SPACE_IO && address < 0x10000)
+		*port = (u16)address;
+	return p[0] == SPACE_MEMORY && address ? map_device(address, 1) : NULL;
 }
 
-static void fadt_read(const struct acpi_table *t)
+static void fadt_read(const u8 *t)
 {
-	const u8 *base = (const u8 *)t;
+	u32 length = length_of(t);
 
-	if (t->length < FADT_TIMER + 4)
+	if (length < FADT_TIMER + 4)
 		return;
-	acpi.control_a = (u16)read32(base + FADT_CONTROL_A);
-	acpi.control_b = (u16)read32(base + FADT_CONTROL_B);
-	acpi.timer_port = (u16)read32(base + FADT_TIMER);
-	if (t->length > FADT_RESET_VALUE) {
-		acpi.reset_register = register_find(base + FADT_RESET, &acpi.reset_port);
-		acpi.reset_value = base[FADT_RESET_VALUE];
+	acpi.control_a = (u16)read32(t + FADT_CONTROL_A);
+	acpi.control_b = (u16)read32(t + FADT_CONTROL_B);
+	acpi.timer_port = (u16)read32(t + FADT_TIMER);
+	if (length > FADT_RESET_VALUE) {
+		acpi.reset_register = register_find(t + FADT_RESET, &acpi.reset_port);
+		acpi.reset_value = t[FADT_RESET_VALUE];
 	}
-	if (t->length >= FADT_SLEEP_CONTROL + sizeof(struct acpi_address))
-		acpi.sleep_register = register_find(base + FADT_SLEEP_CONTROL, NULL);
-	u64 address = read32(base + FADT_DSDT);
-	if (!address && t->length >= FADT_DSDT64 + 8)
-		address = read64(base + FADT_DSDT64);
-	const struct acpi_table *dsdt = table_open(address);
+	if (length >= FADT_SLEEP_CONTROL + ADDRESS_SIZE)
+		acpi.sleep_register = register_find(t + FADT_SLEEP_CONTROL, NULL);
+	u64 address = read32(t + FADT_DSDT);
+	if (!address && length >= FADT_DSDT64 + 8)
+		address = read64(t + FADT_DSDT64);
+	const u8 *dsdt = table_open(address);
 	if (dsdt)
 		sleep_find(dsdt);
 }
 
-static void root_read(const struct acpi_table *root, u32 width)
+static void root_read(const u8 *root, u32 width)
 {
-	const u8 *base = (const u8 *)root;
-
-	for (u32 at = sizeof(*root); at + width <= root->length; at += width) {
-		const struct acpi_table *t = table_open(width == 8 ? read64(base + at) : read32(base + at));
-		if (!t || !sums_to_zero((const u8 *)t, t->length))
+	for (u32 at = TABLE_HEADER; at + width <= length_of(root); at += width) {
+		const u8 *t = table_open(width == 8 ? read64(root + at) : read32(root + at));
+		if (!t || !sums_to_zero(t, length_of(t)))
 			continue;
-		if (!__builtin_memcmp(t->signature, "APIC", 4))
+		if (!__builtin_memcmp(t, "APIC", 4))
 			madt_read(t);
-		else if (!__builtin_memcmp(t->signature, "FACP", 4))
+		else if (!__builtin_memcmp(t, "FACP", 4))
 			fadt_read(t);
 	}
 }
 
 void acpi_init(void)
 {
-	const struct acpi_pointer *p = pointer_find();
-	const struct acpi_table *root = NULL;
+	const u8 *p = pointer_find(), *root = NULL;
 
 	acpi.local_apic = 0xfee00000;
-	if (p && p->revision >= 2)
-		root = table_open(p->table64);
+	if (p && p[POINTER_REVISION] >= 2)
+		root = table_open(read64(p + POINTER_ROOT64));
 	if (root)
 		root_read(root, 8);
-	else if (p && (root = table_open(p->table32)) != NULL)
+	else if (p && (root = table_open(read32(p + POINTER_ROOT32))) != NULL)
 		root_read(root, 4);
 	if (!root)
 		core_log("acpi: no tables; one processor, no power-off");
