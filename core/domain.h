@@ -24,7 +24,8 @@ struct gate {
 extern struct gate gates[TK_GATES_MAX];
 
 #define UNIT_SEGMENTS_MAX 6
-struct unit_segment { vaddr_t start; frame_t frame; u32 pages, kept; };
+struct elf_program_header;
+struct unit_segment { vaddr_t start; const struct elf_program_header *header; frame_t frame; u32 pages; bool kept; };
 
 #define DOMAIN_FAILING 0u
 struct domain {
@@ -50,6 +51,7 @@ struct domain {
 	struct list stack_waiters;
 	u64 heap_pages;             /* mapped */
 	struct unit_segment segments[UNIT_SEGMENTS_MAX]; /* of its image, for restarts */
+	const struct elf_program_header *dynamic;        /* NULL: its image has no relocations */
 	u32 segment_count, keeps;   /* keeps: it has a segment that restarts leave as it is, and so its heap and stacks */
 	frame_t boot_frame;         /* its boot page */
 	u32 restarts;

@@ -20,17 +20,9 @@ static void map_pages(struct domain *d, vaddr_t start, frame_t frame, u64 pages,
 		core_assert(arch_page_map(d->root, start + i * PAGE_SIZE, frame + (frame_t)i, flags) == 0);
 }
 
-static const struct elf_program_header *programs_of(const struct domain *d, u32 *count)
+static void segment_fill(const struct domain *d, const struct unit_segment *s)
 {
-	const struct elf_header *h = d->unit->image;
-
-	core_assert(d->unit->image_size >= sizeof(*h) && __builtin_memcmp(h->ident, ELF_IDENT, ELF_IDENT_SIZE) == 0);
-	*count = h->program_count;
-	return (const void *)((const char *)d->unit->image + h->program_offset);
-}
-
-static void segment_fill(const struct domain *d, const struct elf_program_header *p, const struct unit_segment *s)
-{
+	const struct elf_program_header *p = s->header;
 	char *to = frame_address(s->frame);
 	u64 skip = p->address & PAGE_MASK;
 
@@ -53,11 +45,11 @@ static void *image_place(const struct domain *d, u64 base, u64 address)
 	core_fail("a unit's image points outside itself");
 }
 
-static void relocate(const struct domain *d, u64 base, const struct elf_program_header *dynamic)
+static void relocate(const struct domain *d, u64 base)
 {
 	u64 table = 0, size = 0;
 
-	for (const struct elf_dynamic *e = image_place(d, base, dynamic->address); e->tag; e++) {
+	for (const struct elf_dynamic *e = image_place(d, base, d->dynamic->address); e->tag; e++) {
 		if (e->tag == ELF_TAG_RELA)
 			table = e->value;
 		else if (e->tag == ELF_TAG_RELA_SIZE)
@@ -70,19 +62,13 @@ static void relocate(const struct domain *d, u64 base, const struct elf_program_
 	}
 }
 
-static void image_fill(struct domain *d, u64 base)
+static void image_fill(const struct domain *d, u64 base)
 {
-	const struct elf_program_header *dynamic = NULL;
-	u32 count, segment = 0;
-	const struct elf_program_header *p = programs_of(d, &count);
-
-	for (u32 i = 0; i < count; i++)
-		if (p[i].type == ELF_LOAD && !d->segments[segment++].kept)
-			segment_fill(d, &p[i], &d->segments[segment - 1]);
-		else if (p[i].type == ELF_DYNAMIC)
-			dynamic = &p[i];
-	if (dynamic)
-		relocate(d, base, dynamic);
+	for (u32 i = 0; i < d->segment_count; i++)
+		if (!d->segments[i].kept)
+			segment_fill(d, &d->segments[i]);
+	if (d->dynamic)
+		relocate(d, base);
 }
 
 static u64 image_base(const struct domain *d)
@@ -93,14 +79,18 @@ static u64 image_base(const struct domain *d)
 void unit_load(struct domain *d)
 {
 	u64 base = (d->class == 2 ? ARCH_IC2_IMAGE_BASE : d->private + ARCH_UNIT_IMAGE) + arch_entropy() % IMAGE_RANDOM_PAGES * PAGE_SIZE;
-	u32 count;
-	const struct elf_program_header *p = programs_of(d, &count);
+	const struct elf_header *h = d->unit->image;
+	const struct elf_program_header *p = (const void *)((const char *)h + h->program_offset);
 
-	for (u32 i = 0; i < count; i++) {
+	core_assert(d->unit->image_size >= sizeof(*h) && __builtin_memcmp(h->ident, ELF_IDENT, ELF_IDENT_SIZE) == 0);
+	for (u32 i = 0; i < h->program_count; i++) {
+		if (p[i].type == ELF_DYNAMIC)
+			d->dynamic = &p[i];
 		if (p[i].type != ELF_LOAD)
 			continue;
 		core_assert(d->segment_count < UNIT_SEGMENTS_MAX);
 		struct unit_segment *s = &d->segments[d->segment_count++];
+		s->header = &p[i];
 		s->start = round_down(base + p[i].address, PAGE_SIZE);
 		s->pages = (u32)((round_up(base + p[i].address + p[i].memory_size, PAGE_SIZE) - s->start) / PAGE_SIZE);
 		s->frame = (frame_t)(frame_boot_alloc(s->pages) >> PAGE_SHIFT);
@@ -108,11 +98,10 @@ void unit_load(struct domain *d)
 		core_assert(access != (ARCH_PAGE_WRITE | ARCH_PAGE_EXECUTE));
 		map_pages(d, s->start, s->frame, s->pages, domain_page_flags(d, access));
 	}
-	d->entry = base + ((const struct elf_header *)d->unit->image)->entry;
+	d->entry = base + h->entry;
 	image_fill(d, base);
-	for (u32 i = 0, segment = 0; i < count; i++) /* filled once */
-		if (p[i].type == ELF_LOAD)
-			d->keeps |= d->segments[segment++].kept = p[i].flags & SEGMENT_KEEP;
+	for (u32 i = 0; i < d->segment_count; i++) /* filled once */
+		d->keeps |= d->segments[i].kept = d->segments[i].header->flags & SEGMENT_KEEP;
 }
 
 /* All stacks of the pool are free: nothing runs in the unit. */
