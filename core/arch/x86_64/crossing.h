@@ -128,34 +128,35 @@
 	wrfsbase %\zero
 .endm
 
-/* Six words of a call, the first lowest. */
-.macro PUSH_WORDS third, fourth
-	.irp register, r9, r8, \fourth, \third, rsi, rdi
+.macro PUSH registers:vararg
+	.irp register, \registers
 	pushq %\register
 	.endr
+.endm
+.macro POP registers:vararg
+	.irp register, \registers
+	popq %\register
+	.endr
+.endm
+
+/* Six words of a call, the first lowest. */
+.macro PUSH_WORDS third, fourth
+	PUSH r9, r8, \fourth, \third, rsi, rdi
 .endm
 
 /* struct arch_frame below its vector, in two parts. */
 .macro PUSH_LOW
-	.irp register, rsi, rdx, rcx, rax
-	pushq %\register
-	.endr
+	PUSH rsi, rdx, rcx, rax
 .endm
 .macro PUSH_HIGH
-	.irp register, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
-	pushq %\register
-	.endr
+	PUSH r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
 .endm
 .macro POP_HIGH
-	.irp register, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8
-	popq %\register
-	.endr
+	POP r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8
 .endm
 .macro POP_REGISTERS
 	POP_HIGH
-	.irp register, rax, rcx, rdx, rsi, rdi
-	popq %\register
-	.endr
+	POP rax, rcx, rdx, rsi, rdi
 .endm
 
 /* Registers of an application that a function of C may change, but for rax, rcx and r11: to or from its frame at rsp. */

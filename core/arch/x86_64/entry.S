@@ -7,7 +7,6 @@
  */
 #include <arch/offsets.h>
 #include <arch/layout.h>
-#include <arch/selectors.h>
 #include "crossing.h"
 
 .section .entry.text, "ax"
@@ -263,16 +262,11 @@ enter_unit_other:
 	je enter_ic2
 
 enter_ic0:
-	leaq -64(%rdx), %rsp                /* struct tk_request */
-	movq %rdi, 0(%rsp)
-	movq %rsi, 8(%rsp)
-	movq %r12, 16(%rsp)
-	movq %r10, 24(%rsp)
-	movq %r8, 32(%rsp)
-	movq %r9, 40(%rsp)
-	movl $0, 48(%rsp)
-	movl %r13d, 52(%rsp)
-	movq %rbx, 56(%rsp)
+	movq %rdx, %rsp                     /* struct tk_request, from its end */
+	pushq %rbx
+	shlq $32, %r13
+	pushq %r13
+	PUSH_WORDS r12, r10
 	movq %rsp, %rdi
 	movq DOMAIN_ENTRY(%r15), %rax
 .globl ic0_run
@@ -430,14 +424,10 @@ unit_reply_to_unit:
 	jmp return_to_unit
 
 unit_reply_wake: /* rbp: where to go on */
-	.irp register, rax, rcx, rdi, rsi, r10
-	pushq %\register
-	.endr
+	PUSH rax, rcx, rdi, rsi, r10
 	movq %r15, %rdi
 	call stack_waiter_wake
-	.irp register, r10, rsi, rdi, rcx, rax
-	popq %\register
-	.endr
+	POP r10, rsi, rdi, rcx, rax
 	jmp *%rbp
 
 unit_reply_upcall:
@@ -458,9 +448,7 @@ unit_reply_upcall:
 	jmp return_to_user
 
 unit_reply_slow:
-	pushq %r10
-	pushq %r12
-	pushq %rsi
+	PUSH r10, r12, rsi
 	movq %rdi, %rsi
 	movq %rcx, %rdi
 	movq %rsp, %rdx

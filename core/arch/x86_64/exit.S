@@ -4,7 +4,6 @@
  */
 #include <arch/offsets.h>
 #include <arch/layout.h>
-#include <arch/selectors.h>
 #include "crossing.h"
 
 .section .entry.text, "ax"

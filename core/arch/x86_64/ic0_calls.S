@@ -10,9 +10,7 @@
 
 /* ---- IC0: the core's calls as plain functions -------------------------------------------------------------------------------------------------- */
 ic0_call: /* eax number, arguments as C has them */
-	.irp register, rbx, rbp, r12, r13, r14, r15
-	pushq %\register
-	.endr
+	PUSH rbx, rbp, r12, r13, r14, r15
 	cli
 	movq %gs:CPU_CURRENT, %rbx
 	leaq 1f(%rip), %r11
@@ -24,9 +22,7 @@ ic0_call: /* eax number, arguments as C has them */
 	movl %eax, %esi
 	jmp core_call_run
 1:	movq %rdi, %rax
-	.irp register, r15, r14, r13, r12, rbp, rbx
-	popq %\register
-	.endr
+	POP r15, r14, r13, r12, rbp, rbx
 	ret
 
 /* Functions of the calls whose numbers follow each other. */

@@ -21,8 +21,7 @@
 vector_stubs:
 .rept 256
 	.balign 32
-	.if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21
-	.else
+	.if vector != 8 && (vector < 10 || vector > 14) && vector != 17 && vector != 21 /* the processor pushes no error code */
 	pushq $0
 	.endif
 	pushq $vector
