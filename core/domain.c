@@ -89,32 +89,21 @@ static void devices_add(struct domain *d)
 	}
 }
 
-static void boot_page_fill(struct domain *d)
+static void boot_page_fill(const struct domain *d)
 {
 	const struct tk_manifest *m = &boot_manifest;
 	struct tk_boot_info *info = boot_page(d);
 
-	info->magic = TK_BOOT_MAGIC;
-	info->domain = d->id;
-	info->processors = cpu_count;
-	info->window = d->window;
-	info->heap = d->private + ARCH_UNIT_HEAP;
-	info->heap_pages = d->heap_pages;
-	info->heap_limit = ARCH_UNIT_HEAP_PAGES;
-	info->stacks = d->private + ARCH_UNIT_STACKS;
-	info->stack_count = d->stack_count;
-	info->clock = d->private + ARCH_UNIT_CLOCK;
-	info->clock_frame = clock_frame;
-	info->mem_domain = m->mem_domain;
-	info->fs_domain = m->fs_domain;
-	info->abi_domain = m->abi_domain;
-	info->super_domain = m->super_domain;
-	info->vector_frames = (arch_vector_size + PAGE_SIZE - 1) / PAGE_SIZE;
-	info->vector_size = arch_vector_size;
-	info->vector_features = arch_vector_features;
-	info->memory_frames = frame_boot_bytes() / PAGE_SIZE;
-	info->user_limit = ARCH_USER_LIMIT;
-	info->client_mapped = d->class == 1 && d->arch.root == 0;
+	*info = (struct tk_boot_info){
+		.magic = TK_BOOT_MAGIC, .domain = d->id, .processors = cpu_count, .window = d->window,
+		.heap = d->private + ARCH_UNIT_HEAP, .heap_pages = d->heap_pages, .heap_limit = ARCH_UNIT_HEAP_PAGES,
+		.stacks = d->private + ARCH_UNIT_STACKS, .stack_count = d->stack_count,
+		.clock = d->private + ARCH_UNIT_CLOCK, .clock_frame = clock_frame,
+		.mem_domain = m->mem_domain, .fs_domain = m->fs_domain, .abi_domain = m->abi_domain, .super_domain = m->super_domain,
+		.vector_frames = (arch_vector_size + PAGE_SIZE - 1) / PAGE_SIZE, .vector_size = arch_vector_size,
+		.vector_features = arch_vector_features, .memory_frames = frame_boot_bytes() / PAGE_SIZE,
+		.user_limit = ARCH_USER_LIMIT, .client_mapped = d->class == 1 && d->arch.root == 0,
+	};
 	for (u32 i = 0; i < sizeof(info->seed); i += 8) {
 		u64 random = arch_entropy();
 		__builtin_memcpy(info->seed + i, &random, 8);
@@ -153,6 +142,7 @@ static void domain_init(const struct tk_manifest_unit *unit)
 		unit_load(d);
 	unit_map_memory(d);
 	d->boot_frame = boot_frame();
+	boot_page_fill(d);
 	u64 flags = domain_page_flags(d, 0);
 	core_assert(arch_page_map(d->root, d->private + ARCH_UNIT_BOOT, d->boot_frame, flags) == 0);
 	core_assert(arch_page_map(d->root, d->private + ARCH_UNIT_CLOCK, clock_frame, flags) == 0);
@@ -198,7 +188,6 @@ static void domain_connect(struct domain *d)
 
 	arch_domain_init(d);
 	gate_table_init(d);
-	boot_page_fill(d);
 	devices_add(d);
 	object_adopt(d->frame, d, TK_OBJECT_DOMAIN, 0);
 	if (super)
@@ -212,7 +201,7 @@ static void archive_give(void)
 
 	if (boot_facts.archive_size == 0)
 		return;
-	frame_boot_give(boot_facts.archive, pages, boot_manifest.fs_domain);
+	frame_boot_give((frame_t)(boot_facts.archive >> PAGE_SHIFT), pages, boot_manifest.fs_domain);
 	info->initial = (struct tk_boot_range){ boot_facts.archive >> PAGE_SHIFT, pages };
 	info->initial_size = boot_facts.archive_size;
 }

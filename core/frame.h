@@ -119,7 +119,7 @@ void frame_unpin(frame_t frame);
 
 /* Boot: records for all RAM; sections above the first ones stay lazy. Called once, before any unit exists. */
 void frame_init(void);
-/* Zeroed contiguous frames for the core and the initial objects, typed FRAME_CORE; panics when RAM is too small. Boot only. */
+/* Zeroed contiguous frames for the core and the initial objects, typed FRAME_CORE; panics when RAM is too small. Boot only, from frame_init on. */
 paddr_t frame_boot_alloc(u64 pages);
 u64 frame_boot_bytes(void);              /* all RAM that is usable */
 /* A page table while the reserve is empty at boot; FRAME_NONE later. */
@@ -127,8 +127,8 @@ frame_t frame_boot_table(void);
 /* After all units are loaded: what is left becomes mem's (type FRAME_USER, mapped in its window) and stands in its boot page. */
 struct tk_boot_info;
 void frame_boot_seal(u32 mem_domain, struct tk_boot_info *info);
-/* Boot: frames outside the boot allocator (the archive) become a domain's, mapped in its window. */
-void frame_boot_give(paddr_t start, u64 pages, u32 domain);
+/* Boot: frames that the boot allocator no longer has, or never had (the archive), become a domain's, mapped in its window. */
+void frame_boot_give(frame_t first, u64 count, u32 domain);
 bool section_is_ram(u64 section);        /* all of it, and off line at boot */
 
 /* ---- section.c ------------------------------------------------------------------------------------------------------------------ */

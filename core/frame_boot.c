@@ -15,7 +15,7 @@
 static struct boot_ram free_ram[BOOT_RAM_MAX]; /* what the allocator may still give, on line or not */
 static u32 free_count;
 static u64 boot_sections[(1ull << 27) / FRAME_SECTION / 64]; /* bit: on line at boot */
-static bool chosen, records_ready, sealed;
+static bool records_ready, sealed;
 
 static bool section_at_boot(u64 section) { return boot_sections[section / 64] >> (section % 64) & 1; }
 
@@ -25,21 +25,11 @@ static void sections_choose(paddr_t start, paddr_t end)
 		boot_sections[s / 64] |= 1ull << (s % 64);
 }
 
-static void free_ram_init(void)
-{
-	if (free_count)
-		return;
-	for (; free_count < boot_facts.ram_count; free_count++)
-		free_ram[free_count] = boot_facts.ram[free_count];
-}
-
 /* The part of a free range that lies in sections on line: its size from the start, 0 if the first section is off line. */
 static u64 online_size(const struct boot_ram *r)
 {
 	u64 size = 0, section_bytes = FRAME_SECTION * PAGE_SIZE;
 
-	if (!chosen)
-		return r->size;
 	while (size < r->size && section_at_boot((r->start + size) / section_bytes))
 		size = round_down(r->start + size, section_bytes) + section_bytes - r->start;
 	return size < r->size ? size : r->size;
@@ -57,7 +47,6 @@ u64 frame_boot_bytes(void)
 paddr_t frame_boot_alloc(u64 pages)
 {
 	core_assert(!sealed);
-	free_ram_init();
 	for (u32 i = 0; i < free_count; i++) {
 		struct boot_ram *r = &free_ram[i];
 		if (online_size(r) < pages * PAGE_SIZE)
@@ -86,28 +75,21 @@ frame_t frame_boot_table(void)
 static void sections_select(void)
 {
 	const struct boot_facts *f = &boot_facts;
-	u64 wanted = 0, section_bytes = FRAME_SECTION * PAGE_SIZE;
+	u64 wanted = BOOT_RAM_WANTED, section_bytes = FRAME_SECTION * PAGE_SIZE;
 
 	sections_choose(0, 1);
 	sections_choose(f->image_start, f->image_end);
 	sections_choose(f->archive, f->archive + f->archive_size);
 	for (u32 i = 0; i < f->ram_count; i++) {
 		paddr_t start = f->ram[i].start, end = start + f->ram[i].size;
+		u64 size = f->ram[i].size < wanted ? f->ram[i].size : wanted;
+		sections_choose(start, start + size);
+		wanted -= size;
 		if (start % section_bytes)
 			sections_choose(start, start + 1);
 		if (end % section_bytes)
 			sections_choose(end - 1, end);
-		/* What was handed out before the records. */
-		sections_choose(start, free_ram[i].start);
 	}
-	for (u32 i = 0; i < f->ram_count && wanted < BOOT_RAM_WANTED; i++)
-		for (paddr_t at = f->ram[i].start; at < f->ram[i].start + f->ram[i].size && wanted < BOOT_RAM_WANTED;) {
-			paddr_t next = round_down(at, section_bytes) + section_bytes, end = f->ram[i].start + f->ram[i].size;
-			sections_choose(at, at + 1);
-			wanted += (next < end ? next : end) - at;
-			at = next;
-		}
-	chosen = true;
 }
 
 void frame_init(void)
@@ -115,7 +97,8 @@ void frame_init(void)
 	const struct boot_facts *f = &boot_facts;
 
 	core_assert(f->ram_count > 0);
-	free_ram_init();
+	for (; free_count < f->ram_count; free_count++)
+		free_ram[free_count] = f->ram[free_count];
 	u64 top = f->ram[f->ram_count - 1].start + f->ram[f->ram_count - 1].size;
 	if (f->archive && f->archive + f->archive_size > top)
 		top = round_up(f->archive + f->archive_size, PAGE_SIZE);
@@ -134,7 +117,7 @@ void frame_init(void)
 	frame_retype(frame_dead, FRAME_SHARED, 0, 0);
 }
 
-static void frames_hand_over(frame_t first, u64 count, u32 domain)
+void frame_boot_give(frame_t first, u64 count, u32 domain)
 {
 	for (u64 i = 0; i < count; i++) {
 		struct frame_record *record = frame_record(first + (frame_t)i);
@@ -142,11 +125,6 @@ static void frames_hand_over(frame_t first, u64 count, u32 domain)
 		record->owner = (u8)domain;
 	}
 	window_map_range(&domains[domain], first, count);
-}
-
-void frame_boot_give(paddr_t start, u64 pages, u32 domain)
-{
-	frames_hand_over((frame_t)(start >> PAGE_SHIFT), pages, domain);
 }
 
 void frame_boot_seal(u32 mem_domain, struct tk_boot_info *info)
@@ -164,7 +142,7 @@ void frame_boot_seal(u32 mem_domain, struct tk_boot_info *info)
 			u64 size = online_size(r), section_bytes = FRAME_SECTION * PAGE_SIZE;
 			if (size && info->range_count < TK_BOOT_RANGES_MAX) {
 				frame_t first = (frame_t)(r->start >> PAGE_SHIFT);
-				frames_hand_over(first, size >> PAGE_SHIFT, mem_domain);
+				frame_boot_give(first, size >> PAGE_SHIFT, mem_domain);
 				info->ranges[info->range_count++] = (struct tk_boot_range){ first, size >> PAGE_SHIFT };
 			}
 			if (!size) /* whole sections that are off line */

@@ -132,13 +132,11 @@ static void machine_boot(void)
 	domain_count = 3;
 	domain_make(WORLD_MEM, 1);
 	domain_make(WORLD_FS, 2);
-	for (u32 i = 0; i < 20; i++)
-		take(1);
 	frame_init();
-	for (u32 i = 0; i < 60; i++)
+	for (u32 i = 0; i < 80; i++)
 		take(1 + unit_random() % 30);
 	if (boot_facts.archive_size)
-		frame_boot_give(boot_facts.archive, boot_facts.archive_size / PAGE_SIZE, WORLD_FS);
+		frame_boot_give((frame_t)(boot_facts.archive / PAGE_SIZE), boot_facts.archive_size / PAGE_SIZE, WORLD_FS);
 	frame_boot_seal(WORLD_MEM, &info);
 	CHECK(frame_boot_table() == FRAME_NONE && reserve_count() > 50 && info.range_count > 0);
 	ranges_check();
