@@ -73,15 +73,6 @@ long domain_copy_out(const struct domain *d, vaddr_t to, const void *from, size_
 
 /* ---- The client -------------------------------------------------------------------------------------------------------------------- */
 
-static bool client_range_allowed(const struct thread *t, vaddr_t start, u64 size, u32 access)
-{
-	if (t->vspace == NULL || start + size < start || start + size > ARCH_USER_LIMIT)
-		return false;
-	if (t->domain->rights & TK_RIGHT_CLIENTS || t->domain->class == 0)
-		return true;
-	return activation_holds_range(t->top, start, size, access);
-}
-
 /* IC0 and IC1 run over their client's address space: a direct copy, in which a missing page is served on the way. A fault that was
  * served twice without progress is the unit's own side: the copy ends there. */
 static u64 client_copy_direct(struct thread *t, vaddr_t to, vaddr_t from, u64 size, u32 access)
@@ -129,8 +120,10 @@ static long client_copy(struct thread *t, vaddr_t to, vaddr_t from, u64 size, u3
 
 	if (size > COPY_CLIENT_MAX)
 		size = COPY_CLIENT_MAX;
-	if (!client_range_allowed(t, client, size, access))
-		return t->vspace == NULL || client + size < client || client + size > ARCH_USER_LIMIT ? 0 : -EPERM;
+	if (t->vspace == NULL || client + size < client || client + size > ARCH_USER_LIMIT)
+		return 0;
+	if (!(t->domain->rights & TK_RIGHT_CLIENTS) && t->domain->class != 0 && !activation_holds_range(t->top, client, size, access))
+		return -EPERM;
 	if (!domain_owns_range(t->domain, own, size))
 		return -EFAULT;
 	if (t->domain->class != 2)

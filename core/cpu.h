@@ -10,7 +10,6 @@
 #define CPUS_MAX 64
 
 struct thread;
-struct domain;
 struct vspace;
 
 struct cpu {

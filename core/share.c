@@ -99,11 +99,6 @@ static bool page_move(struct vspace *space, arch_entry_t *source, vaddr_t to, lo
 	return true;
 }
 
-static bool ranges_overlap(vaddr_t a, vaddr_t b, u64 size)
-{
-	return a < b + size && b < a + size;
-}
-
 long vspace_move(u32 caller, const struct tk_move *request)
 {
 	u64 size = request->pages * PAGE_SIZE;
@@ -112,7 +107,7 @@ long vspace_move(u32 caller, const struct tk_move *request)
 	frame_t chain = FRAME_NONE;
 
 	if (!vspace_range_valid(request->from, request->pages) || !vspace_range_valid(request->to, request->pages) ||
-	    ranges_overlap(request->from, request->to, size))
+	    (request->from < request->to + size && request->to < request->from + size))
 		return -EINVAL;
 	struct vspace *space = vspace_hold(caller, request->vspace);
 	if (!space)

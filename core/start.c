@@ -23,7 +23,7 @@
 static struct thread *boot_thread;
 static u32 next_level, next_domain = 1; /* the boot thread's place */
 static volatile u32 super_failed;
-static struct { struct thread *thread; u32 domain; bool wanted; } unit_threads[UNIT_THREADS_MAX];
+static struct { struct thread *thread; bool wanted; } unit_threads[UNIT_THREADS_MAX];
 static u32 unit_thread_count;
 static struct spinlock unit_threads_lock; /* who clears `wanted` starts the thread: the restart, or the end of the thread's former life */
 
@@ -38,8 +38,7 @@ void start_prepare(void)
 			struct thread *t = thread_create_boot();
 			t->owner = d;
 			t->main_argument = i;
-			unit_threads[unit_thread_count].thread = t;
-			unit_threads[unit_thread_count++].domain = d;
+			unit_threads[unit_thread_count++].thread = t;
 		}
 }
 
@@ -47,23 +46,22 @@ void start_prepare(void)
 static void thread_try(u32 i)
 {
 	struct thread *t = unit_threads[i].thread;
-	bool starts = false;
 
 	spin_lock(&unit_threads_lock);
-	if (unit_threads[i].wanted && __atomic_load_n(&t->lives, __ATOMIC_SEQ_CST) == 0) {
-		starts = true;
+	bool starts = unit_threads[i].wanted && __atomic_load_n(&t->lives, __ATOMIC_SEQ_CST) == 0;
+	if (starts) {
 		unit_threads[i].wanted = false;
 		t->state = THREAD_NEW;
 	}
 	spin_unlock(&unit_threads_lock);
 	if (starts && thread_start(t))
-		core_log("unit %s: its thread %u could not be started", domains[unit_threads[i].domain].page->name, i);
+		core_log("unit %s: its thread %u could not be started", domains[t->owner].page->name, i);
 }
 
 static void threads_start(u32 domain)
 {
 	for (u32 i = 0; i < unit_thread_count; i++)
-		if (unit_threads[i].domain == domain) {
+		if (unit_threads[i].thread->owner == domain) {
 			/* Sequentially consistent: wanted before its lives are looked at; its processor ends them, then looks at wanted. */
 			__atomic_store_n(&unit_threads[i].wanted, true, __ATOMIC_SEQ_CST);
 			thread_try(i);
@@ -130,9 +128,7 @@ void start_step(struct thread *t)
 		return;
 	}
 	t->resume = RESUME_BOOT;
-	struct wait_key key = wait_key_of_object(t->frame, 0);
-	if (wait_park(t, key, &super_failed, 0))
-		return;
+	(void)wait_park(t, wait_key_of_object(t->frame, 0), &super_failed, 0); /* it did not: the next step sees why */
 }
 
 void start_super_failed(void)
