@@ -13,7 +13,7 @@ static bool log_forced;
 void core_log_force(void)
 {
 	log_forced = true;
-	arch_console_take();
+	arch_console_share(true);
 }
 
 static void line_write(const char *line, size_t length)

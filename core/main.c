@@ -26,7 +26,7 @@ static void processor_online(struct cpu *cpu)
 noreturn_fn void core_main(void)
 {
 	if (option_given("quiet"))
-		arch_console_release(); /* the console is the program's alone; the log goes to the report channel, a panic to both */
+		arch_console_share(false); /* the console is the program's alone; the log goes to the report channel, a panic to both */
 	core_log("tessera: profile %s, %lu MiB, archive %lu KiB", boot_manifest.profile, frame_boot_bytes() >> 20, boot_facts.archive_size >> 10);
 	frame_init();
 	arch_boot_platform();

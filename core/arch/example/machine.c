@@ -28,8 +28,7 @@ u32 arch_counter_multiplier, arch_counter_shift;
 void arch_boot_platform(void) { NOT_PORTED; }
 void arch_smp_start(void) { NOT_PORTED; }
 void arch_console_write(const char *text, size_t length) { } /* core_fail itself comes here */
-void arch_console_release(void) { }
-void arch_console_take(void) { }
+void arch_console_share(bool uart) { }
 noreturn_fn void arch_power(u32 how, u32 status) { arch_cpu_halt(); }
 
 /* context.h */

@@ -1,5 +1,6 @@
 /* What the loader says: usable RAM, the initial archive, the command line. Runs on the identity map; the loader is trusted, as firmware is. */
 #include <arch/image.h>
+#include <text.h>
 #include "startup.h"
 
 #define LOW_MEMORY 0x100000ull
@@ -42,28 +43,16 @@ static void ram_remove(paddr_t start, paddr_t end)
 	}
 }
 
-static void command_line_copy(const char *text)
-{
-	size_t i = 0;
-
-	for (; text && text[i] && i < sizeof(boot_facts.command_line) - 1; i++)
-		boot_facts.command_line[i] = text[i];
-}
-
 /* The archive begins at a page and its last page ends with zeros, because whole frames are handed to a unit. */
 static bool archive_place(paddr_t address, u64 size)
 {
 	paddr_t start = round_down(address, PAGE_SIZE);
-	const char *from = (const char *)address;
-	char *to = (char *)start;
 
 	if (address < LOW_MEMORY || address + size > EARLY_LIMIT || address + size < address)
 		return false;
-	if (to != from)
-		for (u64 i = 0; i < size; i++)
-			to[i] = from[i];
-	for (u64 i = size; i & PAGE_MASK; i++)
-		to[i] = 0;
+	if (start != address)
+		memmove((void *)start, (const void *)address, size);
+	memset((char *)start + size, 0, round_up(size, PAGE_SIZE) - size);
 	boot_facts.archive = start;
 	boot_facts.archive_size = size;
 	ram_remove(start, round_up(start + size, PAGE_SIZE));
@@ -82,7 +71,8 @@ bool facts_set(const struct loader_facts *loader)
 
 	f->image_start = (paddr_t)image_start;
 	f->image_end = (paddr_t)image_end;
-	command_line_copy(loader->command_line);
+	if (loader->command_line)
+		memcpy(f->command_line, loader->command_line, strnlen(loader->command_line, sizeof(f->command_line) - 1));
 	for (u32 i = 0; i < memory_map_count; i++) {
 		u64 start = round_up(memory_map[i].address, PAGE_SIZE);
 		u64 end = round_down(memory_map[i].address + memory_map[i].size, PAGE_SIZE);

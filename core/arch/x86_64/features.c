@@ -60,14 +60,13 @@ static void features_find(void)
 	features.smep = seven.ebx >> 7 & 1;
 	features.smap = seven.ebx >> 20 & 1;
 	features.umip = seven.ecx >> 2 & 1;
-	features.keys = seven.ecx >> 31 & 1;
+	arch_has_keys = seven.ecx >> 31 & 1;
 	features.hypervisor = one.ecx >> 31 & 1;
-	features.vector_state = XCR0_LEGACY;
+	arch_vector_features = XCR0_LEGACY;
 	if (thirteen.eax & XCR0_AVX)
-		features.vector_state |= XCR0_AVX;
-	if (features.vector_state & XCR0_AVX && (thirteen.eax & XCR0_AVX512) == XCR0_AVX512)
-		features.vector_state |= XCR0_AVX512;
-	arch_has_keys = features.keys;
+		arch_vector_features |= XCR0_AVX;
+	if (arch_vector_features & XCR0_AVX && (thirteen.eax & XCR0_AVX512) == XCR0_AVX512)
+		arch_vector_features |= XCR0_AVX512;
 }
 
 static u64 cr4_wanted(void)
@@ -81,7 +80,7 @@ static u64 cr4_wanted(void)
 	if (features.smap)
 		v |= CR4_SMAP;
 	/* Global pages outlive a change of root, so they may exist only where keys, not roots, part the units from the core. */
-	if (features.keys)
+	if (arch_has_keys)
 		v |= CR4_PKS | CR4_PGE;
 	return v;
 }
@@ -97,15 +96,14 @@ void arch_cpu_features_init(void)
 		features_find();
 	cr0_write((cr0_read() & ~CR0_EMULATION) | CR0_MONITOR | CR0_NUMERIC | CR0_WRITE_PROTECT | CR0_ALIGNMENT);
 	cr4_write(cr4_wanted());
-	xcr0_write(features.vector_state);
-	arch_vector_features = features.vector_state;
+	xcr0_write(arch_vector_features);
 	arch_vector_size = cpuid_read(VECTOR_LEAF, 0).ebx; /* with these components on */
-	if (features.keys)
+	if (arch_has_keys)
 		msr_write(MSR_PKRS, 0);
 	msr_write(MSR_PAT, PAT_VALUE);
 	msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SYSCALL);
 	msr_write(MSR_STAR, (u64)ARCH_SELECTOR_SYSRET << 48 | (u64)ARCH_SELECTOR_CORE_CODE << 32);
-	msr_write(MSR_LSTAR, (u64)(features.keys ? syscall_entry_keys : syscall_entry_roots));
+	msr_write(MSR_LSTAR, (u64)(arch_has_keys ? syscall_entry_keys : syscall_entry_roots));
 	msr_write(MSR_SFMASK, SYSCALL_FLAGS_CLEARED);
 	msr_write(MSR_SYSENTER_CS, 0); /* SYSENTER faults */
 	msr_write(MSR_FS_BASE, 0);
@@ -114,7 +112,7 @@ void arch_cpu_features_init(void)
 
 void features_report(void)
 {
-	core_log("processor:%s%s%s%s%s%s, vector state %lx", features.keys ? " keys" : " no-keys", features.smep ? " smep" : "",
+	core_log("processor:%s%s%s%s%s%s, vector state %lx", arch_has_keys ? " keys" : " no-keys", features.smep ? " smep" : "",
 		features.smap ? " smap" : "", features.umip ? " umip" : "",
-		features.x2apic ? " x2apic" : "", features.deadline_timer ? " deadline-timer" : "", features.vector_state);
+		features.x2apic ? " x2apic" : "", features.deadline_timer ? " deadline-timer" : "", arch_vector_features);
 }

@@ -5,11 +5,9 @@
 #include <tessera/types.h>
 
 struct features {
-	bool keys;              /* supervisor protection keys */
 	bool smep, smap, umip;
 	bool x2apic, deadline_timer;
 	bool hypervisor;
-	u64 vector_state;       /* XCR0 */
 };
 extern struct features features;
 

@@ -108,7 +108,7 @@ u32 arch_port_read(u16 port, u32 width)
 void arch_port_write(u16 port, u32 width, u32 value)
 {
 	if (serial_has_port(port))
-		arch_console_release(); /* a unit drives it from now on */
+		arch_console_share(false); /* a unit drives it from now on */
 	if (width == 1)
 		port_write8(port, (u8)value);
 	else if (width == 2)

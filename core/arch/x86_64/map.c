@@ -10,20 +10,9 @@
 
 paddr_t arch_kernel_root;
 
-static u64 physmap_base;   /* 0 on the identity map */
-static bool frames_ready;
+enum map_stage map_stage;
 
-static u64 *table_at(paddr_t table) { return (u64 *)(physmap_base + table); }
-
-void map_stage_high(void)
-{
-	physmap_base = layout.physmap;
-}
-
-void map_stage_frames(void)
-{
-	frames_ready = true;
-}
+static u64 *table_at(paddr_t table) { return (u64 *)((map_stage == MAP_EARLY ? 0 : layout.physmap) + table); }
 
 static paddr_t page_take_early(void)
 {
@@ -43,7 +32,7 @@ static paddr_t page_take_early(void)
 
 paddr_t map_page_take(void)
 {
-	return frames_ready ? frame_boot_alloc(1) : page_take_early();
+	return map_stage == MAP_FRAMES ? frame_boot_alloc(1) : page_take_early();
 }
 
 static bool huge_pages(void) { return cpuid_read(0x80000001, 0).edx >> 26 & 1; }

@@ -1,4 +1,5 @@
 /* What a loader says by Multiboot 2 (specification 2.0, 3.6): a list of tags. */
+#include <text.h>
 #include "startup.h"
 
 struct multiboot_info { u32 size, reserved; };
@@ -26,11 +27,9 @@ static void memory_read(const struct multiboot_memory *m)
 
 static void rsdp_read(const struct multiboot_tag *tag)
 {
-	const u8 *from = (const u8 *)(tag + 1);
-	u32 size = tag->size - (u32)sizeof(*tag);
+	size_t size = tag->size - sizeof(*tag);
 
-	for (u32 i = 0; i < size && i < RSDP_SIZE; i++)
-		rsdp_copy[i] = from[i];
+	memcpy(rsdp_copy, tag + 1, size < RSDP_SIZE ? size : RSDP_SIZE);
 	start_rsdp = (paddr_t)rsdp_copy;
 }
 

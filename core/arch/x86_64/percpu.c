@@ -14,8 +14,6 @@
 _Static_assert(sizeof(struct cpu) <= 2 * PAGE_SIZE, "two pages of the entry area");
 _Static_assert(sizeof(struct arch_entry_page) <= PAGE_SIZE, "one page");
 
-static vaddr_t area_of(u32 id) { return layout.entry + (u64)id * ARCH_ENTRY_STRIDE; }
-
 static void area_map(vaddr_t start, vaddr_t end, u32 key)
 {
 	for (; start < end; start += PAGE_SIZE)
@@ -29,19 +27,14 @@ static const u64 segments[sizeof(((struct arch_entry_page *)0)->gdt) / 8] = {
 	[ARCH_SELECTOR_USER_CODE / 8] = 0x00affb000000ffffull, [ARCH_SELECTOR_USER_DATA / 8] = 0x00cff3000000ffffull,
 };
 
-static void gdt_fill(struct arch_entry_page *page)
+static void entry_page_fill(struct arch_entry_page *page, u64 stack, u64 fatal_stack)
 {
 	u64 tss = (u64)page->tss;
+	u16 port_map = TSS_SIZE;
 
 	__builtin_memcpy(page->gdt, segments, sizeof(segments));
 	page->gdt[ARCH_SELECTOR_TSS / 8] = GDT_TSS | (TSS_SIZE - 1) | (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56;
 	page->gdt[ARCH_SELECTOR_TSS / 8 + 1] = tss >> 32;
-}
-
-static void tss_fill(struct arch_entry_page *page, u64 stack, u64 fatal_stack)
-{
-	u16 port_map = TSS_SIZE;
-
 	__builtin_memcpy(page->tss + ARCH_TSS_RSP0, &stack, 8);
 	__builtin_memcpy(page->tss + ARCH_TSS_IST1, &fatal_stack, 8);
 	__builtin_memcpy(page->tss + TSS_PORT_MAP, &port_map, 2);
@@ -49,7 +42,7 @@ static void tss_fill(struct arch_entry_page *page, u64 stack, u64 fatal_stack)
 
 struct cpu *percpu_create(u32 id)
 {
-	vaddr_t area = area_of(id);
+	vaddr_t area = layout.entry + (u64)id * ARCH_ENTRY_STRIDE;
 	struct arch_entry_page *page = (struct arch_entry_page *)area;
 	struct cpu *cpu = (struct cpu *)(area + ARCH_ENTRY_CPU);
 
@@ -57,8 +50,7 @@ struct cpu *percpu_create(u32 id)
 	area_map(area + ARCH_ENTRY_CPU, area + ARCH_ENTRY_CPU + 2 * PAGE_SIZE, ARCH_KEY_CORE);
 	area_map(area + ARCH_ENTRY_STACK_TOP - 4 * PAGE_SIZE, area + ARCH_ENTRY_STACK_TOP, ARCH_KEY_CORE);
 	area_map(area + ARCH_ENTRY_FATAL_TOP - ARCH_ENTRY_FATAL_SIZE, area + ARCH_ENTRY_FATAL_TOP, ARCH_KEY_CORE);
-	gdt_fill(page);
-	tss_fill(page, area + ARCH_ENTRY_STACK_TOP, area + ARCH_ENTRY_FATAL_TOP);
+	entry_page_fill(page, area + ARCH_ENTRY_STACK_TOP, area + ARCH_ENTRY_FATAL_TOP);
 	cpu->arch.entry = page;
 	cpu->arch.core_stack = area + ARCH_ENTRY_STACK_TOP;
 	cpu->arch.fatal_stack = area + ARCH_ENTRY_FATAL_TOP;

@@ -42,14 +42,11 @@ static void machine_off(u32 status)
 
 static void machine_reset(void)
 {
-	if (acpi.reset_port) {
+	if (acpi.reset_port)
 		port_write8(acpi.reset_port, acpi.reset_value);
-		wait_a_moment();
-	}
-	if (acpi.reset_register) {
+	if (acpi.reset_register)
 		*acpi.reset_register = acpi.reset_value;
-		wait_a_moment();
-	}
+	wait_a_moment();
 	port_write8(RESET_CONTROL, 0x02);
 	port_write8(RESET_CONTROL, 0x06);
 	wait_a_moment();

@@ -13,7 +13,7 @@
 #define UART_READY 0x20
 #define UART_TRIES 100000
 
-static bool console_found, report_present, uart_present, uart_released;
+static bool console_found, report_present, uart_present, uart_shared = true;
 
 static void console_find(void)
 {
@@ -45,19 +45,14 @@ void arch_console_write(const char *text, size_t length)
 		console_find();
 	if (report_present)
 		port_write_string(REPORT_PORT, text, length);
-	for (size_t i = 0; uart_present && !uart_released && i < length; i++) {
+	for (size_t i = 0; uart_present && uart_shared && i < length; i++) {
 		if (text[i] == '\n')
 			uart_write('\r');
 		uart_write(text[i]);
 	}
 }
 
-void arch_console_release(void)
+void arch_console_share(bool uart)
 {
-	uart_released = true;
-}
-
-void arch_console_take(void)
-{
-	uart_released = false;
+	uart_shared = uart;
 }

@@ -36,14 +36,12 @@ static bool processor_start(u32 apic_id)
 	struct cpu *cpu = percpu_create(cpu_count);
 	char *page = (char *)layout.physmap + SMP_TRAMPOLINE;
 	struct smp_start *words = (struct smp_start *)(page + (smp_trampoline_words - smp_trampoline_start));
-	nanos_t start = arch_nanos();
 
 	cpu->arch.apic_id = apic_id;
 	__builtin_memcpy(page, smp_trampoline_start, (size_t)(smp_trampoline_end - smp_trampoline_start));
 	*words = (struct smp_start){ boot_facts.image_start + (u64)((char *)boot_root - image_start), cpu->arch.core_stack, cpu, start_secondary };
 	apic_command_send(apic_id, APIC_INIT);
-	while (arch_nanos() - start < INIT_NANOS)
-		arch_relax();
+	(void)wait_online(cpu, INIT_NANOS); /* time passes: it is not on line yet */
 	apic_command_send(apic_id, APIC_STARTUP | SMP_TRAMPOLINE >> PAGE_SHIFT);
 	if (wait_online(cpu, STARTUP_NANOS))
 		return true;

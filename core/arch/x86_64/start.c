@@ -108,7 +108,7 @@ noreturn_fn __attribute__((no_stack_protector)) void start_early(const void *inf
 
 static noreturn_fn void start_high(void)
 {
-	map_stage_high();
+	map_stage = MAP_HIGH;
 	layout_slots_prepare();
 	kernel_slots_copy((const u64 *)(layout.physmap + arch_kernel_root));
 	struct cpu *cpu = percpu_create(0);
@@ -120,7 +120,7 @@ static noreturn_fn void start_high(void)
 
 void arch_boot_platform(void)
 {
-	map_stage_frames();
+	map_stage = MAP_FRAMES;
 	acpi_init();
 	apic_init();
 	arch_cpu()->arch.apic_id = apic_id_own();

@@ -65,8 +65,9 @@ bool map_present(vaddr_t address);
 void *map_firmware(paddr_t physical, u64 size);
 /* Device registers, uncached. */
 volatile void *map_device(paddr_t physical, u64 size);
-void map_stage_high(void);                        /* from now on tables are reached through the final map */
-void map_stage_frames(void);                      /* from now on pages come from frame_boot_alloc */
+/* Pages come from boot_facts.ram, on the identity map; through the final map; from frame_boot_alloc. */
+enum map_stage { MAP_EARLY, MAP_HIGH, MAP_FRAMES };
+extern enum map_stage map_stage __attribute__((visibility("hidden")));
 
 /* idt.c: the interrupt descriptor table, the same for every processor. page: zeroed, key CORE_RO */
 void idt_init(void *page);

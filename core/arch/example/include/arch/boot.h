@@ -21,8 +21,7 @@ noreturn_fn void core_main_secondary(void);
 void arch_boot_platform(void);
 void arch_smp_start(void);
 void arch_console_write(const char *text, size_t length);
-void arch_console_release(void);
-void arch_console_take(void);
+void arch_console_share(bool uart);
 noreturn_fn void arch_power(u32 how, u32 status);
 
 #endif

@@ -27,8 +27,7 @@ void arch_smp_start(void);
 
 /* Polled output. The report channel (port 0xe9) gets everything; the UART only until a unit owns the console. */
 void arch_console_write(const char *text, size_t length);
-void arch_console_release(void);   /* from now on only the report channel; called when a unit first drives the UART */
-void arch_console_take(void);      /* the UART again: the core ends */
+void arch_console_share(bool uart); /* false when a unit first drives it: only the report channel from then on; true again as the core ends */
 noreturn_fn void arch_power(u32 how, u32 status); /* enum tk_power */
 
 #endif
