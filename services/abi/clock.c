@@ -120,15 +120,13 @@ static long wall_clock_permission(void)
 /* Sets the wall clock as settimeofday and clock_settime do. */
 static long wall_clock_change(const struct linux_timespec *time)
 {
-	long result;
+	long result = wall_clock_permission();
 
-	/* A wall clock before the machine's start, or past year 2232, is not a time: as in Linux. */
-	if (time->tv_sec < 0 || time->tv_sec >= 8277292036ll ||
-	    (i64)timespec_nanos(time) < (i64)clock_monotonic())
-		return -EINVAL;
-	result = wall_clock_permission();
 	if (result < 0)
 		return result;
+	/* A wall clock before the machine's start, or past year 2232, is not a time: as in Linux. */
+	if (time->tv_sec < 0 || time->tv_sec >= 8277292036ll || (i64)timespec_nanos(time) < (i64)clock_monotonic())
+		return -EINVAL;
 	wall_clock_set((i64)timespec_nanos(time));
 	return 0;
 }

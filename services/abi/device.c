@@ -31,7 +31,7 @@ static size_t node_path(char *path, size_t capacity, u32 number)
 static long terminal_node_create(u32 number)
 {
 	struct proc_credentials credentials;
-	struct fs_at at = node_at(0, 0755, 0);
+	struct fs_at at = node_at(FS_AT_TERMINALS, 0755, 0);
 	char path[24];
 	size_t size = node_path(path, sizeof(path), number);
 	long result = proc_credentials_get(0, &credentials);
@@ -41,7 +41,7 @@ static long terminal_node_create(u32 number)
 	result = fs_mkdir(&at, "/dev/pts", sizeof("/dev/pts"));
 	if (result < 0 && result != -EEXIST)
 		return result;
-	at = node_at(0, NODE_MODE, fs_device(MAJOR_PTS, number));
+	at = node_at(FS_AT_TERMINALS, NODE_MODE, fs_device(MAJOR_PTS, number));
 	result = fs_mknod(&at, path, size);
 	if (result < 0 && result != -EEXIST)
 		return result;
@@ -55,7 +55,7 @@ static long terminal_node_create(u32 number)
 
 void terminal_node_remove(u32 number)
 {
-	struct fs_at at = node_at(0, 0, 0);
+	struct fs_at at = node_at(FS_AT_TERMINALS, 0, 0);
 	char path[24];
 	size_t size = node_path(path, sizeof(path), number);
 

@@ -67,7 +67,8 @@ long sys_epoll_ctl(struct shim_thread *t, const u64 *a)
 		return -EBADF;
 	target.file = file_get(t, target.fd);
 	if (target.file) {
-		result = control_checked(t, epoll, operation, &target);
+		if (!((target.file->flags | epoll->flags) & O_PATH))
+			result = control_checked(t, epoll, operation, &target);
 		file_put(target.file);
 	}
 	file_put(epoll);

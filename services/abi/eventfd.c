@@ -20,9 +20,9 @@ static void counter_changed(struct event_counter *c, bool added)
 	u32 level = 0;
 
 	if (c->count > 0)
-		level |= POLL_READABLE;
+		level |= POLLIN;
 	if (c->count < UINT64_MAX - 1)
-		level |= POLL_WRITABLE;
+		level |= POLLOUT;
 	if (added || c->writer_waits)
 		pollword_event(c->word, level);
 	else

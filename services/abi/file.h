@@ -67,10 +67,12 @@ bool file_writable(const struct shim_file *file);
 /* Cuts a write at RLIMIT_FSIZE; -EFBIG and SIGXFSZ when nothing is left. */
 long file_size_limit(struct shim_thread *t, const struct shim_file *file, u64 offset, u64 *size) must_check;
 
-/* file_device.c: null, zero and full, which have no state to ask fs for. The open file's data names the device; NULL: another one. */
+/* file_device.c: the memory devices. The open file's data names the device; NULL: another one. */
 void *file_device_data(u64 info);
 long file_device_read(struct shim_file *file, vaddr_t to, u64 size) must_check;
 long file_device_write(const struct shim_file *file, u64 size) must_check;
+long file_device_ioctl(const struct shim_file *file, u32 command, vaddr_t argument) must_check;
+bool file_device_is_zero(const struct shim_file *file); /* mapping it is mapping nothing */
 
 /* file_stat.c */
 long file_stat_get(struct shim_thread *t, struct shim_file *file, struct fs_stat *status) must_check;

@@ -12,8 +12,8 @@ static long status_flags_set(struct shim_file *file, u32 wanted)
 
 	wanted &= STATUS_FLAGS;
 	changed = (file->flags ^ wanted) & STATUS_FLAGS;
-	/* No direct transfers to files in memory. */
-	if ((changed & O_DIRECT) && (wanted & O_DIRECT) && file->ops == &file_data_ops)
+	/* No direct transfers to files in memory, and no pipes of packets. */
+	if ((changed & O_DIRECT) && (wanted & O_DIRECT) && (file->ops == &file_data_ops || file->ops == &file_stream_ops))
 		return -EINVAL;
 	if ((changed & O_NOATIME) && file->ops == &file_data_ops)
 		result = fs_flags_set(file->handle, wanted);

@@ -147,6 +147,8 @@ long sys_flock(struct shim_thread *t, const u64 *a)
 	struct shim_file *file;
 	long result;
 
+	if (operation & LOCK_MAND)
+		return 0; /* mandatory locks are no more: Linux 5.16 and later say so in the log and do nothing */
 	if (what != LOCK_SH && what != LOCK_EX && what != LOCK_UN)
 		return -EINVAL;
 	file = file_get(t, (i32)a[0]);

@@ -61,7 +61,7 @@ static long data_seek(struct shim_thread *t, struct shim_file *file, i64 offset,
 
 	(void)t;
 	if (file->data)
-		return 0; /* a device without state has no place in it either */
+		return 0; /* there is no place in a memory device */
 	lock_acquire(&file->position_lock);
 	result = position_of(file, offset, whence, &position);
 	if (result >= 0) {
@@ -89,6 +89,8 @@ static long data_ioctl(struct shim_thread *t, struct shim_file *file, u32 comman
 	i32 block = PAGE_SIZE;
 
 	(void)t;
+	if (file->data)
+		return file_device_ioctl(file, command, argument);
 	switch (command) {
 	case FIONREAD:
 		return available_tell(file, argument);

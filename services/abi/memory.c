@@ -1,6 +1,5 @@
 /* System calls on the calling process's memory. mem does the work; here are Linux's argument checks, in Linux's order. */
-#include "shim.h"
-#include "include/abi_fcntl.h"
+#include "file.h"
 #include "include/abi_mman.h"
 #include <fs_client.h>
 #include <mem_client.h>
@@ -54,6 +53,8 @@ static long file_check(const struct shim_file *file, u32 prot, u32 flags)
 		return -EACCES;
 	if (!file->ops->map)
 		return -ENODEV;
+	if (flags & MAP_HUGETLB)
+		return -EINVAL; /* no file has huge pages */
 	return flags & MAP_GROWSDOWN ? -EINVAL : 0;
 }
 
@@ -64,14 +65,24 @@ static long map_file(struct shim_thread *t, struct shim_file *file, struct mem_m
 
 	if (!request->size)
 		return -EINVAL;
+	if (request->size <= rt_boot->user_limit && request->offset > INT64_MAX - round_up(request->size, PAGE_SIZE))
+		return -EOVERFLOW;
 	result = file_check(file, request->prot, flags);
-	if (result < 0)
-		return result;
-	result = file->ops->map(t, file, shared && !read_only, &request->object);
 	if (result < 0)
 		return result;
 	if (shared && read_only)
 		request->prot_max = TK_PROT_READ | TK_PROT_EXECUTE;
+	if (file_device_is_zero(file)) {
+		request->offset = 0;
+		return mem_map(request, address);
+	}
+	result = file->ops->map(t, file, shared && !read_only, &request->object);
+	if (result == -EPERM && !(request->prot & PROT_WRITE)) { /* sealed against writing: it may be read, and never be made writable */
+		request->prot_max = TK_PROT_READ | TK_PROT_EXECUTE;
+		result = file->ops->map(t, file, false, &request->object);
+	}
+	if (result < 0)
+		return result;
 	result = mem_map(request, address);
 	if (request->object)
 		(void)!mem_object_release(request->object);

@@ -40,13 +40,14 @@ static long pipe_call(struct shim_thread *t, vaddr_t to, u32 flags)
 	long result;
 
 	/* O_NOTIFICATION_PIPE, the bit of O_EXCL, is not there. */
-	if (flags & ~(u32)(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
+	/* O_DIRECT is a pipe of packets: there are none here. */
+	if (flags & ~(u32)(O_CLOEXEC | O_NONBLOCK))
 		return -EINVAL;
 	result = fs_pipe_create(t->process->fs_client, &pipe);
 	if (result < 0)
 		return result;
-	reader = end_create(pipe.read_file, pipe.read_word, O_RDONLY | (flags & (O_NONBLOCK | O_DIRECT)));
-	writer = end_create(pipe.write_file, pipe.write_word, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)));
+	reader = end_create(pipe.read_file, pipe.read_word, O_RDONLY | (flags & O_NONBLOCK));
+	writer = end_create(pipe.write_file, pipe.write_word, O_WRONLY | (flags & O_NONBLOCK));
 	if (!reader || !writer) {
 		if (reader)
 			file_put(reader);

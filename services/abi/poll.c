@@ -125,8 +125,13 @@ long poll_entries(struct shim_thread *t, struct poll_entry *entries, u32 count, 
 	bool several;
 	long result;
 
-	for (u32 i = 0; i < count; i++)
+	for (u32 i = 0; i < count; i++) {
 		entries[i].file = entries[i].fd >= 0 ? file_get(t, entries[i].fd) : NULL;
+		if (entries[i].file && unlikely(entries[i].file->flags & O_PATH)) {
+			file_put(entries[i].file);
+			entries[i].file = NULL;
+		}
+	}
 	result = poll_scan(t, entries, count);
 	if (result == 0 && deadline != 0) {
 		(void)poll_single_word(entries, count, &several);
@@ -167,6 +172,7 @@ static bool descriptors_look(struct shim_fd_table *table, struct linux_pollfd *f
 
 		if (fds[i].fd >= 0) {
 			file = (u32)fds[i].fd < table->capacity ? table->fds[fds[i].fd].file : NULL;
+			file = file && !(file->flags & O_PATH) ? file : NULL; /* there is nothing to wait for in a place */
 			looked = !file || !file->ops->ready;
 			level = !file ? POLLNVAL : looked ? file_level(file) & ((u16)fds[i].events | POLL_ALWAYS) : 0;
 		}
@@ -295,7 +301,7 @@ long sys_ppoll(struct shim_thread *t, const u64 *a)
 	if (result < 0)
 		return result;
 	result = poll_descriptors(t, a[0], (u32)a[1], deadline);
-	if (result == -ERESTARTSYS)
+	if (result == -ERESTARTSYS || (result == 0 && t->page->interrupt)) /* a signal that the mask lets in counts without a wait, too */
 		result = -ERESTARTNOHAND;
 	signal_mask_end(t, result);
 	if (a[2])

@@ -31,7 +31,7 @@ long sys_timer_create(struct shim_thread *t, const u64 *a)
 
 static long interval_put(vaddr_t to, const struct proc_interval *value)
 {
-	struct linux_itimerspec shown = { timespec_of_nanos((i64)value->interval), timespec_of_nanos((i64)value->value) };
+	struct linux_itimerspec shown = { timespec_of_span(value->interval), timespec_of_span(value->value) };
 
 	return user_copy_out(to, &shown, sizeof(shown));
 }

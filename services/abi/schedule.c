@@ -117,8 +117,10 @@ long sys_sched_setattr(struct shim_thread *t, const u64 *a)
 		return error;
 	if (!size)
 		size = SCHED_ATTR_SIZE_FIRST;
-	if (size < SCHED_ATTR_SIZE_FIRST || size > PAGE_SIZE)
-		return -E2BIG;
+	if (size < SCHED_ATTR_SIZE_FIRST || size > PAGE_SIZE) {
+		size = sizeof(given); /* what would do */
+		return user_copy_out(a[1], &size, sizeof(size)) < 0 ? -EFAULT : -E2BIG;
+	}
 	error = user_copy_in(&given, a[1], size < sizeof(given) ? size : sizeof(given));
 	if (error >= 0)
 		error = proc_schedule_get((i32)a[0], &schedule);

@@ -217,6 +217,8 @@ long sys_pselect6(struct shim_thread *t, const u64 *a)
 	if (result < 0)
 		return result;
 	result = select_descriptors(t, a, deadline);
+	if (result == 0 && t->page->interrupt) /* a signal that the mask lets in counts without a wait, too */
+		result = -ERESTARTNOHAND;
 	signal_mask_end(t, result);
 	return a[4] ? timeout_left_put(a[4], deadline, result) : result;
 }

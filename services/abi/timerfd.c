@@ -233,13 +233,13 @@ long sys_timerfd_create(struct shim_thread *t, const u64 *a)
 /* What is left, and the interval. */
 static struct linux_itimerspec timer_value(struct timer *timer)
 {
-	struct linux_itimerspec value = { .it_interval = timespec_of_nanos((i64)timer->interval) };
+	struct linux_itimerspec value = { .it_interval = timespec_of_span(timer->interval) };
 	nanos_t now;
 
 	timer_continue(timer);
 	now = clock_monotonic();
 	if (timer->armed)
-		value.it_value = timespec_of_nanos(timer->deadline > now ? (i64)(timer->deadline - now) : 1);
+		value.it_value = timespec_of_span(timer->deadline > now ? timer->deadline - now : 1);
 	return value;
 }
 

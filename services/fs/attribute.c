@@ -173,6 +173,8 @@ long fs_op_chmod(const struct rt_request *rq, const struct fs_at *at, const void
 		result = -EPERM;
 	if (!result && fs_inode_type(walk.inode) == FS_IFLNK)
 		result = -EOPNOTSUPP;
+	if (!result && walk.inode->generated.pid)
+		result = -EPERM; /* what belongs to a process in procfs keeps its mode */
 	if (!result) {
 		if (!fs_identity_in_group(walk.who, walk.inode->gid) && !fs_capable(walk.who, FS_CAP_FSETID))
 			mode &= ~(u32)FS_ISGID;

@@ -201,7 +201,7 @@ long fs_op_seek(const struct rt_request *rq, u64 handle, i64 offset, u32 whence,
 	} else if (file->kind == FS_KIND_STREAM) {
 		result = -ESPIPE;
 	} else if (whence == SEEK_FROM_END) {
-		if (file->kind == FS_KIND_GENERATED || __builtin_add_overflow(size, offset, &size) || size < 0)
+		if (file->kind == FS_KIND_GENERATED || (fs_is_directory(file->inode) && !file->inode->super->type->fixed) || __builtin_add_overflow(size, offset, &size) || size < 0)
 			result = -EINVAL;
 		*position = (u64)size;
 	} else if ((whence == SEEK_TO_DATA || whence == SEEK_TO_HOLE) && fs_file_is_data(file)) {

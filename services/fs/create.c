@@ -49,32 +49,44 @@ static long node_link(struct fs_walk *walk, struct fs_inode *inode)
 	walk->found = name;
 	if (fs_is_directory(inode))
 		folder->links++;
-	folder->size += 20; /* as Linux's tmpfs shows directories */
+	folder->size += FS_DIRECTORY_ENTRY;
 	fs_inode_touch(folder, true, true);
 	fs_name_put(name);  /* it stays by being linked */
 	stable_commit(0, 0);
 	return 0;
 }
 
-/* May the walk's last name be made? The order of errors is Linux's. */
-static long create_check(struct fs_walk *walk, bool directory)
+/* Is the walk's last name one that can be made? type: of FS_IFMT. The order of errors is Linux's, here and below. */
+static long name_check(const struct fs_walk *walk, u32 type)
 {
-	long result;
-
 	if (walk->last_kind != FS_LAST_NAME || walk->found)
 		return -EEXIST;
-	if (walk->last_slash && !directory)
+	if (walk->last_slash && type != FS_IFDIR)
 		return -ENOENT;
-	if (walk->parent.name->inode->super->type->fixed)
-		return -ENOENT;
-	result = fs_place_writable(walk->parent);
-	return result ? result : fs_may_create(walk->who, walk->parent);
+	return walk->parent.name->inode->super->type->fixed ? -ENOENT : fs_place_writable(walk->parent);
+}
+
+/* May it be made there, by this one? */
+static long maker_check(const struct fs_walk *walk, u32 type)
+{
+	long result = fs_may_create(walk->who, walk->parent);
+
+	if (!result && walk->parent.name->inode->super->type == &fs_devpts_type && !walk->makes_terminals)
+		result = type == FS_IFREG ? -EACCES : -EPERM;
+	return result;
+}
+
+static long create_check(const struct fs_walk *walk, u32 type)
+{
+	long result = name_check(walk, type);
+
+	return result ? result : maker_check(walk, type);
 }
 
 long fs_node_create(struct fs_walk *walk, const struct fs_node *node)
 {
 	struct fs_inode *inode;
-	long result = create_check(walk, (node->mode & FS_IFMT) == FS_IFDIR);
+	long result = create_check(walk, node->mode & FS_IFMT);
 
 	if (!result)
 		result = fs_node_inode(walk, walk->parent, node, &inode);
@@ -88,6 +100,7 @@ static long walk_to_make(struct fs_walk *walk, const struct rt_request *rq, cons
 
 	if (result)
 		return result;
+	walk->makes_terminals = at->flags & FS_AT_TERMINALS;
 	result = fs_walk_path(walk, path, size);
 	fs_gate_exclusive(&fs_tree);
 	if (!result)
@@ -109,7 +122,7 @@ static long node_make(const struct rt_request *rq, const struct fs_at *at, const
 		return result;
 	if (type != FS_IFLNK)
 		node->mode &= ~walk.client->directories->umask;
-	result = create_check(&walk, type == FS_IFDIR);
+	result = create_check(&walk, type);
 	/* 0:0 is a whiteout, which everyone may make. */
 	if (!result && (type == FS_IFCHR || type == FS_IFBLK) && (type == FS_IFBLK || node->device) && !fs_capable(walk.who, FS_CAP_MKNOD))
 		result = -EPERM;
@@ -157,15 +170,29 @@ long fs_op_symlink(const struct rt_request *rq, const struct fs_at *at, const vo
 	return node.target_size >= FS_PATH_MAX ? -ENAMETOOLONG : node_make(rq, at, path, path_size, &node);
 }
 
+/* fs.protected_hardlinks: who neither owns a file nor may read and write it does not pin it, nor one that gives its runner rights. */
+static bool source_trusted(const struct fs_identity *who, struct fs_inode *inode)
+{
+	bool gives = inode->mode & FS_ISUID || (inode->mode & (FS_ISGID | 010)) == (FS_ISGID | 010);
+
+	if (fs_owner_or_capable(who, inode))
+		return true;
+	return fs_inode_type(inode) == FS_IFREG && !gives && !fs_permission(who, inode, FS_MAY_READ | FS_MAY_WRITE);
+}
+
 /* Links `inode`, which `source` names, to the end of the walk. */
 static long link_commit(struct fs_walk *walk, struct fs_place source, struct fs_inode *inode)
 {
-	long result = create_check(walk, false);
+	long result = name_check(walk, FS_IFLNK);
 
+	if (!result && source.mount != walk->parent.mount)
+		result = -EXDEV;
+	if (!result && !source_trusted(walk->who, inode))
+		result = -EPERM;
+	if (!result)
+		result = maker_check(walk, FS_IFLNK);
 	if (result)
 		return result;
-	if (source.mount != walk->parent.mount)
-		return -EXDEV;
 	if (fs_is_directory(inode))
 		return -EPERM;
 	if (inode->links == 0 && !inode->linkable) /* a removed file does not come back, an unnamed one does */
@@ -219,7 +246,7 @@ static void name_remove(struct fs_name *victim)
 	fs_inode_hold(inode);
 	fs_name_hold(victim);
 	fs_name_unlink(victim);
-	folder->size -= folder->size >= 20 ? 20 : 0;
+	folder->size -= folder->size >= FS_DIRECTORY_ENTRY ? FS_DIRECTORY_ENTRY : 0;
 	if (fs_is_directory(inode)) {
 		folder->links--;
 		inode->links = 0;
@@ -249,7 +276,8 @@ static long unlink_check(struct fs_walk *walk, bool want_directory)
 		return -ENOENT;
 	if (walk->last_slash && !want_directory)
 		return fs_is_directory(walk->found->inode) ? -EISDIR : -ENOTDIR;
-	if (!result && walk->parent.name->inode->super->type->fixed)
+	if (!result && (walk->parent.name->inode->super->type->fixed ||
+	    (walk->parent.name->inode->super->type == &fs_devpts_type && !walk->makes_terminals)))
 		result = -EPERM;
 	if (!result)
 		result = fs_may_delete(walk->who, walk->parent, walk->found, want_directory);

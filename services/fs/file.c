@@ -38,6 +38,12 @@ long fs_file_create(const struct rt_request *rq, struct fs_place place, struct f
 	return 0;
 }
 
+void fs_file_mount_count(struct fs_file *file, i32 step)
+{
+	if (file->counted && !(file->flags & FS_O_EXECUTE) && file->place.mount)
+		__atomic_add_fetch(&file->place.mount->writers, (u32)step, __ATOMIC_RELAXED); /* a counter */
+}
+
 void fs_file_destroy(struct fs_file *file)
 {
 	if (file->ops && file->ops->close)
@@ -48,6 +54,7 @@ void fs_file_destroy(struct fs_file *file)
 		lock_acquire(&file->inode->lock);
 		file->inode->writers += file->flags & FS_O_EXECUTE ? 1 : -1;
 		lock_release(&file->inode->lock);
+		fs_file_mount_count(file, -1);
 	}
 	if (file->cursor)
 		fs_name_put(file->cursor);

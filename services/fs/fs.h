@@ -16,6 +16,7 @@ struct fs_file;
 struct fs_walk;
 
 #define FS_OFFSET_MAX ((u64)INT64_MAX)
+#define FS_DIRECTORY_ENTRY 20u   /* what a name counts in its directory's size, as in Linux's tmpfs */
 
 /* ---- gate.c: sleeping locks, shared or exclusive --------------------------------------------------------------------------- */
 struct fs_gate { volatile u32 state; };
@@ -89,6 +90,7 @@ struct fs_super {
 struct fs_mounted {
 	volatile u32 references;    /* places, and one while it is attached */
 	u32 id;
+	volatile u32 writers;       /* files that are open for writing; new ones with fs_tree shared */
 	u32 flags;                  /* enum fs_mount_flags; these and all below: fs_tree */
 	struct fs_super *super;
 	struct fs_name *root;
@@ -256,6 +258,7 @@ struct fs_walk {
 	enum fs_last last_kind;
 	bool last_slash;
 	bool asked;                      /* it ended by asking for descriptors */
+	bool makes_terminals;            /* FS_AT_TERMINALS */
 	struct fs_name *found;           /* NULL: missing (or a pipe, with FS_WALK_OPEN_FILE) */
 	struct fs_inode *inode;          /* of found, or of the pipe */
 	const char *path;
@@ -322,6 +325,7 @@ struct fs_file {
 struct fs_file *fs_file_get(const struct rt_request *rq, u64 handle) must_check;
 void fs_file_put(struct fs_file *file);
 void fs_file_destroy(struct fs_file *file);
+void fs_file_mount_count(struct fs_file *file, i32 step); /* a writer of its mount comes (1) or goes (-1) */
 /* A new open file on a place (references are taken) or, with place.name NULL, on an inode alone. */
 long fs_file_create(const struct rt_request *rq, struct fs_place place, struct fs_inode *inode, u32 flags, struct fs_file **file) must_check;
 /* The same with all checks and effects of an open, but O_TRUNC. created: without permission checks. fs_tree is held. */
@@ -364,6 +368,7 @@ struct fs_super *fs_pipe_super(void);     /* of pipes: never mounted, as that of
 long fs_memory_start(void) must_check;
 /* A place for a pipe or memory file, which has none: a passing name on a mount of its own; with references. */
 long fs_memory_place(struct fs_inode *inode, struct fs_place *place) must_check;
+long fs_proc_open_check(const struct fs_identity *who, const struct fs_inode *inode); /* beyond permissions: 0 or -EACCES */
 void fs_initial_unpack(void);
 void fs_devices_populate(struct fs_super *super);
 void fs_terminals_populate(struct fs_super *super);

@@ -33,6 +33,7 @@ enum fs_at_flags {
 	FS_AT_SYMLINK_FOLLOW = 0x400,
 	FS_AT_NO_AUTOMOUNT = 0x800,
 	FS_AT_EMPTY_PATH = 0x1000,  /* an empty path names `directory` itself */
+	FS_AT_TERMINALS = 0x20000,  /* not Linux's: makes or removes the node of a terminal, which programs can't */
 	FS_AT_OPEN_FILE = 0x10000,  /* not Linux's: an f* call. The path is empty; acts on the open file `directory`, -EBADF for O_PATH */
 };
 enum fs_resolve {

@@ -316,7 +316,7 @@ long fs_mount_recover(struct fs_mounted *mount, bool hidden)
 	if (heap_kind(mount) != FS_CLAIMED_MOUNT) {
 		if (!heap_claim(mount, sizeof(*mount), FS_CLAIMED_MOUNT) || mount->parent || mount->point)
 			return fs_bad("a mount");
-		mount->references = 0;
+		mount->references = mount->writers = 0;
 		if (hidden ? mount->source || mount->root != mount->super->root : mount_look(mount))
 			return fs_bad("a mount without a place");
 	}
@@ -334,6 +334,7 @@ static long list_claim(void)
 		if (!heap_claim(mount, sizeof(*mount), FS_CLAIMED_MOUNT) || mount->previous != last)
 			return fs_bad("the list of mounts");
 		mount->references = 1;
+		mount->writers = 0;   /* counted with the open files */
 		last = mount;
 	}
 	mounts_last = last;

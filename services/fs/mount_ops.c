@@ -51,6 +51,8 @@ static long mount_again(struct fs_walk *walk, const struct fs_mount *request)
 
 	if (!mount || walk->at.name != mount->root)
 		return -EINVAL;
+	if (request->flags & FS_MS_RDONLY && !(mount->flags & FS_MS_RDONLY) && mount->writers)
+		return -EBUSY; /* nobody opens anything now */
 	if (!(request->flags & FS_MS_BIND) && request->options[0] && mount->super->type->remount)
 		result = mount->super->type->remount(mount->super, request->options);
 	if (!result)
@@ -144,7 +146,7 @@ static long mount_run(const struct rt_request *rq, const struct fs_mount *reques
 	}
 	result = fs_walk_begin(&walks[1], rq, request->client, FS_CWD, FS_WALK_FOLLOW);
 	if (!result) {
-		if (request->flags & (FS_MS_BIND | FS_MS_MOVE))
+		if (request->flags & (FS_MS_BIND | FS_MS_MOVE) && !(request->flags & (FS_MS_REMOUNT | PROPAGATION_FLAGS)))
 			result = fs_walk_path(&walks[0], paths[0].rest, paths[0].left);
 		if (!result)
 			result = fs_walk_path(&walks[1], paths[1].rest, paths[1].left);

@@ -31,6 +31,8 @@ static long open_check(const struct fs_opening *opening)
 	if ((type == FS_IFREG || type == FS_IFDIR) && (mask & FS_MAY_WRITE) && (mount_flags & FS_MS_RDONLY))
 		return -EROFS;
 	result = fs_permission(opening->who, inode, mask);
+	if (!result && inode->ops->kind == FS_KIND_GENERATED)
+		result = fs_proc_open_check(opening->who, inode);
 	if (!result && (flags & FS_O_NOATIME) && !fs_owner_or_capable(opening->who, inode))
 		result = -EPERM;
 	return result;
@@ -52,6 +54,7 @@ static long writers_count(struct fs_file *file)
 		inode->writers += step;
 	lock_release(&inode->lock);
 	file->counted = !result;
+	fs_file_mount_count(file, 1);
 	return result;
 }
 
@@ -122,7 +125,7 @@ static long open_unnamed(const struct rt_request *rq, struct fs_walk *walk, cons
 	char text[24];
 	long result;
 
-	if (walk->at.name->inode->super->type->fixed)
+	if (walk->at.name->inode->super->type->fixed || walk->at.name->inode->super->type == &fs_devpts_type)
 		return -EOPNOTSUPP;
 	result = fs_place_writable(walk->at);
 	if (!result)

@@ -23,8 +23,10 @@ void fs_pipe_ends_count(struct fs_pipe_state *pipe, u32 flags, i32 step)
 		if (reads && pipe->readers == 1 && pipe->writers)
 			pollword_event(pipe->write_word, pipe->write_word->level);
 	}
-	if (!pipe->readers && !pipe->writers)
-		pipe->head = pipe->tail; /* what nobody read is gone */
+	if (!pipe->readers && !pipe->writers) {
+		pipe->head = pipe->tail; /* what nobody read is gone, */
+		pipe->reader_opens = pipe->writer_opens = 0; /* and who opens it next has not lost a writer */
+	}
 	fs_pipe_levels(pipe);
 }
 

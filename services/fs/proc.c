@@ -82,6 +82,11 @@ bool fs_proc_may_trace(const struct fs_identity *who, const struct fs_inode *ino
 	return (who->ids.uid == inode->uid && who->ids.gid == inode->gid) || who->ids.capabilities >> PROC_CAP_SYS_PTRACE & 1;
 }
 
+long fs_proc_open_check(const struct fs_identity *who, const struct fs_inode *inode)
+{
+	return !entry_of(inode)->traced || fs_proc_may_trace(who, inode) ? 0 : -EACCES;
+}
+
 const struct fs_inode_ops fs_proc_file_ops = { .kind = FS_KIND_GENERATED, .file = &fs_proc_file_operations };
 const struct fs_inode_ops fs_proc_directory_ops = { .kind = FS_KIND_FILE };
 

@@ -16,6 +16,7 @@ struct fs_proc_entry {
 	long (*link)(const struct fs_inode *inode, char *text, size_t capacity);
 	long (*follow)(const struct fs_inode *inode, struct fs_place *place);  /* takes references */
 	u64 argument;
+	bool traced;                 /* is opened by who may trace the process alone */
 	const struct fs_inode_ops *ops;    /* instead of those that its mode and functions imply */
 };
 extern const struct fs_proc_entry fs_proc_static[];

@@ -302,6 +302,7 @@ const struct fs_proc_entry fs_proc_static[] = {
 	FILE("sys/kernel/random/uuid", uuid_show), FILE("sys/kernel/random/boot_id", boot_id_show),
 	NUMBER("sys/kernel/random/poolsize", 256), NUMBER("sys/kernel/random/entropy_avail", 256),
 	NUMBER("sys/fs/pipe-max-size", 1048576), NUMBER("sys/fs/nr_open", 1048576), NUMBER("sys/fs/file-max", 524288),
+	NUMBER("sys/fs/protected_hardlinks", 1), NUMBER("sys/fs/protected_symlinks", 1),
 	NUMBER("sys/vm/overcommit_memory", 0), NUMBER("sys/vm/max_map_count", 65530), NUMBER("sys/vm/swappiness", 0),
 };
 const u32 fs_proc_static_count = countof(fs_proc_static);

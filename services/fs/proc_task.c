@@ -343,7 +343,7 @@ static long root_follow(const struct fs_inode *inode, struct fs_place *place)
 const struct fs_proc_entry fs_proc_task[] = {
 	{ .name = "auxv", .mode = FS_IFREG | 0400, .show = fs_proc_auxv_show }, FILE("cmdline", fs_proc_memory_show), { .name = "comm", .mode = FS_IFREG | 0644, .show = comm_show, .store = comm_store },
 	MAGIC("cwd", cwd_follow), { .name = "environ", .mode = FS_IFREG | 0400, .show = fs_proc_memory_show, .argument = 1 },
-	MAGIC("exe", exe_follow), FILE("limits", fs_proc_limits_show), FILE("maps", fs_proc_maps_show), FILE("mountinfo", mountinfo_show),
+	MAGIC("exe", exe_follow), FILE("limits", fs_proc_limits_show), { .name = "maps", .mode = FS_IFREG | 0444, .show = fs_proc_maps_show, .traced = true }, FILE("mountinfo", mountinfo_show),
 	FILE("mounts", mounts_show), FILE("oom_score", oom_score_show),
 	{ .name = "oom_score_adj", .mode = FS_IFREG | 0644, .show = oom_adjust_show, .store = oom_adjust_store }, { .name = "personality", .mode = FS_IFREG | 0400, .show = personality_show }, MAGIC("root", root_follow),
 	FILE("stat", fs_proc_stat_show), FILE("statm", fs_proc_statm_show), FILE("status", fs_proc_status_show),

@@ -89,6 +89,7 @@ long fs_recover_file(struct fs_file *file, u64 handle, u32 owner)
 		return fs_bad("the place of an open file");
 	if (file->counted)
 		file->inode->writers += file->flags & FS_O_EXECUTE ? -1 : 1;
+	fs_file_mount_count(file, 1);
 	return 0;
 }
 

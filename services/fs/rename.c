@@ -7,6 +7,7 @@ struct renaming {
 	u32 flags;
 	char *room;          /* for the new text */
 	struct fs_name *replaced;
+	struct fs_name *whiteout; /* to stand in the old place; not linked yet */
 };
 
 static long places_check(const struct renaming *r)
@@ -53,7 +54,7 @@ static long permissions_check(const struct renaming *r)
 	bool moved = r->from.parent.name != r->to.parent.name;
 	long result;
 
-	if (source->inode->super->type->fixed || r->to.parent.name->inode->super->type->fixed)
+	if (source->inode->super->type->fixed || source->inode->super->type == &fs_devpts_type)
 		return -EPERM;
 	result = fs_may_delete(who, r->from.parent, source, directory);
 	if (result)
@@ -72,6 +73,19 @@ static long permissions_check(const struct renaming *r)
 	return result;
 }
 
+/* The device 0:0 that says: there is nothing here, whatever a lower file system has. */
+static long whiteout_prepare(struct renaming *r)
+{
+	const struct fs_node node = { .mode = FS_IFCHR };
+	struct fs_inode *inode;
+	long result = fs_node_inode(&r->from, r->from.parent, &node, &inode);
+
+	if (result)
+		return result;
+	r->whiteout = fs_name_create(r->from.last, r->from.last_length, r->from.parent.name, inode);
+	return r->whiteout ? 0 : -ENOMEM;
+}
+
 /* Everything that may fail. 1: nothing to do. */
 static long rename_check(struct renaming *r)
 {
@@ -81,6 +95,8 @@ static long rename_check(struct renaming *r)
 		return result;
 	if (!r->from.found || ((r->flags & FS_RENAME_EXCHANGE) && !r->to.found))
 		return -ENOENT;
+	if (!r->to.found && r->to.parent.name->inode->super->type->fixed)
+		return -ENOENT; /* procfs knows no new names */
 	if ((r->flags & FS_RENAME_NOREPLACE) && r->to.found)
 		return -EEXIST;
 	result = slashes_check(r);
@@ -96,6 +112,8 @@ static long rename_check(struct renaming *r)
 		result = fs_name_exchange_prepare(r->from.found);
 		return result ? result : fs_name_exchange_prepare(r->to.found);
 	}
+	if (!result && (r->flags & FS_RENAME_WHITEOUT))
+		result = whiteout_prepare(r);
 	return result ? result : fs_name_move_prepare(r->from.found, r->to.last_length, &r->room);
 }
 
@@ -118,14 +136,18 @@ static void move_commit(struct renaming *r)
 		fs_inode_touch(target->inode, false, true);
 		fs_name_unlink(target);
 	} else {
-		to->size += 20;
+		to->size += FS_DIRECTORY_ENTRY;
 	}
-	from->size -= from->size >= 20 ? 20 : 0;
+	from->size -= from->size >= FS_DIRECTORY_ENTRY ? FS_DIRECTORY_ENTRY : 0;
 	if (fs_is_directory(source->inode)) {
 		from->links--;
 		to->links++;
 	}
 	fs_name_move(source, r->to.parent.name, r->to.last, r->to.last_length, r->room);
+	if (r->whiteout) {
+		fs_name_link(r->whiteout);
+		from->size += FS_DIRECTORY_ENTRY;
+	}
 }
 
 static void exchange_commit(struct renaming *r)
@@ -188,6 +210,8 @@ static long rename_run(struct renaming *r, const struct rt_request *rq, const st
 	}
 	if (r->replaced)
 		fs_name_put(r->replaced);
+	if (r->whiteout)
+		fs_name_put(r->whiteout); /* it stays by being linked */
 	fs_walk_end(&r->from);
 	fs_walk_end(&r->to);
 	return result == 1 ? 0 : result;
@@ -199,8 +223,8 @@ long fs_op_rename(const struct rt_request *rq, const struct fs_pair *request, co
 	struct renaming *r;
 	long result;
 
-	if ((request->flags & ~(u32)(FS_RENAME_NOREPLACE | FS_RENAME_EXCHANGE))
-	    || request->flags == (FS_RENAME_NOREPLACE | FS_RENAME_EXCHANGE))
+	if ((request->flags & ~(u32)(FS_RENAME_NOREPLACE | FS_RENAME_EXCHANGE | FS_RENAME_WHITEOUT))
+	    || ((request->flags & FS_RENAME_EXCHANGE) && request->flags != FS_RENAME_EXCHANGE))
 		return -EINVAL;
 	r = heap_alloc(sizeof(*r));
 	if (!r)

@@ -62,6 +62,8 @@ long fs_tmpfs_inode(struct fs_super *super, u32 mode, u64 device, struct fs_inod
 	__atomic_add_fetch(&super->inodes_used, 1, __ATOMIC_RELAXED); /* a counter */
 	made->device = device;
 	made->ops = fs_tmpfs_ops(mode);
+	if (fs_is_directory(made) && super->type->magic == TMPFS_MAGIC)
+		made->size = 2 * FS_DIRECTORY_ENTRY; /* "." and ".."; some programs take 0 for empty */
 	*inode = made;
 	return 0;
 }

@@ -17,6 +17,7 @@ long fs_walk_begin(struct fs_walk *walk, const struct rt_request *rq, u64 client
 	walk->magic_count = 0;
 	walk->asked = false;
 	walk->unused = NULL;
+	walk->makes_terminals = false;
 	walk->moved = (struct fs_place){ NULL, NULL };
 	walk->client = fs_client_get(rq, client);
 	if (!walk->client)
@@ -124,13 +125,23 @@ static long walk_magic(struct fs_walk *walk, struct fs_inode *inode)
 	return 0;
 }
 
-/* Goes on along the symbolic link `link` in the directory where the walk stands. */
-static long walk_link(struct fs_walk *walk, struct fs_name *link)
+/* fs.protected_symlinks: at the end of a path, one who may write to a sticky directory leads nobody else but its owner astray. */
+static bool link_trusted(const struct fs_walk *walk, const struct fs_inode *link)
+{
+	const struct fs_inode *folder = walk->at.name->inode;
+
+	return walk->who->ids.uid == link->uid || folder->uid == link->uid || (folder->mode & (FS_ISVTX | 02)) != (FS_ISVTX | 02);
+}
+
+/* Goes on along the symbolic link `link` in the directory where the walk stands; end: nothing follows. */
+static long walk_link(struct fs_walk *walk, struct fs_name *link, bool end)
 {
 	struct fs_inode *inode = link->inode;
 	const char *text = inode->target;
 	long length;
 
+	if (end && !link_trusted(walk, inode))
+		return -EACCES;
 	if (++walk->links > FS_LINKS_MAX || (walk->resolve & FS_RESOLVE_NO_SYMLINKS) || (walk->at.mount->flags & FS_MS_NOSYMFOLLOW))
 		return -ELOOP;
 	fs_inode_accessed((struct fs_place){ walk->at.mount, link }, inode, 0);
@@ -302,6 +313,8 @@ static long walk_part(struct fs_walk *walk, const struct fs_part *part, bool end
 		return as_written || kind == FS_LAST_DOT ? 0 : walk_up(walk);
 	result = walk_lookup(walk, part, &child);
 	walk->asked = result <= -FS_DESCRIPTORS_WANTED;
+	if (result == -ENOENT && as_written)
+		result = 0;            /* procfs says so itself; the operation tells what that means */
 	if (result)
 		return result;
 	if (!child)
@@ -310,7 +323,7 @@ static long walk_part(struct fs_walk *walk, const struct fs_part *part, bool end
 	if (as_written)
 		walk->found = child;   /* what is removed or replaced is the name itself */
 	else if (fs_inode_type(child->inode) == FS_IFLNK && follow)
-		result = walk_link(walk, child);
+		result = walk_link(walk, child, end);
 	else
 		result = walk_down(walk, child);
 	if (child->passing && as_written)
@@ -398,8 +411,9 @@ long fs_walk_run(struct fs_walk *walk)
 		return 0;
 	if (!(walk->flags & FS_WALK_PARENT))
 		walk->found = walk->at.name;
-	if (walk->found && (walk->last_slash || (walk->flags & FS_WALK_DIRECTORY)) && !fs_is_directory(walk->found->inode)
-	    && !(walk->flags & FS_WALK_PARENT))
+	/* Who wants to make the end says itself what a slash behind it means. */
+	if (walk->found && !fs_is_directory(walk->found->inode) && !(walk->flags & FS_WALK_PARENT)
+	    && ((walk->flags & FS_WALK_DIRECTORY) || (walk->last_slash && !(walk->flags & FS_WALK_CREATE))))
 		return -ENOTDIR;
 	walk->inode = walk->found ? walk->found->inode : NULL;
 	return 0;

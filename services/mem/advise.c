@@ -18,9 +18,11 @@ static long notes_visit(struct mem_space *space, u32 at, u64 start, u64 end, voi
 
 static long drop_visit(struct mem_space *space, u32 at, u64 start, u64 end, void *context)
 {
-	bool anonymous_only = *(const bool *)context;
+	u32 advice = *(const u32 *)context;
 
-	if (space->side[at].notes & MEM_NOTE_LOCKED || (anonymous_only && space->side[at].mapping))
+	if (advice != MEM_ADVICE_DONTNEED_LOCKED && space->side[at].notes & MEM_NOTE_LOCKED)
+		return -EINVAL;
+	if (advice == MEM_ADVICE_FREE && space->side[at].mapping)
 		return -EINVAL;
 	mem_pages_unmap(space, start, end);
 	return 0;
@@ -69,13 +71,14 @@ static long advice_follow(struct mem_space *space, u64 start, u64 end, u32 advic
 		[MEM_ADVICE_WIPEONFORK] = { .set = MEM_NOTE_WIPEONFORK, .anonymous_only = true },
 		[MEM_ADVICE_KEEPONFORK] = { .clear = MEM_NOTE_WIPEONFORK },
 	};
-	bool flag = advice == MEM_ADVICE_FREE || advice == MEM_ADVICE_COLD || advice == MEM_ADVICE_PAGEOUT;
+	bool not_locked = advice == MEM_ADVICE_COLD || advice == MEM_ADVICE_PAGEOUT;
 	u32 access = advice == MEM_ADVICE_POPULATE_WRITE ? TK_ACCESS_WRITE : TK_ACCESS_READ;
 
 	switch (advice) {
 	case MEM_ADVICE_DONTNEED:
+	case MEM_ADVICE_DONTNEED_LOCKED:
 	case MEM_ADVICE_FREE:
-		return mem_range_walk(space, start, end, drop_visit, &flag);
+		return mem_range_walk(space, start, end, drop_visit, &advice);
 	case MEM_ADVICE_REMOVE:
 		return mem_range_walk(space, start, end, remove_visit, NULL);
 	case MEM_ADVICE_POPULATE_READ:
@@ -87,13 +90,13 @@ static long advice_follow(struct mem_space *space, u64 start, u64 end, u32 advic
 
 			return mem_range_change(space, &(struct mem_change){ start, end, notes_visit, &change, true });
 		}
-		return mem_range_walk(space, start, end, check_visit, &flag);
+		return mem_range_walk(space, start, end, check_visit, &not_locked);
 	}
 }
 
 static bool advice_known(u32 advice)
 {
-	return advice <= MEM_ADVICE_DONTNEED || (advice >= MEM_ADVICE_FREE && advice <= MEM_ADVICE_POPULATE_WRITE);
+	return advice <= MEM_ADVICE_DONTNEED || (advice >= MEM_ADVICE_FREE && advice <= MEM_ADVICE_DONTNEED_LOCKED);
 }
 
 long mem_op_advise(const struct rt_request *rq, u64 space, u64 address, u64 size, u32 advice)
@@ -143,9 +146,9 @@ long mem_op_sync(const struct rt_request *rq, u64 space, u64 address, u64 size, 
 	if (flags & ~(u32)(SYNC_ASYNC | SYNC_INVALIDATE | SYNC_SYNC) || address & PAGE_MASK ||
 	    (flags & (SYNC_ASYNC | SYNC_SYNC)) == (SYNC_ASYNC | SYNC_SYNC))
 		return -EINVAL;
-	if ((size && !length) || address + length < address)
+	if (address + length < address)
 		return -ENOMEM;
-	if (!length)
+	if (!length) /* also a size that the rounding made none: as in Linux */
 		return 0;
 	found = mem_space_get(space);
 	if (!found)

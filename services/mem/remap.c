@@ -20,11 +20,10 @@ static long request_check(const struct mem_remap_request *request, struct remap 
 	remap->request = request;
 	remap->old_size = round_up(request->size, PAGE_SIZE);
 	remap->new_size = round_up(request->new_size, PAGE_SIZE);
-	if (!remap->new_size || !mem_range_valid(request->address, remap->old_size))
+	if (!remap->new_size)
 		return -EINVAL;
-	if (!(flags & (MEM_REMAP_FIXED | MEM_REMAP_DONTUNMAP)))
-		return 0;
-	if (flags & MEM_REMAP_FIXED) {
+	/* Without MREMAP_FIXED the new address is a hint of MREMAP_DONTUNMAP, and is checked like a place. */
+	if (flags & (MEM_REMAP_FIXED | MEM_REMAP_DONTUNMAP)) {
 		u64 to = request->new_address;
 
 		if (to & PAGE_MASK || !mem_range_valid(to, remap->new_size))
@@ -32,7 +31,7 @@ static long request_check(const struct mem_remap_request *request, struct remap 
 		if (request->address + remap->old_size > to && to + remap->new_size > request->address)
 			return -EINVAL;
 	}
-	return 0;
+	return mem_range_valid(request->address, remap->old_size) ? 0 : -EFAULT;
 }
 
 /* Linux's vma_to_resize: the region may become that large. */

@@ -182,8 +182,7 @@ long proc_op_exec_commit(const struct rt_request *rq, const struct proc_exec *gi
 		proc_task_name_set(task, exec.name, sizeof(exec.name));
 		proc_timers_end(process);
 		process->has_executed = true;
-		if (process->exit_signal)
-			process->exit_signal = SIGCHLD;
+		process->exit_signal = SIGCHLD;
 		if (task->vfork_parent) {
 			task->vfork_parent->vfork_child = NULL;
 			proc_task_notify(task->vfork_parent);

@@ -185,6 +185,8 @@ static struct proc_timer *timer_find(struct proc_process *process, i32 id)
 
 static long event_check(struct proc_task *task, i32 clock, const struct proc_timer_event *event)
 {
+	if (clock == 4 || clock == 5) /* the raw and the coarse clock have no timers */
+		return -EOPNOTSUPP;
 	if (clock != 0 && clock != 1 && clock != 2 && clock != 3 && clock != 7 && clock != 11)
 		return -EINVAL;
 	if (!event->has_event || event->notify == PROC_NOTIFY_NONE)

@@ -85,7 +85,7 @@ static long children_look(const struct wait_match *match, struct proc_wait_resul
 
 		if (!child_matches(child, match) || child->leader->life == PROC_NEW)
 			continue;
-		any = true;
+		any |= !child->zombie || (match->options & PROC_WEXITED); /* a dead one has nothing else to tell any more */
 		if (zombie_report(child, match->options, result) || stop_report(child, match->options, result) ||
 		    continue_report(child, match->options, result))
 			return result->pid;

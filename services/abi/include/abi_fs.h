@@ -63,6 +63,7 @@ struct linux_f_owner_ex { i32 type, pid; };
 #define LOCK_EX 2u
 #define LOCK_NB 4u
 #define LOCK_UN 8u
+#define LOCK_MAND 32u
 
 struct linux_utimbuf { i64 actime, modtime; };
 

@@ -55,5 +55,6 @@
 #define FIOCLEX 0x5451
 #define FIOASYNC 0x5452
 #define FIOQSIZE 0x5460
+#define RNDGETENTCNT 0x80045200
 
 #endif

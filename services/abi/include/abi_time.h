@@ -75,4 +75,10 @@ static inline struct linux_timespec timespec_of_nanos(i64 nanos)
 	return t;
 }
 
+/* Of a span that may be for ever, which shows as the longest there is. */
+static inline struct linux_timespec timespec_of_span(nanos_t nanos)
+{
+	return timespec_of_nanos(nanos > INT64_MAX ? INT64_MAX : (i64)nanos);
+}
+
 #endif

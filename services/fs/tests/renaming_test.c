@@ -24,6 +24,22 @@ static void simple(void)
 	CHECK_EQUAL(rename_name("/b", "/c", 0), -ENOENT);
 }
 
+static void whiteout(void)
+{
+	struct fs_stat status;
+
+	text_put("/a", "a");
+	text_put("/b", "b");
+	CHECK_EQUAL(rename_name("/a", "/b", FS_RENAME_WHITEOUT | FS_RENAME_EXCHANGE), -EINVAL);
+	CHECK_EQUAL(rename_name("/a", "/b", FS_RENAME_WHITEOUT | FS_RENAME_NOREPLACE), -EEXIST);
+	CHECK_EQUAL(rename_name("/a", "/b", FS_RENAME_WHITEOUT), 0);
+	CHECK(text_is("/b", "a"));
+	CHECK_EQUAL(status_get("/a", &status), 0);
+	CHECK(status.mode == FS_IFCHR && status.device == 0 && status.links == 1);
+	CHECK_EQUAL(remove_name("/a"), 0);
+	CHECK_EQUAL(remove_name("/b"), 0);
+}
+
 static void directories(void)
 {
 	struct fs_stat status;
@@ -43,7 +59,7 @@ static void directories(void)
 	CHECK_EQUAL(rename_name("/d/.", "/x", 0), -EBUSY);
 	CHECK_EQUAL(rename_name("/d", "/", 0), -EBUSY);
 	CHECK_EQUAL(rename_name("/proc", "/x", 0), -EBUSY);
-	CHECK_EQUAL(rename_name("/d", "/proc/x", 0), -ENOENT);
+	CHECK_EQUAL(rename_name("/d", "/proc/x", 0), -EXDEV);
 	CHECK_EQUAL(rename_name("/d", "/new", FS_RENAME_EXCHANGE), 0);
 	CHECK(exists("/new/e"));
 	CHECK_EQUAL(status_get("/new", &status), 0);
@@ -202,6 +218,7 @@ static void random_tree(void)
 void test_renaming(void)
 {
 	test_run("rename of files", simple);
+	test_run("rename that leaves a whiteout", whiteout);
 	test_run("rename of directories", directories);
 	test_run("random operations on a tree", random_tree);
 }
