@@ -41,7 +41,6 @@ struct acpi_facts acpi;
 
 static u32 read32(const u8 *p) { u32 v; __builtin_memcpy(&v, p, 4); return v; }
 static u64 read64(const u8 *p) { u64 v; __builtin_memcpy(&v, p, 8); return v; }
-static u16 read16(const u8 *p) { u16 v; __builtin_memcpy(&v, p, 2); return v; }
 
 static bool sums_to_zero(const u8 *p, size_t size)
 {
@@ -82,7 +81,7 @@ static void processor_found(u32 apic_id, u32 flags)
 
 static void override_found(const u8 *e)
 {
-	u16 flags = read16(e + 8);
+	u32 flags = e[8]; /* polarity, trigger mode */
 
 	if (e[2] != 0 || acpi.override_count == ACPI_OVERRIDES_MAX)
 		return;

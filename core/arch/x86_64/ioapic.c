@@ -5,7 +5,6 @@
 #include "apic.h"
 #include "processor.h"
 #include "spinlock.h"
-#include "serial.h"
 #include "startup.h"
 
 #define PIC_MASTER_DATA 0x21
@@ -98,21 +97,4 @@ void arch_irq_init(void)
 	}
 	for (u32 line = 0; line < ARCH_LINES; line++)
 		line_route(line, controllers, inputs);
-}
-
-u32 arch_port_read(u16 port, u32 width)
-{
-	return width == 1 ? port_read8(port) : width == 2 ? port_read16(port) : port_read32(port);
-}
-
-void arch_port_write(u16 port, u32 width, u32 value)
-{
-	if (serial_has_port(port))
-		arch_console_share(false); /* a unit drives it from now on */
-	if (width == 1)
-		port_write8(port, (u8)value);
-	else if (width == 2)
-		port_write16(port, (u16)value);
-	else
-		port_write32(port, value);
 }

@@ -4,6 +4,7 @@
  */
 #include <arch/domain.h>
 #include <arch/image.h>
+#include <elf64.h>
 #include <tessera/arch.h>
 #include <tessera/boot.h>
 #include "log.h"
@@ -20,6 +21,7 @@
 struct layout layout = { 0, ARCH_PHYSMAP, ARCH_RECORDS, ARCH_ENTRY, ARCH_ENTRY_STACKS, ARCH_DEVICES };
 
 extern const i32 moved_start[], moved_end[] __attribute__((visibility("hidden")));
+extern const struct elf_relocation rela_start[], rela_end[] __attribute__((visibility("hidden")));
 static struct arch_area areas[ARCH_UNITS_MAX];
 static u64 pairs_taken[PAIRS / 64 + 1];
 
@@ -58,6 +60,10 @@ void layout_choose(void)
 
 void layout_apply(void)
 {
+	/* Only R_X86_64_RELATIVE occurs in a static PIE of hidden symbols (ELF x86-64 psABI, 4.4.1). */
+	for (const struct elf_relocation *r = rela_start; r < rela_end; r++)
+		if ((u32)r->info == ARCH_ELF_RELATIVE)
+			*(u64 *)(image_start + (r->offset - ARCH_IMAGE)) = r->addend + layout.slide;
 	for (const i32 *site = moved_start; site < moved_end; site++) {
 		char *constant = (char *)site + *site;
 		u64 base;

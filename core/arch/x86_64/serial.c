@@ -1,11 +1,12 @@
-/* Polled output of the core: a 16550 at 0x3f8 until a unit owns it, and the report channel, QEMU's debug console at 0xe9. */
+/* Polled output of the core: a 16550 at 0x3f8 until a unit drives it, and the report channel, QEMU's debug console at 0xe9. Units' ports. */
 #include <arch/boot.h>
+#include <arch/irq.h>
 #include "processor.h"
-#include "serial.h"
 
 #define REPORT_PORT 0xe9
 #define REPORT_PRESENT 0xe9       /* what reading the port gives when the device is there */
-#define UART SERIAL_FIRST
+#define UART 0x3f8
+#define UART_PORTS 8
 #define UART_LINE_CONTROL (UART + 3)
 #define UART_MODEM_CONTROL (UART + 4)
 #define UART_LINE_STATUS (UART + 5)
@@ -55,4 +56,21 @@ void arch_console_write(const char *text, size_t length)
 void arch_console_share(bool uart)
 {
 	uart_shared = uart;
+}
+
+u32 arch_port_read(u16 port, u32 width)
+{
+	return width == 1 ? port_read8(port) : width == 2 ? port_read16(port) : port_read32(port);
+}
+
+void arch_port_write(u16 port, u32 width, u32 value)
+{
+	if (port >= UART && port < UART + UART_PORTS)
+		arch_console_share(false); /* a unit drives it from now on */
+	if (width == 1)
+		port_write8(port, (u8)value);
+	else if (width == 2)
+		port_write16(port, (u16)value);
+	else
+		port_write32(port, value);
 }

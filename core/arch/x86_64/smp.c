@@ -6,7 +6,6 @@
 #include "apic.h"
 #include "log.h"
 #include "processor.h"
-#include "smp_trampoline.h"
 #include "startup.h"
 #include "trap.h"
 
@@ -34,7 +33,7 @@ static bool wait_online(const struct cpu *cpu, nanos_t nanos)
 static bool processor_start(u32 apic_id)
 {
 	struct cpu *cpu = percpu_create(cpu_count);
-	char *page = (char *)layout.physmap + SMP_TRAMPOLINE;
+	char *page = (char *)layout.physmap + ARCH_TRAMPOLINE;
 	struct smp_start *words = (struct smp_start *)(page + (smp_trampoline_words - smp_trampoline_start));
 
 	cpu->arch.apic_id = apic_id;
@@ -42,10 +41,10 @@ static bool processor_start(u32 apic_id)
 	*words = (struct smp_start){ boot_facts.image_start + (u64)((char *)boot_root - image_start), cpu->arch.core_stack, cpu, start_secondary };
 	apic_command_send(apic_id, APIC_INIT);
 	(void)wait_online(cpu, INIT_NANOS); /* time passes: it is not on line yet */
-	apic_command_send(apic_id, APIC_STARTUP | SMP_TRAMPOLINE >> PAGE_SHIFT);
+	apic_command_send(apic_id, APIC_STARTUP | ARCH_TRAMPOLINE >> PAGE_SHIFT);
 	if (wait_online(cpu, STARTUP_NANOS))
 		return true;
-	apic_command_send(apic_id, APIC_STARTUP | SMP_TRAMPOLINE >> PAGE_SHIFT);
+	apic_command_send(apic_id, APIC_STARTUP | ARCH_TRAMPOLINE >> PAGE_SHIFT);
 	return wait_online(cpu, ONLINE_NANOS);
 }
 

@@ -1,10 +1,10 @@
 /*
  * Where the other processors begin: real mode, at a page below 1 MiB to which smp.c copies this. The words at its end are filled before
- * each start. Nothing here needs relocation: addresses are SMP_TRAMPOLINE + offset.
+ * each start. Nothing here needs relocation: addresses are ARCH_TRAMPOLINE + offset.
  */
-#include "smp_trampoline.h"
+#include <arch/layout.h>
 
-#define AT(label) (SMP_TRAMPOLINE + (label - smp_trampoline_start))
+#define AT(label) (ARCH_TRAMPOLINE + (label - smp_trampoline_start))
 #define CR0_EARLY 0x80010033
 #define EFER 0xc0000080
 

@@ -87,7 +87,6 @@ noreturn_fn __attribute__((no_stack_protector)) void start_early(const void *inf
 		core_fail("the loader gave no memory map");
 	layout_choose();
 	__stack_chk_guard = arch_entropy() & ~0xffull; /* a zero byte stops string functions */
-	image_relocate(image_start, layout.slide);
 	layout_apply();
 	user_access_patch();
 

@@ -49,12 +49,10 @@ bool facts_read_multiboot(const void *info);
 struct layout { u64 slide, physmap, records, entry, entry_stacks, devices; };
 extern struct layout layout __attribute__((visibility("hidden")));
 void layout_choose(void);
-void layout_apply(void);                          /* on the identity map: writes the bases into the code that holds them as constants */
+/* On the identity map: pointers in static data get the image's slide, code that holds bases as constants gets the bases. */
+void layout_apply(void);
 void layout_report(void);                         /* to the log, with the option `layout` */
 void layout_slots_prepare(void);                  /* reads the manifest; with all that the kernel half will ever have in its top table */
-
-/* relocate.c: pointers in static data, for the image at link address + slide; `base` is where it can be written now. */
-void image_relocate(char *base, u64 slide);
 
 /* map.c: builder of the kernel root's tables at boot. flags: as of arch_page_entry */
 paddr_t map_page_take(void);                      /* a zeroed page for tables and processor areas */

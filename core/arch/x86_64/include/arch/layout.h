@@ -31,6 +31,8 @@
 	moved_; })
 #endif
 
+#define ARCH_TRAMPOLINE 0x8000            /* physical: where other processors begin; below 1 MiB, which is never handed out */
+
 /* Protection keys. */
 #define ARCH_KEY_CORE 0                   /* closed while an IC1 unit runs */
 #define ARCH_KEY_CORE_RO 1                /* readable, not writable, while an IC1 unit runs */
