@@ -29,7 +29,8 @@ bool lock_try(struct rt_lock *lock)
 	return true;
 }
 
-static void lock_acquire_slow(struct rt_lock *lock, u32 self)
+/* noinline, and so below: whoever finds the lock free does not pay for the registers that a call of the core takes. */
+static __attribute__((noinline, cold)) void lock_acquire_slow(struct rt_lock *lock, u32 self)
 {
 	for (u32 spin = 0; rt_boot->processors > 1 && spin < SPINS; spin++) {
 		if (!lock->word && word_take(lock, self))
@@ -62,6 +63,11 @@ void lock_acquire(struct rt_lock *lock)
 	stable_section_begin();
 }
 
+static __attribute__((noinline, cold)) void lock_waiter_wake(struct rt_lock *lock)
+{
+	tk_wake(&lock->word, 1, 0, ~0u);
+}
+
 void lock_release(struct rt_lock *lock)
 {
 	lock_left(lock);
@@ -71,7 +77,7 @@ void lock_release(struct rt_lock *lock)
 
 	rt_assert((old & OWNER_MASK) == owner_self());
 	if (unlikely(old & WAITERS))
-		tk_wake(&lock->word, 1, 0, ~0u);
+		lock_waiter_wake(lock);
 }
 
 bool lock_held(const struct rt_lock *lock)
