@@ -139,7 +139,8 @@ static long call_thread_exit(struct thread *t, const u64 *a)
 	if (t->top != t->activations || t->top->kind == ACTIVATION_START) /* the boot thread is not a unit's to end */
 		return -EPERM;
 	if (a[0]) {
-		long error = wait_key(t, a[0], 0, &key);
+		key = wait_key(t, a[0], 0);
+		long error = key_error(key);
 		if (error == 0)
 			error = domain_copy_out(t->domain, a[0], &one, sizeof(one));
 		if (error)

@@ -14,7 +14,7 @@ void detach_prepare(void);                        /* boot */
 /* A killed thread, or an orphan: from now on it is looked at by a timer; the first look is now. */
 void detach_look(struct thread *t);
 /* The current thread was looked at: counts it, and may leave its call, or fail the domain that an orphan hangs in. */
-void detach_look_taken(struct thread *t);
+void detach_look_taken(struct thread *t) __attribute__((noinline, cold)); /* seldom: it would cost resume_prepare registers */
 /* The current thread starts a unit: the same, for as long as that may take. */
 void detach_start_begin(struct thread *t);
 void detach_start_end(struct thread *t);

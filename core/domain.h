@@ -96,7 +96,7 @@ noreturn_fn void start_run(void);
 long domain_restart(struct thread *t, struct domain *d);
 long domain_end(struct domain *d, u32 state); /* as tk_domain_end */
 void domain_started(struct thread *t, struct domain *d, long result);
-void start_step(struct thread *t);  /* the boot thread's next step */
+void start_step(struct thread *t) __attribute__((noinline, cold));  /* the boot thread's next step */
 void start_super_failed(void);
 void start_thread_ended(const struct thread *t); /* any thread, only compared: a unit's own starts again if a restart waited for it */
 /* unit.c: image, stacks and heap of an IC1 or IC2 unit */

@@ -45,14 +45,13 @@ long call_port_write(struct thread *t, const u64 *a)
 long call_irq_bind(struct thread *t, const u64 *a)
 {
 	struct irq_object *irq = token_resolve(t->domain, a[0], TK_OBJECT_IRQ);
-	struct wait_key key;
+	struct wait_key key = wait_key(t, a[1], 0);
 	u64 size = sizeof(u32);
 
 	if (irq == NULL)
 		return -EPERM;
-	long error = wait_key(t, a[1], 0, &key);
-	if (error)
-		return error;
+	if (key_error(key))
+		return key_error(key);
 	if (a[1] - t->domain->window < frame_count << PAGE_SHIFT)
 		return -EINVAL;
 	volatile u32 *word = copy_unit_address(t->domain, a[1], &size, true);

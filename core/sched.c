@@ -16,25 +16,50 @@
 
 static u32 effective_priority(const struct thread *t)
 {
-	u32 own = t->policy == TK_POLICY_FAIR ? 0 : t->priority;
-	return own > t->lent_priority ? own : t->lent_priority;
+	return t->priority > t->lent_priority ? t->priority : t->lent_priority;
 }
 
 /* ---- One queue, locked ------------------------------------------------------------------------------------------------------------- */
 
-static bool fair_before(const struct rb_node *a, const struct rb_node *b)
+static struct thread *thread_of(const struct rb_node *node) { return container_of(node, struct thread, run_node); }
+
+static bool deadline_before(const struct thread *a, const struct thread *b) { return (i64)(a->virtual_deadline - b->virtual_deadline) < 0; }
+
+static bool fair_before(const struct rb_node *a, const struct rb_node *b) { return deadline_before(thread_of(a), thread_of(b)); }
+
+/* The first fair thread stands beside the tree: two that run in turn never come into it. */
+static void fair_insert(struct run_queue *q, struct thread *t)
 {
-	return (i64)(container_of(a, struct thread, run_node)->virtual_deadline - container_of(b, struct thread, run_node)->virtual_deadline) < 0;
+	struct thread *behind = t;
+
+	if (q->fair_first == NULL || deadline_before(t, q->fair_first)) {
+		behind = q->fair_first;
+		q->fair_first = t;
+	}
+	if (behind)
+		rbtree_insert_ordered(&q->fair, &behind->run_node, fair_before);
 }
 
-static void queue_insert(struct run_queue *q, struct thread *t, bool front)
+static void fair_remove(struct run_queue *q, struct thread *t)
+{
+	struct rb_node *out = &t->run_node;
+
+	if (t == q->fair_first) {
+		out = rbtree_first(&q->fair);
+		q->fair_first = out ? thread_of(out) : NULL;
+	}
+	if (out)
+		rbtree_remove(&q->fair, out);
+}
+
+static inline __attribute__((always_inline)) void queue_insert(struct run_queue *q, struct thread *t, bool front)
 {
 	u32 priority = effective_priority(t);
 
 	t->queued_priority = priority;
 	t->queued = true;
 	if (priority == 0) {
-		rbtree_insert_ordered(&q->fair, &t->run_node, fair_before);
+		fair_insert(q, t);
 		return;
 	}
 	q->priorities[priority / 64] |= 1ull << (priority % 64);
@@ -50,7 +75,7 @@ static void queue_remove(struct run_queue *q, struct thread *t)
 
 	t->queued = false;
 	if (priority == 0) {
-		rbtree_remove(&q->fair, &t->run_node);
+		fair_remove(q, t);
 		return;
 	}
 	list_remove(&t->run_link);
@@ -65,8 +90,7 @@ static struct thread *queue_first(struct run_queue *q)
 			u32 priority = (u32)i * 64 + 63 - (u32)__builtin_clzll(q->priorities[i]);
 			return container_of(q->fixed[priority].next, struct thread, run_link);
 		}
-	struct rb_node *node = rbtree_first(&q->fair);
-	return node ? container_of(node, struct thread, run_node) : NULL;
+	return q->fair_first;
 }
 
 /* A fair thread that slept starts no earlier than the others are, less one slice so that it runs soon. */
@@ -79,13 +103,14 @@ static void fair_place(struct run_queue *q, struct thread *t)
 	t->virtual_deadline = t->virtual_time + SLICE_FAIR * WEIGHT_DEFAULT / t->weight;
 }
 
-static bool runs_before(const struct thread *a, const struct thread *b)
+/* A thread in its queue, and one that runs. */
+static bool runs_before(const struct thread *queued, const struct thread *runs)
 {
-	u32 pa = effective_priority(a), pb = effective_priority(b);
+	u32 other = effective_priority(runs);
 
-	if (pa != pb)
-		return pa > pb;
-	return pa == 0 && (i64)(a->virtual_deadline - b->virtual_deadline) < 0;
+	if (queued->queued_priority != other)
+		return queued->queued_priority > other;
+	return other == 0 && deadline_before(queued, runs);
 }
 
 /* ---- Time --------------------------------------------------------------------------------------------------------------------------------- */
@@ -93,19 +118,20 @@ static bool runs_before(const struct thread *a, const struct thread *b)
 void sched_account(struct thread *t, bool user)
 {
 	struct cpu *cpu = arch_cpu();
+	struct tk_thread_page *page = t->page;
 	nanos_t now = arch_nanos(), delta = now - t->accounted;
 
 	t->accounted = now;
 	if (t == cpu->idle)
 		return;
 	/* Whoever reads the times sees the mark before a change of them, and the new time after it. */
-	__atomic_store_n(&t->page->running_since, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&page->running_since, 1, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	if (user)
-		t->page->user_nanos += delta;
+		page->user_nanos += delta;
 	else
-		t->page->system_nanos += delta;
-	__atomic_store_n(&t->page->running_since, now, __ATOMIC_RELEASE);
+		page->system_nanos += delta;
+	__atomic_store_n(&page->running_since, now, __ATOMIC_RELEASE);
 	if (t->policy == TK_POLICY_FAIR) {
 		t->virtual_time += delta * WEIGHT_DEFAULT / t->weight;
 		if ((i64)(t->virtual_time - cpu->queue.virtual_time) > 0)
@@ -115,7 +141,7 @@ void sched_account(struct thread *t, bool user)
 
 static void timer_program(struct cpu *cpu)
 {
-	nanos_t next = timer_next();
+	nanos_t next = cpu->timers.next;
 
 	if (cpu->current != cpu->idle && cpu->queue.running > 1 && cpu->current->slice_end < next)
 		next = cpu->current->slice_end;
@@ -167,14 +193,15 @@ void sched_wake(struct thread *t)
 	q->running++;
 	queue_insert(q, t, false);
 	/* The thread itself is still current when it is woken while its processor leaves it, and may have chosen another already. */
-	bool leaves = cpu->current == cpu->idle || cpu->current == t || cpu->current->state != THREAD_RUNNABLE;
-	bool preempts = leaves || runs_before(t, cpu->current);
+	const struct thread *current = cpu->current;
+	bool leaves = current == cpu->idle || current == t || current->state != THREAD_RUNNABLE;
+	bool preempts = leaves || runs_before(t, current);
 	/* Among fair threads a call in a service is finished first, within the slice: what it holds would only stop the other. */
 	bool later = !leaves && t->queued_priority == 0;
 	bool second = q->running == 2; /* the one that runs had no end of its slice so far */
 	spin_unlock(&q->lock);
 	if (cpu == here && second && (later || !preempts))
-		timer_program(cpu);
+		arch_timer_set(current->slice_end); /* deadlines have had the timer since they were armed */
 	if (!preempts && (cpu == here || !second))
 		return;
 	/* Release: the thread stands in the queue. */
@@ -256,10 +283,9 @@ void sched_switch(void)
 				previous->page->switches_forced++;
 			else
 				previous->page->switches_voluntary++;
+			previous->page->running_since = 0;
 		}
 		next->accounted = previous->accounted;
-		if (previous != cpu->idle)
-			previous->page->running_since = 0;
 		if (next != cpu->idle)
 			next->page->running_since = next->accounted;
 		/* Relaxed: nobody else looks at it before the thread can be seen in a queue again. */
@@ -322,10 +348,9 @@ static void requeue(struct thread *t, void (*change)(struct thread *, u64), u64 
 static void change_policy(struct thread *t, u64 value)
 {
 	t->policy = value & 0xff;
+	t->priority = t->policy == TK_POLICY_FAIR ? 0 : (u32)(value >> 8);
 	if (t->policy == TK_POLICY_FAIR)
 		t->weight = (u32)(value >> 8);
-	else
-		t->priority = (u32)(value >> 8);
 }
 
 long sched_set_policy(struct thread *t, u64 value)

@@ -18,7 +18,8 @@ struct run_queue {
 	u32 running;                  /* runnable threads, the current one included */
 	u64 priorities[2];            /* bit p: a thread of priority p is queued */
 	struct list fixed[100];  /* FIFO and round robin */
-	struct rb_tree fair;          /* by virtual_deadline */
+	struct thread *fair_first;    /* of the fair threads; NULL: none */
+	struct rb_tree fair;          /* the others, by virtual_deadline */
 	u64 virtual_time;             /* of the fair class */
 };
 

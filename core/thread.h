@@ -91,7 +91,7 @@ struct thread {
 	u32 main_argument;        /* of a unit's own thread */
 	/* Scheduling: under the run queue's lock of `cpu`. */
 	u32 cpu;
-	u32 policy, priority, weight;
+	u32 policy, priority, weight; /* fair: priority 0 */
 	u64 affinity;
 	u64 virtual_time;         /* fair class: weighted run time, ns */
 	u64 virtual_deadline;

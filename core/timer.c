@@ -19,7 +19,7 @@ static struct thread *thread_of(struct timer *timer)
 
 void timer_init_cpu(struct cpu *cpu)
 {
-	cpu->timers = (struct timer_queue){ { 0 }, { NULL } };
+	cpu->timers = (struct timer_queue){ .next = NANOS_NEVER };
 }
 
 void timer_arm(struct timer *timer, nanos_t deadline)
@@ -33,6 +33,8 @@ void timer_arm(struct timer *timer, nanos_t deadline)
 	timer->armed = true;
 	rbtree_insert_ordered(&q->timers, &timer->node, timer_before);
 	spin_unlock(&q->lock);
+	if (deadline < q->next)
+		q->next = deadline;
 }
 
 void timer_disarm(struct timer *timer)
@@ -47,19 +49,6 @@ void timer_disarm(struct timer *timer)
 	spin_unlock(&q->lock);
 }
 
-nanos_t timer_next(void)
-{
-	struct timer_queue *q = &arch_cpu()->timers;
-	nanos_t next = NANOS_NEVER;
-
-	spin_lock(&q->lock);
-	struct rb_node *first = rbtree_first(&q->timers);
-	if (first)
-		next = timer_of(first)->deadline;
-	spin_unlock(&q->lock);
-	return next;
-}
-
 /* At most this many waits end in one interrupt; the timer is set for the rest at once. */
 #define EXPIRE_MAX 64
 
@@ -68,6 +57,7 @@ static bool expire_one(struct timer_queue *q, nanos_t now)
 	spin_lock(&q->lock);
 	struct rb_node *first = rbtree_first(&q->timers);
 	if (first == NULL || timer_of(first)->deadline > now) {
+		q->next = first ? timer_of(first)->deadline : NANOS_NEVER;
 		spin_unlock(&q->lock);
 		return false;
 	}

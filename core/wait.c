@@ -37,10 +37,11 @@ static struct wait_bucket *bucket_of(struct wait_key key)
  * the holder bit are read; there the word or the bit is written, then the count or `used` is read. One of the two sees the other. */
 static void bucket_enter(struct wait_bucket *b)
 {
-	u64 at = (u64)(b - buckets), bit = 1ull << (at % 64);
-
-	if (!(__atomic_load_n(&used[at / 64], __ATOMIC_RELAXED) & bit))
-		__atomic_fetch_or(&used[at / 64], bit, __ATOMIC_SEQ_CST);
+	if (unlikely(!b->marked)) {
+		u64 at = (u64)(b - buckets);
+		__atomic_fetch_or(&used[at / 64], 1ull << (at % 64), __ATOMIC_SEQ_CST);
+		b->marked = true;
+	}
 	__atomic_fetch_add(&b->occupied, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -53,52 +54,54 @@ struct wait_bucket *wait_bucket_lock(struct wait_key key)
 
 /* ---- Keys ------------------------------------------------------------------------------------------------------------------------- */
 
-static long key_of_client(struct thread *t, vaddr_t word, u32 flags, struct wait_key *key)
+static struct wait_key key_none(long error) { return (struct wait_key){ 0, (u64)error }; }
+
+/* Not inlined: it would cost the others registers. */
+static __attribute__((noinline)) struct wait_key key_of_client(struct thread *t, vaddr_t word, u32 flags)
 {
+	struct wait_key key = { 0, word };
 	struct tk_region region;
 	u32 generation;
 
 	if (!(t->domain->rights & TK_RIGHT_CLIENTS) || t->vspace == NULL)
-		return -EPERM;
+		return key_none(-EPERM);
 	if (word >= ARCH_USER_LIMIT)
-		return -EFAULT;
-	*key = (struct wait_key){ t->vspace->id, word };
+		return key_none(-EFAULT);
+	key.space = t->vspace->id;
 	if (flags & TK_WAIT_SHARED) {
 		bool found = vspace_region(t->vspace, word, &region, &generation);
 		/* Acquire fence: the entry was read before the generation is looked at again. */
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (generation & 1 || generation != t->vspace->table->generation)
-			return -EBUSY;
+			return key_none(-EBUSY);
 		if (!found)
-			return -EFAULT;
+			return key_none(-EFAULT);
 		if (!region.object && !(region.prot & TK_PROT_WRITE))
-			return -EACCES; /* memory of zeros that nobody can write is nobody's to share */
-		key->space |= SPACE_OWN;
+			return key_none(-EACCES); /* memory of zeros that nobody can write is nobody's to share */
+		key.space |= SPACE_OWN;
 		if (region.object && !(region.flags & TK_REGION_PRIVATE))
-			*key = (struct wait_key){ SPACE_SHARED | region.object, region.offset + (word - region.start) };
+			key = (struct wait_key){ SPACE_SHARED | region.object, region.offset + (word - region.start) };
 	}
-	return 0;
+	return key;
 }
 
-long wait_key(struct thread *t, vaddr_t word, u32 flags, struct wait_key *key)
+struct wait_key wait_key(struct thread *t, vaddr_t word, u32 flags)
 {
 	const struct domain *d = t->domain;
 
 	if (word & 3)
-		return -EINVAL;
+		return key_none(-EINVAL);
 	if (flags & TK_WAIT_CLIENT)
-		return key_of_client(t, word, flags, key);
+		return key_of_client(t, word, flags);
 	if (word - d->window < frame_count << PAGE_SHIFT) {
 		frame_t frame = token_frame(d, word);
 		if (!frame_held_by(frame_record(frame), d->id))
-			return -ECANCELED;
-		*key = wait_key_of_object(frame, word & PAGE_MASK);
-		return 0;
+			return key_none(-ECANCELED);
+		return wait_key_of_object(frame, word & PAGE_MASK);
 	}
 	if (!domain_owns_range(d, word, sizeof(u32)))
-		return -EFAULT;
-	*key = (struct wait_key){ SPACE_DOMAIN | d->id, word };
-	return 0;
+		return key_none(-EFAULT);
+	return (struct wait_key){ SPACE_DOMAIN | d->id, word };
 }
 
 /* With its bucket entered: the thread's domain no longer holds the word's page. */
@@ -107,30 +110,32 @@ static bool key_lost(const struct thread *t, struct wait_key key)
 	return key.space & SPACE_OBJECT && !frame_held_by(frame_record((frame_t)key.space), t->domain->id);
 }
 
-/* The word's value; a missing page of the client is served and tried again by the caller of a bucket's lock. */
-static long word_load(struct thread *t, vaddr_t word, u32 flags, u32 *value)
+/* A client's word, for an IC2 unit. Not inlined, as above. */
+static __attribute__((noinline)) long word_load_elsewhere(const struct thread *t, vaddr_t word)
 {
-	if (!(flags & TK_WAIT_CLIENT) || t->domain->class != 2)
-		return arch_load_word(word, value);
 	frame_t frame;
 	char *page = vspace_pin(t->vspace, word & ~PAGE_MASK, TK_ACCESS_READ, &frame);
 	if (page == NULL)
 		return -EFAULT;
-	*value = __atomic_load_n((u32 *)(page + (word & PAGE_MASK)), __ATOMIC_RELAXED);
+	u32 value = __atomic_load_n((u32 *)(page + (word & PAGE_MASK)), __ATOMIC_RELAXED);
 	vspace_unpin(frame);
-	return 0;
+	return value;
+}
+
+/* The word's value, or -EFAULT; a missing page of the client is served and tried again by the caller of a bucket's lock. */
+static long word_load(struct thread *t, vaddr_t word, u32 flags)
+{
+	return flags & TK_WAIT_CLIENT && t->domain->class == 2 ? word_load_elsewhere(t, word) : arch_load_word(word);
 }
 
 /* Brings the client's page in, before the bucket is locked. */
 static long word_prepare(struct thread *t, vaddr_t word, u32 flags)
 {
-	u32 value;
-
-	if (word_load(t, word, flags, &value) == 0)
+	if (word_load(t, word, flags) >= 0)
 		return 0;
 	if (!(flags & TK_WAIT_CLIENT) || vspace_fault(t->vspace, word, TK_ACCESS_READ) != FAULT_SERVED)
 		return -EFAULT;
-	return word_load(t, word, flags, &value);
+	return word_load(t, word, flags) < 0 ? -EFAULT : 0;
 }
 
 /* ---- Wait --------------------------------------------------------------------------------------------------------------------------- */
@@ -139,9 +144,9 @@ static bool interrupted(const struct thread *t, u32 flags)
 {
 	u32 bits = __atomic_load_n(&t->page->interrupt, __ATOMIC_SEQ_CST);
 
-	if (flags & TK_WAIT_NEVER_INTERRUPTED)
+	if (likely(bits == 0) || flags & TK_WAIT_NEVER_INTERRUPTED)
 		return false;
-	return flags & TK_WAIT_KILLABLE ? bits & TK_INTERRUPT_KILL : bits != 0;
+	return !(flags & TK_WAIT_KILLABLE) || bits & TK_INTERRUPT_KILL;
 }
 
 static void lend_to_owner(struct thread *t, u32 value)
@@ -155,12 +160,10 @@ static void lend_to_owner(struct thread *t, u32 value)
 /* With the bucket locked: 0 when the thread stands in it. */
 static long wait_enter(struct thread *t, struct wait_bucket *b, const struct wait_request *r)
 {
-	u32 value;
+	long value = word_load(t, r->word, r->flags);
 
-	if (word_load(t, r->word, r->flags, &value))
-		return -EFAULT;
-	if (value != r->expected)
-		return -EAGAIN;
+	if (value != (long)r->expected)
+		return value < 0 ? -EFAULT : -EAGAIN;
 	if (r->deadline != NANOS_NEVER && r->deadline <= arch_nanos())
 		return -ETIMEDOUT;
 	/* Sequentially consistent, against thread_interrupt: it sets bits, then looks at `bucket`; here `bucket` is set, then the bits are
@@ -176,7 +179,7 @@ static long wait_enter(struct thread *t, struct wait_bucket *b, const struct wai
 		return -ECANCELED;
 	}
 	if (r->flags & TK_WAIT_LOCK)
-		lend_to_owner(t, value);
+		lend_to_owner(t, (u32)value);
 	return 0;
 }
 
@@ -196,8 +199,8 @@ static void wait_stand(struct thread *t, struct wait_bucket *b, struct wait_key 
 
 long wait_begin(struct thread *t, const struct wait_request *r)
 {
-	struct wait_key key;
-	long error = wait_key(t, r->word, r->flags, &key);
+	struct wait_key key = wait_key(t, r->word, r->flags);
+	long error = key_error(key);
 
 	if (error == 0 && r->bitset == 0)
 		error = -EINVAL;
@@ -265,19 +268,20 @@ static long wake_locked(struct wait_bucket *b, struct wait_key key, u32 count, u
 {
 	long woken = 0;
 
+	if (count == 0)
+		return 0;
 	list_each_safe(node, &b->waiters) {
 		struct thread *t = container_of(node, struct thread, wait.link);
-		if ((u32)woken >= count)
-			break;
 		if (!key_is(t, key) || !(t->wait.bitset & bitset))
 			continue;
 		wait_leave(t, 0);
-		woken++;
+		if ((u32)++woken == count)
+			break;
 	}
 	return woken;
 }
 
-static long wake_in(struct wait_bucket *b, struct wait_key key, u32 count, u32 bitset)
+static inline __attribute__((always_inline)) long wake_in(struct wait_bucket *b, struct wait_key key, u32 count, u32 bitset)
 {
 	spin_lock(&b->lock);
 	long woken = wake_locked(b, key, count, bitset);
@@ -287,7 +291,7 @@ static long wake_in(struct wait_bucket *b, struct wait_key key, u32 count, u32 b
 
 long wait_wake_waiters(struct wait_key key, u32 count, u32 bitset) { return wake_in(bucket_of(key), key, count, bitset); }
 
-long wait_wake_key(struct wait_key key, u32 count, u32 bitset)
+static inline __attribute__((always_inline)) long wake_key(struct wait_key key, u32 count, u32 bitset)
 {
 	struct wait_bucket *b = bucket_of(key);
 	long woken = 0;
@@ -301,16 +305,18 @@ long wait_wake_key(struct wait_key key, u32 count, u32 bitset)
 	return woken;
 }
 
+long wait_wake_key(struct wait_key key, u32 count, u32 bitset) { return wake_key(key, count, bitset); }
+
 long wait_wake(struct thread *t, vaddr_t word, u32 count, u32 flags, u32 bitset)
 {
-	struct wait_key key;
-	long error = wait_key(t, word, flags, &key);
+	struct wait_key key = wait_key(t, word, flags);
+	long error = key_error(key);
 
 	if (error)
 		return error == -ECANCELED ? 0 : error;
 	if (flags & TK_WAIT_LOCK)
 		sched_lend_end(t);
-	return wait_wake_key(key, count, bitset);
+	return wake_key(key, count, bitset);
 }
 
 /* Moves at most `move` waiters of one key to another. */
@@ -342,12 +348,10 @@ static long move_locked(struct wait_bucket *from, struct wait_key key, struct wa
 
 long wait_requeue(struct thread *t, const struct tk_requeue *r)
 {
-	struct wait_key key, target;
-	u32 flags = r->flags & ~TK_REQUEUE_COMPARE, value;
-	long error = wait_key(t, (vaddr_t)r->word, flags, &key);
+	u32 flags = r->flags & ~TK_REQUEUE_COMPARE;
+	struct wait_key key = wait_key(t, (vaddr_t)r->word, flags), target = wait_key(t, (vaddr_t)r->to, flags);
+	long error = key_error(key) ? key_error(key) : key_error(target);
 
-	if (error == 0)
-		error = wait_key(t, (vaddr_t)r->to, flags, &target);
 	if (error == 0 && r->flags & TK_REQUEUE_COMPARE)
 		error = word_prepare(t, (vaddr_t)r->word, flags);
 	if (error)
@@ -355,12 +359,10 @@ long wait_requeue(struct thread *t, const struct tk_requeue *r)
 	struct wait_bucket *from = bucket_of(key), *to = bucket_of(target);
 	spin_lock_two(&from->lock, &to->lock);
 	if (r->flags & TK_REQUEUE_COMPARE) {
-		error = word_load(t, (vaddr_t)r->word, flags, &value);
-		if (error == 0 && value != r->expected)
-			error = -EAGAIN;
-		if (error) {
+		long value = word_load(t, (vaddr_t)r->word, flags);
+		if (value != (long)r->expected) {
 			spin_unlock_two(&from->lock, &to->lock);
-			return error;
+			return value < 0 ? -EFAULT : -EAGAIN;
 		}
 	}
 	long woken = wake_locked(from, key, r->wake, ~0u);
@@ -422,8 +424,10 @@ static void cancel_in(u32 at, u64 space, u32 domain)
 		if (t->wait.space == space && (domain == TK_EVERYONE || t->domain->id == domain))
 			wait_leave(t, -ECANCELED);
 	}
-	if (list_empty(&b->waiters))
+	if (list_empty(&b->waiters)) {
+		b->marked = false;
 		__atomic_fetch_and(&used[at / 64], ~(1ull << (at % 64)), __ATOMIC_RELAXED); /* the lock orders it */
+	}
 	spin_unlock(&b->lock);
 }
 

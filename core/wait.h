@@ -12,6 +12,7 @@ struct thread;
 
 struct wait_bucket {
 	struct spinlock lock;
+	bool marked;                /* it has its bit in wait.c's `used` */
 	volatile u32 occupied;      /* waiters that stand in it or are about to: a waker that sees 0 need not lock */
 	struct list waiters;        /* in order of arrival */
 	struct list watches;
@@ -20,6 +21,7 @@ struct wait_bucket {
 struct timer_queue {
 	struct spinlock lock;
 	struct rb_tree timers;      /* by deadline */
+	nanos_t next;               /* none is earlier; it may be gone. Only its own processor uses it */
 };
 /* A deadline of a thread: of its wait, or of the next look at it (detach.c). */
 struct timer {
@@ -39,8 +41,9 @@ struct wait_request { vaddr_t word; u32 expected, flags; nanos_t deadline; u32 b
 long wait_begin(struct thread *t, const struct wait_request *request);
 long wait_wake(struct thread *t, vaddr_t word, u32 count, u32 flags, u32 bitset);
 long wait_requeue(struct thread *t, const struct tk_requeue *request);
-/* The key of a word as thread t names it: 0, -EINVAL (alignment), -EPERM or -EFAULT. */
-long wait_key(struct thread *t, vaddr_t word, u32 flags, struct wait_key *key) must_check;
+/* The key of a word as thread t names it; or none, of space 0, with -EINVAL (alignment), -EPERM, -EFAULT, -EBUSY, -EACCES or -ECANCELED. */
+struct wait_key wait_key(struct thread *t, vaddr_t word, u32 flags) must_check;
+static inline long key_error(struct wait_key key) { return key.space ? 0 : (long)key.address; }
 /* Wakes by key: words that the core itself writes. key_of_object: a word in an exported page. */
 static inline struct wait_key wait_key_of_object(frame_t frame, u32 offset) { return (struct wait_key){ 1ull << 41 | frame, offset }; }
 long wait_wake_key(struct wait_key key, u32 count, u32 bitset);
@@ -58,7 +61,6 @@ void timer_init_cpu(struct cpu *cpu);
 void timer_arrived(void);
 void timer_arm(struct timer *timer, nanos_t deadline);
 void timer_disarm(struct timer *timer);
-nanos_t timer_next(void);
 /* watch.c */
 long watch_set(struct thread *t, vaddr_t table, u32 index, vaddr_t sequence, u64 cookie);
 long watch_clear(struct thread *t, vaddr_t table, u32 index);

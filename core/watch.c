@@ -101,8 +101,8 @@ static void disarm(struct watch *w)
 
 long watch_set(struct thread *t, vaddr_t token, u32 index, vaddr_t sequence, u64 cookie)
 {
-	struct wait_key key;
-	long error = wait_key(t, sequence, 0, &key);
+	struct wait_key key = wait_key(t, sequence, 0);
+	long error = key_error(key);
 
 	if (error || index >= TK_WATCHES_IN_TABLE)
 		return error ? error : -EINVAL;

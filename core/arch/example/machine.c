@@ -41,7 +41,7 @@ long arch_regs_get(struct thread *t, struct tk_regs *regs) { NOT_PORTED; }
 long arch_regs_set(struct thread *t, const struct tk_regs *regs, u32 vector, vaddr_t client, u64 features) { NOT_PORTED; }
 void arch_vector_save(struct thread *t) { NOT_PORTED; }
 size_t arch_copy(vaddr_t to, vaddr_t from, size_t size) { NOT_PORTED; }
-long arch_load_word(vaddr_t address, u32 *value) { NOT_PORTED; }
+long arch_load_word(vaddr_t address) { NOT_PORTED; }
 void arch_client_load(struct thread *t) { NOT_PORTED; }
 void arch_set_syscall_result(struct thread *t, u64 result) { NOT_PORTED; }
 void arch_context_init_cpu(struct cpu *cpu) { NOT_PORTED; }

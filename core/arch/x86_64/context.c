@@ -121,7 +121,6 @@ void arch_thread_switch(struct thread *from, struct thread *to)
 		cpu->vector_owner = NULL; /* it ran elsewhere since */
 	if (new != old)
 		client_load(cpu, new);
-	to->client_root = new ? new->root : arch_kernel_root;
 }
 
 void arch_client_load(struct thread *t)

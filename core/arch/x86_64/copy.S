@@ -49,7 +49,7 @@ arch_copy_fault_bytes:
 	ret
 .endm
 
-/* long arch_load_word(address, value) */
+/* long arch_load_word(address): 32 bits, or -EFAULT */
 .globl arch_load_word
 .type arch_load_word, @function
 arch_load_word:
@@ -58,8 +58,6 @@ arch_load_word:
 arch_load_start:
 	movl (%rdi), %eax
 	USER_ACCESS_CLOSE
-	movl %eax, (%rsi)
-	xorl %eax, %eax
 	ret
 	VECTOR_CLIENT vector_client_save, xsave64
 	VECTOR_CLIENT vector_client_load, xrstor64

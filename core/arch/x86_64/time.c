@@ -32,9 +32,6 @@ u32 arch_counter_multiplier, arch_counter_shift;
 static u64 timer_hertz;              /* of the local timer behind its divider; 0: it compares with the time counter */
 static u64 timer_per_nano, counter_per_nano; /* ticks per ns, 28 fraction bits */
 
-/* By processor: for when its timer is set; NANOS_NEVER: not set. */
-static struct { nanos_t deadline; } __attribute__((aligned(64))) timers[CPUS_MAX];
-
 /* A clock of known rate that counts up. */
 struct reference { u32 (*read)(void); u32 mask; u64 hertz; };
 struct sample { u64 counter; u32 timer, ticks; };
@@ -159,11 +156,11 @@ void arch_timer_init(void)
 
 void arch_timer_fired(void)
 {
-	timers[arch_cpu()->id].deadline = NANOS_NEVER;
+	arch_cpu()->arch.timer = NANOS_NEVER;
 }
 
 /* The timer interrupt comes early when the counter can't count so far: the timer queue then sets it again. */
-static void timer_start(nanos_t deadline)
+static __attribute__((noinline)) void timer_start(nanos_t deadline)
 {
 	if (!timer_hertz) {
 		const nanos_t far = arch_nanos() + DEADLINE_FAR; /* anyone may name a deadline whose counter value does not fit 64 bits */
@@ -178,10 +175,10 @@ static void timer_start(nanos_t deadline)
 
 void arch_timer_set(nanos_t deadline)
 {
-	nanos_t *current = &timers[arch_cpu()->id].deadline;
+	struct arch_cpu *cpu = &arch_cpu()->arch;
 
-	if (deadline >= *current)
+	if (deadline >= cpu->timer)
 		return;
-	*current = deadline;
+	cpu->timer = deadline;
 	timer_start(deadline);
 }

@@ -42,15 +42,14 @@ void sched_lend(struct thread *owner, u32 priority) { (void)owner, (void)priorit
 void sched_lend_end(struct thread *t) { (void)t; }
 
 /* The core reads a unit's word by the unit's address: through the translations of the processor. */
-long arch_load_word(vaddr_t address, u32 *value)
+long arch_load_word(vaddr_t address)
 {
 	u32 domain = thread_self()->domain->id;
 	frame_t frame = machine_translate(domain, (frame_t)((address - domains[domain].window) >> PAGE_SHIFT), false);
 
 	if (frame == FRAME_NONE)
 		return -EFAULT;
-	*value = __atomic_load_n((u32 *)((char *)frame_address(frame) + (address & PAGE_MASK)), __ATOMIC_RELAXED);
-	return 0;
+	return __atomic_load_n((u32 *)((char *)frame_address(frame) + (address & PAGE_MASK)), __ATOMIC_RELAXED);
 }
 
 /* ---- What units do ---------------------------------------------------------------------------------------------------------------- */

@@ -126,6 +126,19 @@ static void requeue_to_b(void)
 		interrupt();
 }
 static void revoke_b(void) { EXPECT(token_revoke(OWNER, machine_token(OWNER, B), HOLDER) == 0); }
+
+/* The bucket was used and found empty before: what looks for its waiters finds the next one all the same. */
+static void refused_then_waits(void)
+{
+	(void)word_wait(word_of(HOLDER, WORD), 1, 0, NANOS_NEVER);
+	wait_once();
+}
+static void revoke_b_then_a(void)
+{
+	revoke_b();
+	revoke_holder();
+}
+
 static void ended_by_either(void) { EXPECT(kept.result[0] == (kept.result[1] ? -ECANCELED : -EINTR)); }
 
 /* The first wait has a deadline; then the thread has moved to another processor, and the first one's timer must not end its second wait. */
@@ -178,6 +191,7 @@ static const struct interleave tests[] = {
 	{ "destroy", 3, false, object_world, { wait_once, destroy, nothing }, NULL, lost_its_word },
 	{ "requeue, wake and interrupt", 3, false, world, { wait_once, requeue, interrupt }, NULL, requeued_or_interrupted },
 	{ "requeue to a word that is revoked", 3, false, pair_world, { wait_once, requeue_to_b, revoke_b }, NULL, ended_by_either },
+	{ "revoke, where nobody waits yet, and again", 3, false, pair_world, { refused_then_waits, revoke_b_then_a, nothing }, NULL, lost_its_word },
 	{ "deadline", 2, false, world, { timer_alone, time_passes_until_it_ends }, NULL, nothing_armed },
 	{ "deadline, wake, and the next wait", 3, false, world, { wait_twice, write_and_wake_each, time_passes }, NULL, nothing_armed },
 	{ "revoke from a holder, the owner waits", 3, false, owner_world, { owner_waits_once, revoke_holder, write_and_wake }, NULL,

@@ -27,7 +27,7 @@ void arch_vector_save(struct thread *t);
 extern u32 arch_vector_size;
 extern u64 arch_vector_features;
 size_t arch_copy(vaddr_t to, vaddr_t from, size_t size);
-long arch_load_word(vaddr_t address, u32 *value) must_check;
+long arch_load_word(vaddr_t address) must_check;
 void arch_client_load(struct thread *t);
 void arch_set_syscall_result(struct thread *t, u64 result);
 void arch_context_init_cpu(struct cpu *cpu);

@@ -49,8 +49,8 @@ extern u64 arch_vector_features;
 
 /* A copy with faults caught on either side, in the address space now loaded: the bytes not copied. Reaches user memory. */
 size_t arch_copy(vaddr_t to, vaddr_t from, size_t size);
-/* 32-bit load with faults caught: 0 or -EFAULT. */
-long arch_load_word(vaddr_t address, u32 *value) must_check;
+/* 32-bit load with faults caught: the value, or -EFAULT. */
+long arch_load_word(vaddr_t address) must_check;
 /* The current thread's client address space changed: loads it. */
 void arch_client_load(struct thread *t);
 /* Result register of the system call that t is in. */

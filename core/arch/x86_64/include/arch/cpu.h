@@ -34,6 +34,7 @@ struct arch_cpu {
 	volatile u32 ipi;      /* written by others: pending IPI reasons */
 	u64 fatal_stack;       /* IST1 while no IC1 unit runs */
 	u8 vector_off;         /* CR0.TS is set */
+	nanos_t timer;         /* for when its timer is set; NANOS_NEVER: not set */
 };
 
 struct cpu;

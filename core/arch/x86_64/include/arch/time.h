@@ -15,7 +15,8 @@ extern u64 arch_counter_base, arch_counter_hertz;
 extern u32 arch_counter_multiplier, arch_counter_shift;
 static inline nanos_t arch_nanos(void)
 {
-	return (nanos_t)((unsigned __int128)(arch_counter() - arch_counter_base) * arch_counter_multiplier >> arch_counter_shift);
+	/* The shift is below 32; told so, the compiler leaves out what shifts by 64 and more need. */
+	return (nanos_t)((unsigned __int128)(arch_counter() - arch_counter_base) * arch_counter_multiplier >> (arch_counter_shift & 31));
 }
 void arch_time_init(void);           /* boot processor: calibrate */
 void arch_timer_init(void);          /* each processor */
