@@ -14,14 +14,11 @@ from dataclasses import dataclass
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "tests")]
+sys.path.insert(0, os.path.join(TOP, "tests"))
 
-import cpio  # noqa: E402
-import tap  # noqa: E402
-from tesseratools import machine  # noqa: E402
+import lone  # noqa: E402
 
 BUILD = os.path.join(TOP, "build", "faults")
-PROGRAM = ["clang-14", "-std=gnu17", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-static", "-s", "-pthread", "-fuse-ld=lld"]
 MEAN_US = 20000   # between two kills
 DELAY_MS = 2500   # until the first
 
@@ -51,37 +48,6 @@ def compose(profile):
     return run.returncode == 0
 
 
-def guest_image():
-    program, path = os.path.join(BUILD, "faults"), os.path.join(BUILD, f"faults-{os.getpid()}.cpio")
-    sources = [os.path.join(HERE, "guest", name) for name in ("main.c", "works.c", "jobs.c")]
-    subprocess.run(PROGRAM + ["-o", program] + sources, check=True)
-    with open(program, "rb") as file:
-        entries = cpio.console_devices() + [cpio.directory("dev"), cpio.directory("proc"), cpio.file("faults", file.read(), 0o755)]
-    with open(path, "wb") as output:
-        output.write(cpio.archive(entries))
-    return path
-
-
-def machine_run(case, initrd, limit):
-    """Console and log of a machine."""
-    report = os.path.join(BUILD, f"report-{os.getpid()}.log")
-    append = f"audit faults={case.unit},{case.kills},{MEAN_US},{DELAY_MS} init=/faults -- {case.seconds:g} {case.unit}"
-    described = machine.Machine(os.path.join(BUILD, case.profile, "tessera.elf"), initrd, report, smp=case.smp, cpu="max", append=append,
-                                serial="stdio")
-    try:
-        console = subprocess.run(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                 timeout=limit, check=False).stdout
-    except subprocess.TimeoutExpired as expired:
-        console = expired.stdout or b""
-    log = "\n".join(machine.report_tail(report, 10**6))
-    if os.path.exists(report):
-        os.unlink(report)
-    text = console.decode("utf-8", "replace")
-    with open(os.path.join(BUILD, f"console-{case.profile}-{case.unit}.txt"), "w", encoding="utf-8") as kept:
-        kept.write(f"{text}\n=== log ===\n{log}\n")
-    return text, log
-
-
 def figures(case, log):
     """Failures, restarts, the longest outage in us as the supervisor measured it, and the shim's last count of calls."""
     ends = len(re.findall(rf"^unit {case.unit} failed", log, re.M))
@@ -93,22 +59,20 @@ def figures(case, log):
 
 def case_run(case, initrd, limit):
     """(name, trouble, note) of each test."""
-    text, log = machine_run(case, initrd, limit)
-    for result in tap.add_missing(tap.parse(text), ["faults"])[0].verdict():
-        yield result.name, None if result.passed else result.note or "failed", result.note
+    append = f"audit faults={case.unit},{case.kills},{MEAN_US},{DELAY_MS} init=/faults -- {case.seconds:g} {case.unit}"
+    text, log = lone.run(BUILD, case.profile, initrd, append, f"console-{case.profile}-{case.unit}.txt", limit, case.smp)
+    yield from lone.verdicts(text, "faults")
     ends, kills, outage, (waited, again, failed) = figures(case, log)
     note = f"{kills} kills, longest outage {outage / 1000:.1f} ms; {waited} calls waited, {again} went on, {failed} were lost"
     # A busy host has time for fewer than were asked for.
     yield "each end is followed by a restart", None if kills == ends >= case.kills / 2 else f"{ends} ends, {note}", note
-    others = [line for line in re.findall(r"^unit (\S+) failed", log, re.M) if line != case.unit]
-    yield "nothing else fails", others[0] if others else "panic" if "panic" in log else None, ""
-    yield "recount of all frames", None if re.search(r"^audit: .*; 0 mistakes$", log, re.M) else "see the log", ""
+    yield from lone.afterwards(log, case.unit)
 
 
 def suite(add, cases, limit=400):
     """Runs the cases; add(suite, name, trouble, note)."""
     ready = {profile: compose(profile) for profile in sorted({case.profile for case in cases})}
-    initrd = guest_image()
+    initrd = lone.image(BUILD, "faults", [os.path.join(HERE, "guest", name) for name in ("main.c", "works.c", "jobs.c")], ("dev", "proc"))
     try:
         for case in cases:
             name = f"faults {case.profile}/{case.smp} {case.unit}"
@@ -128,19 +92,10 @@ def main():
     parser.add_argument("--kills", type=int)
     parser.add_argument("--limit", type=float, default=400, metavar="S", help="seconds until a machine counts as hung")
     options = parser.parse_args()
-    counts = {True: 0, False: 0}
-
-    def add(name, result, trouble, note=""):
-        counts[trouble is None] += 1
-        shown = trouble or note
-        print(f"{'ok' if trouble is None else 'not ok'} {sum(counts.values())} - {name}: {result}{f' # {shown}' if shown else ''}", flush=True)
-
     cases = tuple(case for case in TIERS[options.tier] if options.unit in (None, case.unit))
     if options.kills is not None:
         cases = tuple(Case(case.profile, case.unit, options.kills, case.smp) for case in cases)
-    suite(add, cases, options.limit)
-    print(f"{counts[True]} passed, {counts[False]} failed")
-    return 0 if counts[True] and not counts[False] else 1
+    return lone.tap_main(lambda add: suite(add, cases, options.limit))
 
 
 if __name__ == "__main__":

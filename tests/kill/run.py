@@ -11,11 +11,9 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "tests")]
+sys.path.insert(0, os.path.join(TOP, "tests"))
 
-import cpio  # noqa: E402
-import tap  # noqa: E402
-from tesseratools import machine  # noqa: E402
+import lone  # noqa: E402
 
 BUILD = os.path.join(TOP, "build", "kill")
 CONFIGURATIONS = (("general", 1, True), ("general", 2, True), ("general", 1, False), ("tee", 2, True))
@@ -42,53 +40,24 @@ def compose(profile):
                           cwd=TOP, stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def guest_image():
-    program, path = os.path.join(BUILD, "killer"), os.path.join(BUILD, f"killer-{os.getpid()}.cpio")
-    subprocess.run(["clang-14", "-std=gnu17", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-static", "-s", "-pthread",
-                    "-fuse-ld=lld", "-o", program, os.path.join(HERE, "guest", "killer.c")], check=True)
-    with open(program, "rb") as file:
-        entries = cpio.console_devices() + [cpio.directory("dev"), cpio.file("killer", file.read(), 0o755)]
-    with open(path, "wb") as output:
-        output.write(cpio.archive(entries))
-    return path
-
-
 def machine_run(profile, smp, pks, initrd, limit, append):
-    """Console and log of a machine."""
-    report = os.path.join(BUILD, f"report-{os.getpid()}.log")
-    described = machine.Machine(os.path.join(BUILD, profile, "tessera.elf"), initrd, report, smp=smp, cpu="max" if pks else "max,-pks",
-                                append=append, serial="stdio")
-    try:
-        console = subprocess.run(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                 stderr=subprocess.STDOUT, timeout=limit, check=False).stdout
-    except subprocess.TimeoutExpired as expired:
-        console = expired.stdout or b""
-    log = "\n".join(machine.report_tail(report, 100000))
-    if os.path.exists(report):
-        os.unlink(report)
-    text = console.decode("utf-8", "replace")
-    with open(os.path.join(BUILD, f"console-{profile}-{smp}{'' if pks else '-nopks'}.txt"), "w", encoding="utf-8") as kept:
-        kept.write(f"{text}\n=== log ===\n{log}\n")
-    return text, log
+    return lone.run(BUILD, profile, initrd, append, f"console-{profile}-{smp}{'' if pks else '-nopks'}.txt", limit, smp, "max" if pks else "max,-pks")
 
 
 def configuration_run(profile, smp, pks, initrd, limit):
     """(name, trouble) of each test; the core recounts all frames at the end."""
     text, log = machine_run(profile, smp, pks, initrd, limit, "audit init=/killer")
-    for result in tap.add_missing(tap.parse(text), ["kill"])[0].verdict():
-        yield result.name, None if result.passed else result.note or "failed", result.note
+    yield from lone.verdicts(text, "kill")
     hung = len(re.findall(r"^unit tty failed: it hangs", log, re.M))
     yield "each hang fails the service once", None if hung == 2 else f"{hung} times", ""
-    others = [line for line in re.findall(r"^unit (\S+) failed", log, re.M) if line != "tty"]
-    yield "nothing else fails", others[0] if others or "panic" in log else None, ""
-    yield "recount of all frames", None if re.search(r"^audit: .*; 0 mistakes$", log, re.M) else "see the log", ""
+    yield from lone.afterwards(log, "tty")
 
 
 def suite(add, configurations=CONFIGURATIONS, limit=300):
     """Runs the configurations; add(suite, name, trouble, note)."""
     service_make()
     ready = {profile: compose(profile) for profile in sorted({c[0] for c in configurations})}
-    initrd = guest_image()
+    initrd = lone.image(BUILD, "killer", [os.path.join(HERE, "guest", "killer.c")])
     try:
         for profile, smp, pks in configurations:
             name = f"kill {profile}/{smp}{'' if pks else '/nopks'}"
@@ -111,16 +80,8 @@ def main():
     parser.add_argument("--smp", type=int)
     parser.add_argument("--limit", type=float, default=300, metavar="S", help="seconds until a machine counts as hung")
     options = parser.parse_args()
-    counts = {True: 0, False: 0}
-
-    def add(name, result, trouble, note=""):
-        counts[trouble is None] += 1
-        shown = trouble or note
-        print(f"{'ok' if trouble is None else 'not ok'} {sum(counts.values())} - {name}: {result}{f' # {shown}' if shown else ''}", flush=True)
-
-    suite(add, [c for c in CONFIGURATIONS if options.profile in (None, c[0]) and options.smp in (None, c[1])], options.limit)
-    print(f"{counts[True]} passed, {counts[False]} failed")
-    return 0 if counts[True] and not counts[False] else 1
+    wanted = [c for c in CONFIGURATIONS if options.profile in (None, c[0]) and options.smp in (None, c[1])]
+    return lone.tap_main(lambda add: suite(add, wanted, options.limit))
 
 
 if __name__ == "__main__":
