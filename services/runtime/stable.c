@@ -29,25 +29,37 @@ static struct undo *undo_of_stack(u64 index)
 	return (struct undo *)((u64)runtime_request_of(rt_boot->stacks + index * TK_STACK_STRIDE) + UNDO_OFFSET);
 }
 
-static struct undo_log *log_of(const struct undo *undo)
-{
-	return &logs[((u64)undo - rt_boot->stacks) / TK_STACK_STRIDE];
-}
-
 /* Memory that outlives the unit: its variables and its heap, whatever that has grown to. */
-static bool kept(u64 address)
+static BARE bool kept(u64 address)
 {
-	return address - (u64)unit_kept_start < (u64)unit_kept_end - (u64)unit_kept_start ||
-	       address - rt_boot->heap < rt_boot->heap_limit * PAGE_SIZE;
+	return address - rt_boot->heap < rt_boot->heap_limit * PAGE_SIZE ||
+	       address - (u64)unit_kept_start < (u64)unit_kept_end - (u64)unit_kept_start;
 }
 
 static __attribute__((noinline)) void note(struct undo *undo, u64 address, u64 size)
 {
 	if (kept(address))
-		undo_note(undo, log_of(undo), address, size);
+		undo_note(undo, undo->log, address, size);
 }
 
-static BARE void store_comes(const void *p, u64 size)
+/* Stores by their sizes. Noting is not inlined: the places where it is done are many. */
+#define NOTE(bits) \
+	typedef u##bits __attribute__((may_alias, aligned(1))) part##bits; \
+	static __attribute__((noinline)) void note##bits(struct undo *undo, u64 address) \
+	{ \
+		if (kept(address)) \
+			undo_note_value(undo, undo->log, address, bits / 8, *(const part##bits *)address); \
+	} \
+	static BARE void store##bits##_comes(const void *p) \
+	{ \
+		struct undo *undo = undo_here(); \
+		if (unlikely(undo->depth)) \
+			note##bits(undo, (u64)p); \
+	}
+
+NOTE(8) NOTE(16) NOTE(32) NOTE(64)
+
+static BARE void copy_comes(const void *p, u64 size)
 {
 	struct undo *undo = undo_here();
 
@@ -73,14 +85,14 @@ void stable_section_end(void)
 		return;
 	undo->frees = 0; /* the heap's own lock ends a section, too */
 	while (frees)
-		heap_free(log_of(undo)->frees[--frees]);
+		heap_free(undo->log->frees[--frees]);
 }
 
 bool stable_free_later(void *p)
 {
 	struct undo *undo = undo_here();
 
-	return undo->depth && undo_free_later(undo, log_of(undo), p);
+	return undo->depth && undo_free_later(undo, undo->log, p);
 }
 
 void stable_call_end(void)
@@ -97,7 +109,7 @@ void stable_commit_all(const struct stable_result *is, const void *kept)
 	if (other)
 		answer = &undo->answers[!(undo->current & 1)];
 	else if (undo->depth)
-		undo_note(undo, log_of(undo), (u64)answer, offsetof(struct undo_answer, kept) + is->kept_size);
+		undo_note(undo, undo->log, (u64)answer, offsetof(struct undo_answer, kept) + is->kept_size);
 	answer->of = *runtime_request_of(arch_stack_address());
 	answer->time = arch_counter_read();
 	answer->is = *is;
@@ -106,7 +118,7 @@ void stable_commit_all(const struct stable_result *is, const void *kept)
 	if (!other)
 		return;
 	if (undo->depth) {
-		undo_note(undo, log_of(undo), (u64)&undo->current, sizeof(undo->current));
+		undo_note(undo, undo->log, (u64)&undo->current, sizeof(undo->current));
 		undo->answered = 1;
 	}
 	UNDO_IN_ORDER(); /* complete before it counts */
@@ -212,8 +224,10 @@ void stable_ready(void)
 		for (u64 i = 0; i < rt_boot->stack_count; i++)
 			*undo_of_stack(i) = (struct undo){ 0 };
 	}
-	for (u64 i = 0; i < rt_boot->stack_count; i++)
+	for (u64 i = 0; i < rt_boot->stack_count; i++) {
 		undo_of_stack(i)->handles = 0;
+		undo_of_stack(i)->log = &logs[i];
+	}
 	ready = READY;
 	noting = true;
 }
@@ -241,11 +255,12 @@ size_t stable_logs_size(void)
 /* ---- What the compiler calls ------------------------------------------------------------------------------------------------- */
 
 #define HOOK(name) void name(const void *p); BARE void name(const void *p)
-#define STORE(name, size) HOOK(__tsan_##name) { store_comes(p, size); }
+#define STORE(name, bits) HOOK(__tsan_##name) { store##bits##_comes(p); }
+#define STORE_PAIR(name) HOOK(__tsan_##name) { copy_comes(p, 16); }
 #define LOAD(name) HOOK(__tsan_##name) { (void)p; }
 
-STORE(write1, 1) STORE(write2, 2) STORE(write4, 4) STORE(write8, 8) STORE(write16, 16)
-STORE(unaligned_write2, 2) STORE(unaligned_write4, 4) STORE(unaligned_write8, 8) STORE(unaligned_write16, 16)
+STORE(write1, 8) STORE(write2, 16) STORE(write4, 32) STORE(write8, 64) STORE_PAIR(write16)
+STORE(unaligned_write2, 16) STORE(unaligned_write4, 32) STORE(unaligned_write8, 64) STORE_PAIR(unaligned_write16)
 LOAD(read1) LOAD(read2) LOAD(read4) LOAD(read8) LOAD(read16)
 LOAD(unaligned_read2) LOAD(unaligned_read4) LOAD(unaligned_read8) LOAD(unaligned_read16)
 
@@ -258,7 +273,7 @@ void __tsan_init(void) {}
 	void *__wrap_##name(void *to, value, size_t size); \
 	void *__wrap_##name(void *to, value, size_t size) \
 	{ \
-		store_comes(to, size); \
+		copy_comes(to, size); \
 		return __real_##name(to, __VA_ARGS__, size); \
 	}
 

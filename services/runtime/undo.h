@@ -22,6 +22,8 @@ struct undo_answer {
 	u8 kept[UNDO_KEPT];
 };
 
+struct undo_log;
+
 /* Stands at the base of each stack, behind the record of its caller. */
 struct undo {
 	u32 depth, count;           /* sections that are open, records of them */
@@ -29,6 +31,7 @@ struct undo {
 	u32 overflowed;             /* a section was longer than its log, and can't be taken back */
 	u32 current;                /* which of the answers counts: noted when it changes, and all that a commit costs the log */
 	u32 answered;               /* it has changed since the first section began */
+	struct undo_log *log;       /* for notes alone: recovery knows where the logs are */
 	u32 marks[UNDO_DEPTH];      /* records when each section began */
 	u64 made[UNDO_HANDLES];
 	struct undo_answer answers[2];
@@ -43,6 +46,19 @@ struct undo_area { u64 start, end; };
 static inline u64 undo_address(const struct undo_record *record) { return (u64)((i64)record->place >> 8); }
 
 static inline struct undo_answer *undo_answer_current(struct undo *undo) { return &undo->answers[undo->current & 1]; }
+
+/* One store of 1, 2, 4 or 8 bytes; old: what stands there. */
+static inline void undo_note_value(struct undo *undo, struct undo_log *log, u64 address, u32 size, u64 old)
+{
+	if (unlikely(undo->count >= UNDO_RECORDS)) {
+		undo->overflowed = 1;
+		return;
+	}
+	log->records[undo->count] = (struct undo_record){ address << 8 | size, old };
+	UNDO_IN_ORDER();
+	undo->count++;
+	UNDO_IN_ORDER();
+}
 
 void undo_begin(struct undo *undo);
 u32 undo_end(struct undo *undo);   /* blocks to free when the last section has ended */
