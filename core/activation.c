@@ -305,6 +305,8 @@ static void activation_pop(struct thread *t, const struct activation *a, bool gi
 {
 	t->top--;
 	t->domain = a->caller;
+	if (a->kind & ACTIVATION_VECTOR)
+		arch_vector_end(a->domain->vectors + a->stack);
 	if (give)
 		stack_give(a->domain, a->stack);
 }

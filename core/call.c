@@ -136,7 +136,7 @@ static long call_thread_exit(struct thread *t, const u64 *a)
 	struct wait_key key = { 0, 0 };
 	const u32 one = 1;
 
-	if (t->top != t->activations || t->top->kind == ACTIVATION_START) /* the boot thread is not a unit's to end */
+	if (t->top != t->activations || activation_kind(t->top->kind) == ACTIVATION_START) /* the boot thread is not a unit's to end */
 		return -EPERM;
 	if (a[0]) {
 		key = wait_key(t, a[0], 0);

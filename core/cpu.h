@@ -19,7 +19,7 @@ struct cpu {
 	struct thread *current;      /* the thread whose state is loaded; the idle thread when nothing runs */
 	struct thread *idle;
 	struct vspace *vspace;       /* address space whose root (or a kernel-only root) is loaded */
-	struct thread *vector_owner; /* whose vector state is in the registers */
+	struct arch_vector *vector_owner; /* whose state is in the vector registers */
 	/* Set: choose again, before leaving the core, or before the application goes on (entry code tests both at once). Others set them, too. */
 	bool reschedule, reschedule_later;
 	bool yielding;               /* the current thread gave way: it goes behind its equals */

@@ -88,7 +88,7 @@ static void orphan_init(struct thread *o, struct thread *t, const struct activat
 	__builtin_memcpy(o->activations, from, count * sizeof(*from));
 	o->top = o->activations + count - 1;
 	o->activations[0].caller = NULL;
-	o->activations[0].kind = ACTIVATION_ORPHAN;
+	o->activations[0].kind = ACTIVATION_ORPHAN | (from->kind & ACTIVATION_VECTOR);
 	o->activations[0].bulk_count = 0;
 }
 

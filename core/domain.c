@@ -177,8 +177,9 @@ static void gate_table_init(struct domain *d)
 	static struct gate denied;
 
 	d->gate_table = frame_address(boot_frame());
+	/* Calls of a unit with vector code are made by C, which closes the vector unit. */
 	for (u32 gate = 0; gate < TK_GATES_MAX; gate++)
-		d->gate_table[gate] = domain_may_call(d, gate) && gates[gate].domain ? &gates[gate] : &denied;
+		d->gate_table[gate] = domain_may_call(d, gate) && gates[gate].domain && !d->vectors ? &gates[gate] : &denied;
 }
 
 /* What needs all domains: tokens of each other. */

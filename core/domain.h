@@ -14,6 +14,7 @@
 #include "list.h"
 
 struct thread;
+struct arch_vector;
 
 struct gate {
 	struct domain *domain;      /* NULL: no such gate */
@@ -47,6 +48,7 @@ struct domain {
 	u32 stack_count;
 	struct gate **gate_table;   /* by gate number: the gate if it may call it, else one without operations */
 	struct thread *stack_users[64]; /* thread that holds pool stack i, NULL once it has left a failed domain; stale while the stack is free */
+	struct arch_vector *vectors; /* of the calls on its stacks; NULL: it is built without vector code */
 	struct spinlock lock;       /* guards what follows, and its page tables */
 	struct list stack_waiters;
 	u64 heap_pages;             /* mapped */

@@ -61,7 +61,7 @@ void thread_lend(const struct domain *d, u32 stack, u32 priority)
 	spin_unlock(&ids_lock);
 }
 
-void thread_init(struct thread *t, struct tk_thread_page *page, u8 *vector)
+void thread_init(struct thread *t, struct tk_thread_page *page, struct arch_vector *vector)
 {
 	arch_thread_init(t, vector);
 	t->page = page;
@@ -159,7 +159,7 @@ long thread_create(u32 caller, const struct tk_object_create *r)
 	/* Only frames that are counted were claimed: the others in the request are just numbers. */
 	if (r->frame_count != 2 + (r->vspace ? vector_frames() + STACK_FRAMES : 0))
 		return -EINVAL;
-	u8 *vector = r->vspace ? frame_address(r->frames[2]) : NULL;
+	struct arch_vector *vector = r->vspace ? frame_address(r->frames[2]) : NULL;
 	thread_init(t, frame_address(r->frames[0]), vector);
 	t->frame = r->frames[0];
 	t->owner = caller;
@@ -205,7 +205,7 @@ long thread_destroy(void *thread)
 static void thread_clear(struct thread *t)
 {
 	struct tk_thread_page *page = t->page;
-	u8 *vector = t->arch.vector;
+	struct arch_vector *vector = t->arch.vector;
 	u32 id = t->id, owner = t->owner;
 	frame_t frame = t->frame;
 

@@ -29,8 +29,9 @@ enum activation_kind {
 	ACTIVATION_START,     /* first entry of a unit */
 	ACTIVATION_ORPHAN,    /* its caller has left: the reply ends the thread */
 	ACTIVATION_LOOKED = 1 << 8, /* and: it was found in this call before; the next call's entry clears it */
+	ACTIVATION_VECTOR = 1 << 9, /* and: it has a vector state, which ends with it: entry code leaves such a reply to C */
 };
-static inline u32 activation_kind(u32 kind) { return kind & ~(u32)ACTIVATION_LOOKED; }
+static inline u32 activation_kind(u32 kind) { return kind & (ACTIVATION_LOOKED - 1); }
 
 /* One entry of a thread's chain of calls through domains: who was called, and where its caller goes on. */
 struct activation {
@@ -143,7 +144,7 @@ static inline bool thread_in_application(const struct thread *t) { return t->dom
 
 /* thread.c */
 /* The private part, cleared before; its exported page, its vector state or NULL. */
-void thread_init(struct thread *t, struct tk_thread_page *page, u8 *vector);
+void thread_init(struct thread *t, struct tk_thread_page *page, struct arch_vector *vector);
 long thread_create(u32 caller, const struct tk_object_create *request) must_check;
 long thread_destroy(void *thread) must_check;
 long thread_renew(void *thread, u32 caller, vaddr_t vspace) must_check; /* as tk_object_renew */

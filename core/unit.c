@@ -121,6 +121,8 @@ void unit_map_memory(struct domain *d)
 			stack_pages, domain_page_flags(d, ARCH_PAGE_WRITE));
 	d->stack_count = d->unit->stacks;
 	stacks_return(d);
+	if (d->unit->vector)
+		d->vectors = frame_address((frame_t)(frame_boot_alloc(d->stack_count) >> PAGE_SHIFT));
 	if (d->unit->heap_pages)
 		map_pages(d, d->private + ARCH_UNIT_HEAP, (frame_t)(frame_boot_alloc(d->unit->heap_pages) >> PAGE_SHIFT),
 			d->unit->heap_pages, domain_page_flags(d, ARCH_PAGE_WRITE));

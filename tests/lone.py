@@ -1,4 +1,4 @@
-"""A machine whose first process is one static program of ours, run until it is off: for the suites faults and kill."""
+"""A machine whose first process is one static program of ours, run until it is off: for the suites faults, kill and vector."""
 
 import os
 import re
@@ -51,9 +51,9 @@ def verdicts(text, program):
         yield result.name, None if result.passed else result.note or "failed", result.note
 
 
-def afterwards(log, ended):
-    """(name, trouble, note): no other unit than the one that was to end has failed, and the core's recount of all frames is right."""
-    others = [unit for unit in re.findall(r"^unit (\S+) failed", log, re.M) if unit != ended]
+def afterwards(log, *ended):
+    """(name, trouble, note): no other unit than those that were to end has failed, and the core's recount of all frames is right."""
+    others = [unit for unit in re.findall(r"^unit (\S+) failed", log, re.M) if unit not in ended]
     yield "nothing else fails", others[0] if others else "panic" if "panic" in log else None, ""
     yield "recount of all frames", None if re.search(r"^audit: .*; 0 mistakes$", log, re.M) else "see the log", ""
 

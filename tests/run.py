@@ -29,6 +29,7 @@ from launcher import cases as launcher_cases  # noqa: E402
 from nmi import run as nmi_cases  # noqa: E402
 from shell import session as shell_session  # noqa: E402
 from tables import run as table_walk  # noqa: E402
+from vector import run as vector_cases  # noqa: E402
 from tesseratools import machine, root  # noqa: E402
 
 
@@ -64,7 +65,7 @@ class Tier:
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
 IDLE = 45
-SUITES = ("unit", "composition", "isolation", "gates", "calls", "raid", "nmi", "kill", "faults", "tables", "exhaustion", "abi", "shell", "launcher", "boot")
+SUITES = ("unit", "composition", "isolation", "gates", "calls", "raid", "nmi", "kill", "vector", "faults", "tables", "exhaustion", "abi", "shell", "launcher", "boot")
 COMPOSED = (Configuration("general", 2), Configuration("tee", 2))
 # Small machines, and what is run on them until nothing is left.
 EXHAUSTION = (Configuration("general", 2, memory="64M"), Configuration("tee", 1, memory="64M"))
@@ -289,7 +290,7 @@ def main():
         some = [c for c in configurations if options.profile in (None, c.profile) and options.smp in (None, c.smp)]
         return list(dict.fromkeys(replace(c, debug=True) for c in some)) if options.debug else some
 
-    chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite not in ("gates", "calls", "raid", "nmi", "kill", "faults", "tables", "exhaustion")}
+    chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite not in ("gates", "calls", "raid", "nmi", "kill", "vector", "faults", "tables", "exhaustion")}
     if "exhaustion" in options.suite:
         chosen["exhaustion"] = wanted(EXHAUSTION)
     built = build(tally, {(c.profile, c.debug) for configurations in chosen.values() for c in configurations})
@@ -312,6 +313,8 @@ def main():
         nmi_cases.suite(tally.add, wanted(nmi_cases.TIERS[options.tier]))
     if "kill" in options.suite:
         kill_cases.suite(tally.add, [c for c in kill_cases.CONFIGURATIONS if options.profile in (None, c[0]) and options.smp in (None, c[1])])
+    if "vector" in options.suite:
+        vector_cases.suite(tally.add, [c for c in vector_cases.CONFIGURATIONS if options.profile in (None, c[0]) and options.smp in (None, c[1])])
     if "tables" in options.suite:
         table_walk.suite(tally.add, [c for c in table_walk.CONFIGURATIONS if options.profile in (None, c[0]) and options.smp in (None, 2)])
     if runnable.get("exhaustion"):

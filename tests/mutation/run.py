@@ -23,7 +23,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 LIMIT = 400              # seconds of one run, its builds included
 MACHINE_LIMIT = 100      # seconds until a machine that is raided counts as hung
 RESULT = re.compile(r"^(not )?ok\b *\d+ - ([^#]*)")
-SUITE_PREFIX = re.compile(r"^(raid \S+|tables \S+|isolation \S+: isolation|abi \S+: \w+): ")
+SUITE_PREFIX = re.compile(r"^(raid \S+|vector \S+|tables \S+|isolation \S+: isolation|abi \S+: \w+): ")
 BUILD_TROUBLE = re.compile(r"^not ok \d+ - (build: .*|raid: .* composes.*)$", re.MULTILINE)
 RUN_ALONE = ("unit/", "service/mem/", "service/proc/", "raid-")  # suites that can run one test
 RAID_RESULTS = ("only the raider fails", "each failure is told once", "the log's lines are whole", "the witness finds nothing broken", "recount of all frames",
@@ -137,7 +137,7 @@ def host_commands(folder, out, program, names):
 
 def suite_commands(suite, names):
     """The commands of a suite: unit/PROGRAM (of the core), service/NAME/PROGRAM, isolation-CLASS/PROCESSORS, tables/PROFILE[/nopks],
-    raid-CLASS/PROCESSORS[/nopks], or PROFILE/PROCESSORS/PROGRAM of tests/abi."""
+    raid-CLASS/PROCESSORS[/nopks], vector-CLASS/PROCESSORS[/nopks], or PROFILE/PROCESSORS/PROGRAM of tests/abi."""
     words = suite.split("/")
     if words[0] == "unit":
         return host_commands("tests/unit/core", "build/unit/core", words[1], names)
@@ -150,6 +150,8 @@ def suite_commands(suite, names):
         only = [word for name in names if name not in RAID_RESULTS for word in ("--only", name)]
         return [["tests/isolation/run.py", "--profile", words[0], "--smp", words[1], "--keys", "no" if "nopks" in words else "yes",
                  "--limit", str(MACHINE_LIMIT), *only]]
+    if words[0].startswith("vector-"):
+        return [["tests/vector/run.py", "--profile", words[0], "--smp", words[1], "--keys", "no" if "nopks" in words else "yes"]]
     if words[0].startswith("isolation-"):
         return [["tests/run.py", "--suite", "isolation", "--profile", words[0], "--smp", words[1]]]
     if len(words) == 3:

@@ -15,7 +15,8 @@ from .service import ARCH
 CC = os.environ.get("CC", "clang-14")
 LD = os.environ.get("LD", "ld.lld")
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"]
-FLAGS = ["-std=gnu17", "-ffreestanding", "-fPIE", "-mno-red-zone", "-mgeneral-regs-only", "-fvisibility=hidden",
+WITHOUT_VECTOR = "-mgeneral-regs-only"  # but for units whose profile gives them vector code: SSE2, as programs have it
+FLAGS = ["-std=gnu17", "-ffreestanding", "-fPIE", "-mno-red-zone", WITHOUT_VECTOR, "-fvisibility=hidden",
          "-fno-strict-aliasing", "-fno-common", "-fstack-protector-strong", "-mstack-protector-guard=global",
          "-fno-asynchronous-unwind-tables", "-ffile-prefix-map={top}=.", "-O2", "-g"]
 LINK = ["-pie", "-static", "--no-dynamic-linker", "-z", "text", "-z", "norelro", "-z", "noexecstack", "-z", "max-page-size=4096",
@@ -164,20 +165,23 @@ class Builder:
         shared = [f"{s.folder}/include" for s in self.services.values() if os.path.isdir(f"{s.folder}/include")]
         return [f"-I{p}" for p in own + common] + [w for p in shared + others for w in ("-idirafter", p)]
 
-    def compile_step(self, source, includes, embedded, noted=False):
+    def compile_step(self, source, includes, embedded, noted=False, vector=False):
         """Returns the object's path and a step that makes it; `embedded` are files that the source takes in by .incbin."""
         inside = os.path.relpath(source, self.build) if not os.path.relpath(source, self.build).startswith("..") else source
-        output = f"{self.build}/objects/{'noted/' * noted}{inside}.o"
-        flags = [f.format(top=self.top) for f in FLAGS] + (["-flto"] if source.endswith(".c") else []) + NOTED * noted
+        output = f"{self.build}/objects/{'vector/' * vector}{'noted/' * noted}{inside}.o"
+        flags = [f.format(top=self.top) for f in FLAGS if not (vector and f == WITHOUT_VECTOR)] + (["-flto"] if source.endswith(".c") else []) + NOTED * noted
         flags += ["-DRT_DEBUG"] * self.debug
         command = [CC] + flags + WARNINGS + includes + ["-MD", "-MF", output + ".d", "-c", source, "-o", output]
         return output, lambda: self.run(output, command, [source] + embedded, f"CC   {source}")
 
-    def compile(self, groups, embedded=(), noted=()):
-        """groups: (sources, includes) pairs. Returns the objects of each group, after making them all. noted: sources whose stores are."""
+    def compile(self, groups, embedded=(), noted=(), vector=False):
+        """groups: (sources, includes) pairs. Returns the objects of each group, after making them all.
+
+        noted: sources whose stores are. vector: the code may use vectors.
+        """
         steps, objects = [], []
         for sources, includes in groups:
-            made = [self.compile_step(source, includes, list(embedded), source in noted) for source in sources]
+            made = [self.compile_step(source, includes, list(embedded), source in noted, vector) for source in sources]
             objects.append([output for output, _ in made])
             steps += [step for _, step in made]
         self.run_all(steps)
@@ -233,7 +237,7 @@ def unit_objects(builder, profile, unit):
     groups = [(service.sources() + builder.service_generate(service), builder.includes(service)) for service in unit.services]
     groups.append((own + runtime_sources(unit.isolation > 0, builder.debug, stable), builder.includes()))
     noted = [s for service in unit.services for s in service.sources() if s.endswith(".c")] + own + list(NOTED_SHARED) if stable else []
-    return [o for objects in builder.compile(groups, noted=noted) for o in objects]
+    return [o for objects in builder.compile(groups, noted=noted, vector=unit.vector) for o in objects]
 
 
 def unit_link(builder, profile, unit, objects):

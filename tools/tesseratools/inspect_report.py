@@ -22,13 +22,14 @@ def restarts_text(unit):
 
 
 def table_rows(profile, build):
-    rows = [("unit", "class", "level", "services", "gates", "may call", "rights", "recovery", "restarts", "stacks", "heap", "image")]
+    rows = [("unit", "class", "level", "services", "gates", "may call", "rights", "vector", "recovery", "restarts", "stacks", "heap", "image")]
     names = {gate: name for unit in profile.units for name, gate in unit.gates.items()}
     for unit in profile.units:
         size = unit_size(build, profile, unit)
         rows.append((unit.name, unit.class_name, str(unit.level), "+".join(s.name for s in unit.services),
                      " ".join(f"{gate}:{name}" for name, gate in unit.gates.items()) or "-",
-                     " ".join(names[gate] for gate in unit.gates_allowed) or "-", " ".join(unit.rights) or "-", unit.recovery, restarts_text(unit),
+                     " ".join(names[gate] for gate in unit.gates_allowed) or "-", " ".join(unit.rights) or "-",
+                     "yes" if unit.vector else "-", unit.recovery, restarts_text(unit),
                      str(unit.stacks), f"{unit.heap_pages * 4}K", f"{size // 1024}K" if size else "-"))
     return rows
 
@@ -68,7 +69,7 @@ def _arrow(start, end):
 def _box(unit, box):
     x, y, width, height = box
     lines = [f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="6" fill="{COLOURS[unit.isolation]}" stroke="#333"/>',
-             f'<text x="{x + 10}" y="{y + 20}" font-weight="bold">{escape(unit.name)} ({unit.class_name})</text>']
+             f'<text x="{x + 10}" y="{y + 20}" font-weight="bold">{escape(unit.name)} ({unit.class_name}{", vector" * unit.vector})</text>']
     for index, service in enumerate(unit.services):
         lines.append(f'<text x="{x + 20}" y="{y + 40 + 18 * index}">{escape(service.name)}</text>')
     return "\n".join(lines)

@@ -38,6 +38,8 @@ def _unit(unit):
               f".restarts = {{ {unit.restart_limit}, {unit.restart_window_ms}, TK_EXHAUSTED_{unit.when_exhausted.upper()} }}",
               f".rights = {rights}", f".stacks = {unit.stacks}", f".threads = {unit.threads}",
               f".heap_pages = {unit.heap_pages}"]
+    if unit.vector:
+        fields.append(".vector = true")
     if not unit.isolation:
         fields.append(".entry = ic0_entry")
         if any("syscall" in service.upcalls for service in unit.services):

@@ -21,7 +21,7 @@ RESTART_LIMIT_DEFAULT = 5
 RESTART_WINDOW_DEFAULT = 30000  # milliseconds
 EXHAUSTED = ("reboot", "stay_down")
 UNIT_KEYS = {"services": list, "class": str, "stacks": int, "heap_pages": int, "recovery": str, "rights": list,
-             "ports": list, "irqs": list, "restart_limit": int, "restart_window_ms": int, "when_exhausted": str}
+             "ports": list, "irqs": list, "restart_limit": int, "restart_window_ms": int, "when_exhausted": str, "vector": bool}
 PROFILE_KEYS = {"name": str, "description": str, "folders": list}
 
 
@@ -53,6 +53,11 @@ class Unit:
     @property
     def isolation(self):
         return CLASSES[self.class_name]
+
+    @property
+    def vector(self):
+        """Its code may use the vector unit."""
+        return self.options.get("vector", False)
 
     @property
     def interfaces(self):
@@ -140,6 +145,18 @@ def _placement_check(profile):
             for used in service.uses + ["mem"] * (service.name != "mem"):
                 if used not in where:
                     raise UsageError(f"service {service.name!r} needs {used!r}, which is in no unit", profile.path, unit.line)
+
+
+def _vector_check(profile):
+    """The core saves vector state for calls on stacks of a unit's pool alone: the core's domain and the shim have none."""
+    for unit in [u for u in profile.units if u.vector]:
+        if not unit.isolation:
+            reason = "a unit of class IC0 is part of the core, which has no vector code"
+        elif any(s.name == "abi" for s in unit.services):
+            reason = "the service 'abi' runs while programs' vector state is in the registers: its unit can't have vector code"
+        else:
+            continue
+        raise UsageError(reason, profile.path, line_of(profile.path, "vector", f"unit.{unit.name}"))
 
 
 def _ic0_merge(profile):
@@ -295,6 +312,7 @@ def load(path, services):
     profile = Profile(name, path, table.get("profile", {}).get("description", ""), units)
     _placement_check(profile)
     order = start_order({s.name: s for u in units for s in u.services}, path)
+    _vector_check(profile)
     _ic0_merge(profile)
     for unit in profile.units:
         unit.services.sort(key=order.index)

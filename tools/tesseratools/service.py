@@ -83,8 +83,8 @@ def value_check(path, section, key, value, kinds):
     """Refuses an unknown key and a value of the wrong type."""
     if key not in kinds:
         raise UsageError(f"unknown key {key!r}", path, line_of(path, key, section))
-    if not isinstance(value, kinds[key]) or isinstance(value, bool):
-        names = {str: "text", list: "a list", int: "a number", dict: "a table"}
+    if not isinstance(value, kinds[key]) or isinstance(value, bool) != (kinds[key] is bool):
+        names = {str: "text", list: "a list", int: "a number", dict: "a table", bool: "true or false"}
         raise UsageError(f"{key!r} must be {names[kinds[key]]}", path, line_of(path, key, section))
 
 

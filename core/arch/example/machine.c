@@ -34,12 +34,12 @@ noreturn_fn void arch_power(u32 how, u32 status) { arch_cpu_halt(); }
 /* context.h */
 noreturn_fn void arch_resume(void) { NOT_PORTED; }
 void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack_top, const struct tk_request *request) { NOT_PORTED; }
-void arch_thread_init(struct thread *t, u8 *vector) { NOT_PORTED; }
+void arch_thread_init(struct thread *t, struct arch_vector *vector) { NOT_PORTED; }
 void arch_thread_continue(struct thread *to, const struct thread *from) { NOT_PORTED; }
 void arch_thread_switch(struct thread *from, struct thread *to) { NOT_PORTED; }
 long arch_regs_get(struct thread *t, struct tk_regs *regs) { NOT_PORTED; }
 long arch_regs_set(struct thread *t, const struct tk_regs *regs, u32 vector, vaddr_t client, u64 features) { NOT_PORTED; }
-void arch_vector_save(struct thread *t) { NOT_PORTED; }
+void arch_vector_end(struct arch_vector *v) { NOT_PORTED; }
 size_t arch_copy(vaddr_t to, vaddr_t from, size_t size) { NOT_PORTED; }
 long arch_load_word(vaddr_t address) { NOT_PORTED; }
 void arch_client_load(struct thread *t) { NOT_PORTED; }

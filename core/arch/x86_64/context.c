@@ -20,29 +20,37 @@ extern char ic0_run[];
 void arch_context_init_cpu(struct cpu *cpu)
 {
 	vector_close(cpu);
-	cpu->vector_owner = NULL;
+	cpu->arch.vector = ARCH_VECTOR_SAVED;
+	cpu->vector_owner = VECTOR_NOBODY;
 }
 
-void arch_thread_init(struct thread *t, u8 *vector)
+void arch_thread_init(struct thread *t, struct arch_vector *vector)
 {
 	__builtin_memset(&t->arch, 0, sizeof(t->arch));
 	t->arch.vector = vector;
-	t->arch.vector_cpu = ~0u;
 	t->arch.syscall = ~0ull;
 	t->arch.user.cs = ARCH_SELECTOR_USER_CODE;
 	t->arch.user.ss = ARCH_SELECTOR_USER_DATA;
 	t->arch.user.rflags = ARCH_FLAGS_FIXED;
 	t->attention = ATTENTION_BASES;
-	if (vector)
-		vector_reset(vector);
+	if (vector) {
+		vector->cpu = ~0u;
+		vector_reset(vector->area);
+	}
 }
 
-void arch_thread_continue(struct thread *to, const struct thread *from) { to->arch.service = from->arch.service; }
+void arch_thread_continue(struct thread *to, const struct thread *from)
+{
+	to->arch.service = from->arch.service;
+	vector_leave(arch_cpu());
+}
 
 void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack, const struct tk_request *request)
 {
 	struct arch_frame *f = &t->arch.service;
 
+	if (arch_cpu()->arch.vector == ARCH_VECTOR_OPEN) /* the caller's, a unit with vector code */
+		vector_close(arch_cpu());
 	f->rflags = ARCH_FLAGS_FIXED;
 	t->resume = RESUME_SERVICE;
 	if (d->class == 0) {
@@ -55,7 +63,8 @@ void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack, co
 		f->ss = ARCH_SELECTOR_CORE_DATA;
 		return;
 	}
-	__builtin_memset(f, 0, offsetof(struct arch_frame, rip)); /* other registers hold nothing of anybody's */
+	/* Other registers hold nothing of anybody's. */
+	f->r15 = f->r14 = f->rbp = f->r11 = f->rax = f->rcx = f->rdx = f->vector = f->error = 0;
 	f->rdi = request->args[0];
 	f->rsi = request->args[1];
 	f->r12 = request->args[2];
@@ -75,7 +84,7 @@ static void application_leave(struct thread *t)
 {
 	if (t->attention & ATTENTION_BASES)
 		return;
-	if (!arch_cpu()->arch.vector_off)
+	if (arch_cpu()->arch.vector == ARCH_VECTOR_OPEN)
 		vector_close(arch_cpu());
 	__asm__ volatile("rdfsbase %0" : "=r"(t->arch.fs_base));
 	__asm__ volatile("swapgs; rdgsbase %0; swapgs" : "=r"(t->arch.gs_base));
@@ -114,11 +123,10 @@ void arch_thread_switch(struct thread *from, struct thread *to)
 
 	application_leave(from);
 	selectors_clear();
-	arch_vector_save(from);
-	if (!cpu->arch.vector_off)
-		vector_close(cpu);
-	if (cpu->vector_owner == to && to->arch.vector_cpu != cpu->id)
-		cpu->vector_owner = NULL; /* it ran elsewhere since */
+	if (cpu->arch.vector != ARCH_VECTOR_SAVED)
+		vector_leave(cpu);
+	if (cpu->vector_owner == to->arch.vector && to->arch.vector->cpu != cpu->id)
+		cpu->vector_owner = VECTOR_NOBODY; /* it ran elsewhere since */
 	if (new != old)
 		client_load(cpu, new);
 }

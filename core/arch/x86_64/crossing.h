@@ -93,12 +93,12 @@
 	swapgs
 	movq %rax, THREAD_GS_BASE(%rcx)
 	orl $1, THREAD_ATTENTION(%rcx)
-	cmpb $0, %gs:CPU_VECTOR_OFF
+	cmpb $ARCH_VECTOR_OPEN, %gs:CPU_VECTOR
 	jne 104b
 	movq %cr0, %rax
 	orq $8, %rax
 	movq %rax, %cr0
-	movb $1, %gs:CPU_VECTOR_OFF
+	movb $ARCH_VECTOR_CLOSED, %gs:CPU_VECTOR
 	jmp 104b
 .subsection 0
 .endm

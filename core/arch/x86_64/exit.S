@@ -71,8 +71,11 @@ return_to_user_attention:
 	swapgs
 	movl $0, THREAD_ATTENTION(%rbx)
 return_to_user_now:
-	cmpb $0, %gs:CPU_VECTOR_OFF
-	jne return_to_user_vector
+	movq THREAD_VECTOR(%rbx), %rcx
+	cmpq %gs:CPU_VECTOR_OWNER, %rcx
+	jne 3f                              /* its first use brings its state */
+	clts
+	movb $ARCH_VECTOR_OPEN, %gs:CPU_VECTOR
 3:	CLIENT_ROOT_NEED rbx
 	leaq THREAD_USER_END(%rbx), %rcx
 	movq %rcx, %gs:ENTRY_RSP0
@@ -94,14 +97,6 @@ return_to_user_same:
 .globl return_to_user_iretq
 return_to_user_iretq:
 	iretq
-
-return_to_user_vector: /* the vector unit opens again if this thread's state is still in it; else its first use brings the state */
-	cmpq %gs:CPU_VECTOR_OWNER, %rbx
-	jne 3b
-	clts
-	movb $0, %gs:CPU_VECTOR_OFF
-	movl $1, THREAD_VECTOR_LIVE(%rbx)
-	jmp 3b
 
 return_to_user_slow:
 	movq %gs:CPU_CORE_STACK, %rsp

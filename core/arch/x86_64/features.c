@@ -98,6 +98,7 @@ void arch_cpu_features_init(void)
 	cr4_write(cr4_wanted());
 	xcr0_write(arch_vector_features);
 	arch_vector_size = cpuid_read(VECTOR_LEAF, 0).ebx; /* with these components on */
+	core_assert(arch_vector_size <= sizeof(((struct arch_vector *)0)->area));
 	if (arch_has_keys)
 		msr_write(MSR_PKRS, 0);
 	msr_write(MSR_PAT, PAT_VALUE);

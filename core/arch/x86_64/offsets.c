@@ -40,11 +40,11 @@ void arch_offsets(void)
 	VALUE(CROSSING_BACK_FLAGS, offsetof(struct arch_crossing, back.rflags));
 	VALUE(CROSSING_BACK_SP, offsetof(struct arch_crossing, back.rsp));
 	/* GS points to the entry page. */
-	MEMBERS(CPU, ARCH_ENTRY_CPU + offsetof(struct cpu, arch), struct arch_cpu, entry, core_stack, scratch, root, fatal_stack, vector_off)
+	MEMBERS(CPU, ARCH_ENTRY_CPU + offsetof(struct cpu, arch), struct arch_cpu, entry, core_stack, scratch, root, fatal_stack, vector)
 	MEMBERS(CPU, ARCH_ENTRY_CPU, struct cpu, current, vector_owner, reschedule)
 	VALUE(FRAME_SIZE, sizeof(struct arch_frame));
 	MEMBERS(FRAME, 0, struct arch_frame, r15, r14, r13, r12, rbp, rbx, r10, r9, r8, rax, rdx, rsi, rdi, vector, rip, rflags, rsp)
-	MEMBERS(THREAD, offsetof(struct thread, arch), struct arch_thread, service, fs_base, gs_base, syscall, vector_live)
+	MEMBERS(THREAD, offsetof(struct thread, arch), struct arch_thread, service, fs_base, gs_base, syscall, vector)
 	VALUE(THREAD_USER_END, offsetof(struct thread, arch.user) + sizeof(struct arch_frame));
 	VALUE(THREAD_SERVICE_END, offsetof(struct thread, arch.service) + sizeof(struct arch_frame));
 	MEMBERS(THREAD, 0, struct thread, domain, top, page, client_root, stack_top, resume_ip, resume_sp, result, outs, id, badge, resume,

@@ -166,19 +166,10 @@ static bool copy_fault_served(struct thread *t, struct arch_frame *f, u32 vector
 	return true;
 }
 
-void trap_from_outside(struct thread *t, struct arch_frame *f, u32 vector)
+static __attribute__((noinline)) void unit_interrupted(struct thread *t, struct arch_frame *f, u32 vector)
 {
 	struct domain *d = t->domain;
 
-	f->vector = 0;
-	if (d == NULL) {
-		t->resume = RESUME_USER;
-		if (vector < 32)
-			application_exception(t, f, vector);
-		else
-			interrupt(vector);
-		return;
-	}
 	t->resume = RESUME_SERVICE;
 	if (d->class != 0) {
 		if (vector == VECTOR_NMI || vector == VECTOR_MACHINE_CHECK || vector == VECTOR_DOUBLE_FAULT)
@@ -194,7 +185,21 @@ void trap_from_outside(struct thread *t, struct arch_frame *f, u32 vector)
 	}
 	if ((vector == VECTOR_PAGE || vector == VECTOR_GENERAL) && copy_fault_served(t, f, vector))
 		return;
+	if (vector == VECTOR_NO_VECTOR_UNIT && vector_first_use(t))
+		return;
 	domain_fail(d, vector, (u32)f->error, vector == VECTOR_PAGE ? cr2_read() : 0, f->rip);
+}
+
+void trap_from_outside(struct thread *t, struct arch_frame *f, u32 vector)
+{
+	f->vector = 0;
+	if (t->domain)
+		return unit_interrupted(t, f, vector);
+	t->resume = RESUME_USER;
+	if (vector < 32)
+		application_exception(t, f, vector);
+	else
+		interrupt(vector);
 }
 
 /* An application's system call while the shim is being restarted: the instruction runs again. */

@@ -18,8 +18,10 @@ void trap_from_outside(struct thread *t, struct arch_frame *f, u32 vector);
 void trap_from_core(struct arch_frame *f, u32 vector);
 noreturn_fn void trap_fatal(const struct arch_frame *f, u32 vector);
 void trap_syscall_without_shim(struct thread *t);
+#define VECTOR_NOBODY ((struct arch_vector *)-1)
 void vector_close(struct cpu *cpu);           /* the next use of the vector unit traps */
 void vector_reset(u8 *area);                  /* its state as at reset */
+void vector_leave(struct cpu *cpu);           /* who runs stops here: the state goes to memory, the next use traps */
 bool vector_first_use(struct thread *t);
 long vector_change(struct thread *t, u32 how, vaddr_t client, u64 features); /* enum tk_vector but _KEEP */
 u64 arch_unit_flags(u64 flags);

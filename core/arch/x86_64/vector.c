@@ -1,6 +1,7 @@
 /*
- * Vector state (x87, SSE, AVX, ...): in the registers from a thread's first use until another thread's; saved when its thread leaves
- * the processor. CR0.TS is set (cpu.arch.vector_off) whenever the registers are not the running application's own.
+ * Vector state (x87, SSE, AVX, ...): in the registers from its owner's first use until another's; saved when its thread leaves the
+ * processor. Owners are applications' threads and calls of units with vector code. CR0.TS is set whenever the registers are not those
+ * of who runs (cpu.arch.vector). A unit's call has a state from its first use (ACTIVATION_VECTOR) until it ends.
  */
 #include <arch/context.h>
 #include <tessera/errno.h>
@@ -38,13 +39,13 @@ static void vector_load(const u8 *area)
 static void vector_open(struct cpu *cpu)
 {
 	__asm__ volatile("clts");
-	cpu->arch.vector_off = 0;
+	cpu->arch.vector = ARCH_VECTOR_OPEN;
 }
 
 void vector_close(struct cpu *cpu)
 {
 	cr0_write(cr0_read() | CR0_TASK_SWITCHED);
-	cpu->arch.vector_off = 1;
+	cpu->arch.vector = ARCH_VECTOR_CLOSED;
 }
 
 /* The initial state: control words set, every component in its initial configuration. */
@@ -58,34 +59,73 @@ void vector_reset(u8 *area)
 	__builtin_memcpy(area, &initial, sizeof(initial));
 }
 
-void arch_vector_save(struct thread *t)
+/* Memory has what is in the registers. */
+static void vector_save(struct cpu *cpu)
 {
-	struct cpu *cpu = arch_cpu();
-	bool off = cpu->arch.vector_off;
+	bool open = cpu->arch.vector == ARCH_VECTOR_OPEN;
 
-	if (cpu->vector_owner != t || !t->arch.vector_live)
+	if (cpu->arch.vector == ARCH_VECTOR_SAVED)
 		return;
 	vector_open(cpu);
-	vector_store(t->arch.vector);
-	t->arch.vector_live = !off;
-	if (off)
+	vector_store(cpu->vector_owner->area);
+	if (!open) {
 		vector_close(cpu);
+		cpu->arch.vector = ARCH_VECTOR_SAVED;
+	}
 }
 
-/* #NM of an application: its state comes into the registers. False: it has none. */
+void vector_leave(struct cpu *cpu)
+{
+	if (cpu->arch.vector == ARCH_VECTOR_OPEN)
+		vector_close(cpu);
+	vector_save(cpu);
+}
+
+static void vector_take(struct cpu *cpu, struct arch_vector *v)
+{
+	bool saved = cpu->arch.vector == ARCH_VECTOR_SAVED;
+
+	vector_open(cpu);
+	if (cpu->vector_owner != v || v->cpu != cpu->id) {
+		if (!saved)
+			vector_store(cpu->vector_owner->area);
+		vector_load(v->area);
+	}
+	cpu->vector_owner = v;
+	v->cpu = cpu->id;
+}
+
+/* #NM: the state of the application, or of a unit's call, which begins clean, comes into the registers. False: it has none. */
 bool vector_first_use(struct thread *t)
+{
+	struct arch_vector *v = t->arch.vector;
+
+	if (t->domain) {
+		if (t->domain->vectors == NULL)
+			return false;
+		v = t->domain->vectors + t->top->stack;
+		if (!(t->top->kind & ACTIVATION_VECTOR)) {
+			t->top->kind |= ACTIVATION_VECTOR;
+			v->cpu = ~0u;
+			vector_reset(v->area);
+		}
+	}
+	if (v)
+		vector_take(arch_cpu(), v);
+	return v;
+}
+
+void arch_vector_end(struct arch_vector *v)
 {
 	struct cpu *cpu = arch_cpu();
 
-	if (t->arch.vector == NULL)
-		return false;
-	vector_open(cpu);
-	if (cpu->vector_owner != t || t->arch.vector_cpu != cpu->id)
-		vector_load(t->arch.vector);
-	cpu->vector_owner = t;
-	t->arch.vector_cpu = cpu->id;
-	t->arch.vector_live = 1;
-	return true;
+	v->cpu = ~0u;
+	if (cpu->vector_owner != v)
+		return;
+	cpu->vector_owner = VECTOR_NOBODY;
+	if (cpu->arch.vector == ARCH_VECTOR_OPEN)
+		vector_close(cpu);
+	cpu->arch.vector = ARCH_VECTOR_SAVED;
 }
 
 /* A thread that does not run gets the state that the calling one has now. */
@@ -93,10 +133,10 @@ static long vector_copy(struct thread *to, struct thread *from)
 {
 	if (to == from || to->arch.vector == NULL || from->arch.vector == NULL)
 		return -EINVAL;
-	arch_vector_save(from);
-	__builtin_memcpy(to->arch.vector, from->arch.vector, arch_vector_size);
-	to->arch.vector_cpu = ~0u;
-	to->arch.vector_live = 0;
+	if (arch_cpu()->vector_owner == from->arch.vector)
+		vector_save(arch_cpu());
+	__builtin_memcpy(to->arch.vector->area, from->arch.vector->area, arch_vector_size);
+	to->arch.vector->cpu = ~0u;
 	return 0;
 }
 
@@ -104,13 +144,14 @@ static long vector_copy(struct thread *to, struct thread *from)
 long vector_change(struct thread *t, u32 how, vaddr_t client, u64 features)
 {
 	struct cpu *cpu = arch_cpu();
-	bool off = cpu->arch.vector_off;
+	bool open = cpu->arch.vector == ARCH_VECTOR_OPEN && cpu->vector_owner == t->arch.vector;
 	long error = 0;
 
 	if (how == TK_VECTOR_COPY)
 		return vector_copy(t, cpu->current);
-	if (t != cpu->current || how > TK_VECTOR_COPY || client > ARCH_USER_LIMIT - arch_vector_size || !vector_first_use(t))
+	if (t != cpu->current || how > TK_VECTOR_COPY || client > ARCH_USER_LIMIT - arch_vector_size || t->arch.vector == NULL)
 		return -EINVAL;
+	vector_take(cpu, t->arch.vector);
 	if (cpu->arch.root != t->client_root) { /* the caller is IC2 */
 		cpu->arch.root = t->client_root;
 		cr3_write(cpu->arch.root);
@@ -125,7 +166,7 @@ long vector_change(struct thread *t, u32 how, vaddr_t client, u64 features)
 		error = vector_client_load_legacy(client, 0);
 	if (error && how != TK_VECTOR_SAVE)
 		vector_load((const u8 *)&initial);
-	if (off)
+	if (!open)
 		vector_close(cpu);
 	return error;
 }

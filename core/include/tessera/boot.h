@@ -33,6 +33,7 @@ struct tk_manifest_unit {
 	u32 stacks;                 /* stacks in its pool, 64 at most; the unit that serves system calls has one each thread beside these */
 	u32 threads;                /* threads of its own, started at boot with TK_UPCALL_MAIN */
 	u32 heap_pages;             /* heap mapped at boot */
+	bool vector;                /* IC1, IC2 without the shim: it is built with vector code */
 	const void *image;          /* IC1, IC2: its ELF file */
 	u64 image_size;
 	void (*entry)(struct tk_request *);   /* IC0: its dispatcher, linked into the core's image */

@@ -49,6 +49,15 @@ class Incremental(Case):
     def test_nothing_runs_twice(self):
         self.assertEqual([self.compile(), self.compile()], [1, 0])
 
+    def test_vector_code_only_where_it_is_given(self):
+        flags = []
+        for vector in (False, True):
+            with build.Builder(self.top, "out") as builder, contextlib.redirect_stdout(io.StringIO()):
+                made = builder.compile([(["part.c"], ["-I."])], vector=vector)[0][0]
+            with open(made + ".cmd", encoding="utf-8") as command:
+                flags.append((made, build.WITHOUT_VECTOR in command.read()))
+        self.assertEqual(flags, [("out/objects/part.c.o", True), ("out/objects/vector/part.c.o", False)])
+
     def test_a_younger_source_or_header_runs_again(self):
         for path in ("part.c", "part.h"):
             self.compile()

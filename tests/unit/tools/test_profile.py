@@ -159,6 +159,17 @@ class Refuse(Case):
         self.refused(GENERAL.replace('["fs", "mem", "proc"]', '["fs", "proc"]').replace('"IC1"', '"IC1"\nrecovery = "stable"')
                       + '[unit.rest]\nservices = ["mem"]\nclass = "IC1"\n', "p.toml:9: a stable unit has one service")
 
+    def test_vector_code(self):
+        composed = self.load(GENERAL + "vector = true\n")
+        self.assertEqual([u.vector for u in composed.units], [False, False, True])
+        self.assertFalse(self.load(GENERAL + "vector = false\n").units[2].vector)
+        self.refused(GENERAL + "vector = 1\n", "p.toml:12: 'vector' must be true or false")
+        self.refused(GENERAL.replace('"IC1"', '"IC1"\nstacks = true'), "p.toml:9: 'stacks' must be a number")
+        self.refused(GENERAL.replace('"IC0"', '"IC0"\nvector = true'),
+                     "p.toml:6: a unit of class IC0 is part of the core, which has no vector code")
+        self.refused(GENERAL.replace('"IC0"', '"IC2"\nvector = true'),
+                     "p.toml:6: the service 'abi' runs while programs' vector state is in the registers: its unit can't have vector code")
+
     def test_circles(self):
         text = GENERAL.replace('["fs", "mem", "proc"]', '["fs", "proc"]').replace('["tty"]', '["tty", "mem"]')
         self.refused(text, "p.toml:9: undeclared call cycle tty -> system -> tty")

@@ -99,7 +99,8 @@ paddr_t frame_boot_alloc(u64 count)
 }
 void core_log(const char *format, ...) { (void)format; }
 void arch_timer_set(nanos_t deadline) { (void)deadline; }
-void arch_thread_init(struct thread *t, u8 *vector) { (void)t, (void)vector; }
+void arch_thread_init(struct thread *t, struct arch_vector *vector) { (void)t, (void)vector; }
+void arch_vector_end(struct arch_vector *v) { (void)v; }
 void arch_thread_continue(struct thread *to, const struct thread *from) { (void)to, (void)from; }
 void arch_set_syscall_result(struct thread *t, u64 result) { (void)t, (void)result; }
 

@@ -9,8 +9,9 @@
 struct arch_thread {
 	struct tk_regs user, service;
 	u64 syscall;
-	u8 *vector;
+	struct arch_vector *vector;
 };
+struct arch_vector { u8 area[4096]; };
 
 struct thread;
 struct domain;
@@ -18,12 +19,12 @@ struct cpu;
 
 noreturn_fn void arch_resume(void);
 void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack_top, const struct tk_request *request);
-void arch_thread_init(struct thread *t, u8 *vector);
+void arch_thread_init(struct thread *t, struct arch_vector *vector);
 void arch_thread_continue(struct thread *to, const struct thread *from); /* goes on in the unit where `from` was stopped */
 void arch_thread_switch(struct thread *from, struct thread *to);
 long arch_regs_get(struct thread *t, struct tk_regs *regs);
 long arch_regs_set(struct thread *t, const struct tk_regs *regs, u32 vector, vaddr_t client, u64 features) must_check;
-void arch_vector_save(struct thread *t);
+void arch_vector_end(struct arch_vector *v);
 extern u32 arch_vector_size;
 extern u64 arch_vector_features;
 size_t arch_copy(vaddr_t to, vaddr_t from, size_t size);

@@ -23,9 +23,14 @@ struct arch_thread {
 	struct arch_frame service __attribute__((aligned(16)));
 	u64 fs_base, gs_base;    /* the application's, valid while it does not run in user mode */
 	u64 syscall;             /* number of the system call it is in, ~0 none */
-	u8 *vector;              /* XSAVE area, core's address; NULL: none (a unit's own thread) */
-	u32 vector_cpu;          /* processor whose registers hold it, ~0: memory only */
-	u32 vector_live;         /* the area holds something */
+	struct arch_vector *vector; /* the application's, core's address; NULL: none (a unit's own thread) */
+};
+
+/* A vector state: of an application's thread, or of the call on one stack of a unit with vector code. A page. */
+struct arch_vector {
+	u8 area[4096 - 8];       /* as XSAVE has it */
+	u32 cpu;                 /* processor whose registers hold it, ~0: memory only */
+	u32 reserved;
 };
 
 struct thread;
@@ -36,14 +41,14 @@ struct cpu;
 noreturn_fn void arch_resume(void);
 /* Sets the thread to enter domain `d` on the stack ending at `stack_top` with a request. */
 void arch_enter_unit(struct thread *t, const struct domain *d, vaddr_t stack_top, const struct tk_request *request);
-void arch_thread_init(struct thread *t, u8 *vector);
+void arch_thread_init(struct thread *t, struct arch_vector *vector);
 void arch_thread_continue(struct thread *to, const struct thread *from); /* goes on in the unit where `from` was stopped */
 /* Switch of the processor's state from one thread to another (address space, bases, vector state bookkeeping). */
 void arch_thread_switch(struct thread *from, struct thread *to);
 long arch_regs_get(struct thread *t, struct tk_regs *regs);
 /* vector: enum tk_vector, with its arguments. Nothing is set when that fails. */
 long arch_regs_set(struct thread *t, const struct tk_regs *regs, u32 vector, vaddr_t client, u64 features) must_check;
-void arch_vector_save(struct thread *t);       /* registers of this processor to memory, if they are t's */
+void arch_vector_end(struct arch_vector *v);   /* nothing of it is left in registers that anybody can reach */
 extern u32 arch_vector_size;                   /* bytes */
 extern u64 arch_vector_features;
 

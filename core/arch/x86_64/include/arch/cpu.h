@@ -33,7 +33,7 @@ struct arch_cpu {
 	u64 root;              /* CR3 now loaded */
 	volatile u32 ipi;      /* written by others: pending IPI reasons */
 	u64 fatal_stack;       /* IST1 while no IC1 unit runs */
-	u8 vector_off;         /* CR0.TS is set */
+	u8 vector;             /* ARCH_VECTOR_ of layout.h: what the vector registers are */
 	nanos_t timer;         /* for when its timer is set; NANOS_NEVER: not set */
 };
 

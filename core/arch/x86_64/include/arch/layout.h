@@ -57,6 +57,9 @@
 #define ARCH_ENTRY_STACK_MARK 0x40        /* in bits 39:32 of an address: one of an entry stack, not of an entry area */
 
 /* How a domain is entered: IC0, IC1 with protection keys, IC2, IC1 with roots of page tables. */
+#define ARCH_VECTOR_SAVED 0 /* memory has their owner's state; CR0.TS is set: the next use traps */
+#define ARCH_VECTOR_CLOSED 1 /* they may be newer; CR0.TS is set */
+#define ARCH_VECTOR_OPEN 2 /* they are those of who runs */
 #define ARCH_WAY_CORE 0
 #define ARCH_WAY_KEYS 1
 #define ARCH_WAY_USER 2
