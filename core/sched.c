@@ -324,6 +324,13 @@ void cpu_idle_prepare(void)
 
 /* ---- Parameters --------------------------------------------------------------------------------------------------------------------------------- */
 
+static __attribute__((noinline)) void queue_move(struct run_queue *q, struct thread *t, void (*change)(struct thread *, u64), u64 value)
+{
+	queue_remove(q, t);
+	change(t, value);
+	queue_insert(q, t, false);
+}
+
 /* Changes fields of a thread that stand in the order of its queue. */
 static void requeue(struct thread *t, void (*change)(struct thread *, u64), u64 value)
 {
@@ -336,21 +343,22 @@ static void requeue(struct thread *t, void (*change)(struct thread *, u64), u64 
 			break;
 		spin_unlock(&q->lock);
 	}
-	bool queued = t->queued;
-	if (queued)
-		queue_remove(q, t);
-	change(t, value);
-	if (queued)
-		queue_insert(q, t, false);
+	if (t->queued)
+		queue_move(q, t, change, value);
+	else
+		change(t, value);
 	spin_unlock(&q->lock);
 }
 
 static void change_policy(struct thread *t, u64 value)
 {
 	t->policy = value & 0xff;
-	t->priority = t->policy == TK_POLICY_FAIR ? 0 : (u32)(value >> 8);
-	if (t->policy == TK_POLICY_FAIR)
+	if (t->policy == TK_POLICY_FAIR) {
 		t->weight = (u32)(value >> 8);
+		t->priority = 0;
+	} else {
+		t->priority = (u32)(value >> 8);
+	}
 }
 
 long sched_set_policy(struct thread *t, u64 value)
