@@ -76,10 +76,12 @@ static void application_page_fault(struct thread *t, const struct arch_frame *f)
 		return;
 	}
 	enum fault_outcome outcome = vspace_fault(t->vspace, address, access);
-	if (outcome == FAULT_REFUSED)
-		trap_raise_fault(t, address, access, -EACCES);
-	if (outcome != FAULT_CALL_MEM)
+	if (likely(outcome == FAULT_SERVED))
 		return;
+	if (outcome == FAULT_REFUSED) {
+		trap_raise_fault(t, address, access, -EACCES);
+		return;
+	}
 	const u64 args[4] = { domains[t->vspace->fault_domain].window + (u64)t->vspace->id * PAGE_SIZE, address, access, 0 };
 	upcall(t, &domains[t->vspace->fault_domain], ACTIVATION_FAULT, TK_UPCALL_FAULT, args);
 	if (t->domain) {

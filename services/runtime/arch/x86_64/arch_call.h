@@ -61,8 +61,9 @@ static inline noreturn_fn __attribute__((always_inline)) void arch_reply(long re
 	register u64 third __asm__("r10") = outs[2];
 
 	/* It never comes back. To a compiler that knew, the operation before it would be a cold call, not worth to be inlined. */
+	__asm__ volatile("syscall" : : "b"(TK_REPLY), "D"(result), "S"(outs[0]), "r"(second), "r"(third) : "memory");
 	for (;;)
-		__asm__ volatile("syscall" : : "b"(TK_REPLY), "D"(result), "S"(outs[0]), "r"(second), "r"(third) : "memory");
+		__asm__ volatile("ud2");
 }
 
 /* An address on the stack in use. */
