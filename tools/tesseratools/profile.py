@@ -85,7 +85,17 @@ def used_by(service):
     return list(dict.fromkeys(["mem"] * (service.name != "mem") + service.uses + service.uses_optional))
 
 
-def start_order(chosen, path):
+def use_line(chosen, chain):
+    """Where a service file declares the last call of a chain (that of `mem` is declared nowhere): path and line."""
+    for caller, callee in reversed(list(zip(chain, chain[1:]))):
+        service = chosen[caller]
+        for key in ("uses", "uses_optional"):
+            if callee in getattr(service, key):
+                return service.toml, line_of(service.toml, key)
+    return chosen[chain[0]].toml, 1
+
+
+def start_order(chosen):
     """Services so that each stands behind all that it calls; a cycle is refused."""
     order, state = [], {}
 
@@ -94,7 +104,7 @@ def start_order(chosen, path):
             return
         if state.get(service.name) == "open":
             names = chain[chain.index(service.name):] + [service.name]
-            raise UsageError(f"undeclared call cycle {' -> '.join(names)}", path, 1)
+            raise UsageError(f"undeclared call cycle {' -> '.join(names)}", *use_line(chosen, names))
         state[service.name] = "open"
         for name in used_by(service):
             if name in chosen:
@@ -263,7 +273,8 @@ def _variants_choose(profile, services):
             for used in used_by(service):
                 server = profile.unit_of(used)
                 if services[used].interface is None:
-                    raise UsageError(f"service {service.name!r} uses {used!r}, which declares no interface", service.toml, 1)
+                    raise UsageError(f"service {service.name!r} uses {used!r}, which declares no interface",
+                                     *use_line({service.name: service}, [service.name, used]))
                 if server is None:
                     unit.variants[used] = ("absent", None)
                 elif server is unit:
@@ -311,7 +322,7 @@ def load(path, services):
     units = [_unit_read(path, unit, value, services) for unit, value in table.get("unit", {}).items()]
     profile = Profile(name, path, table.get("profile", {}).get("description", ""), units)
     _placement_check(profile)
-    order = start_order({s.name: s for u in units for s in u.services}, path)
+    order = start_order({s.name: s for u in units for s in u.services})
     _vector_check(profile)
     _ic0_merge(profile)
     for unit in profile.units:

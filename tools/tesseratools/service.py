@@ -55,7 +55,8 @@ class Service:
 
 
 def line_of(path, key, section=None):
-    """The line of `key = ...` (in `[section]`), since tomllib tells none; the section's own line if there is no key."""
+    """The line of `key = ...` (in `[section]`), since tomllib tells none; the section's own line if there is no key.
+    Without a section also that of a table `[key]`."""
     current, header = None, None
     with open(path, encoding="utf-8") as source:
         for number, line in enumerate(source, 1):
@@ -63,6 +64,8 @@ def line_of(path, key, section=None):
             if match:
                 current = match.group(1).replace('"', "")
                 header = number if current == section else header
+                if section is None and key and (current == key or current.startswith(f"{key}.")):
+                    return number
             elif current == section and key and re.match(rf'\s*"?{re.escape(key)}"?\s*=', line):
                 return number
     return header or 1

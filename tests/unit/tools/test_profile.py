@@ -122,6 +122,7 @@ class Refuse(Case):
         self.refused(GENERAL.replace('"IC2"', '"IC3"'), "p.toml:11: unknown class 'IC3'")
         self.refused(GENERAL + "stack = 5\n", "p.toml:12: unknown key 'stack'")
         self.refused("[profil]\n" + GENERAL, "p.toml:1: unknown key 'profil'")
+        self.refused(GENERAL.replace("[unit.tty]", "[unitt.tty]"), "p.toml:9: unknown key 'unitt'")
         self.refused(GENERAL + 'rights = ["root"]\n', "p.toml:12: 'root' is not one of memory, threads, clients, domains, power")
         self.refused(GENERAL + 'recovery = "magic"\n', "p.toml:12: 'magic' is not one of essential, stable, replay, stateless")
 
@@ -174,7 +175,10 @@ class Refuse(Case):
         text = GENERAL.replace('["fs", "mem", "proc"]', '["fs", "proc"]').replace('["tty"]', '["tty", "mem"]')
         self.refused(text, "p.toml:9: undeclared call cycle tty -> system -> tty")
         self.write("services/mem/service.toml", SERVICES["mem"] + 'uses = ["fs"]\n')
-        self.refused(GENERAL, "p.toml:1: undeclared call cycle mem -> fs -> mem")
+        self.refused(GENERAL, "services/fs/service.toml:1: undeclared call cycle mem -> fs -> mem")
+        self.write("services/proc/service.toml", SERVICES["proc"] + 'uses_optional = ["fs"]\n')
+        self.write("services/mem/service.toml", SERVICES["mem"])
+        self.refused(GENERAL, "services/proc/service.toml:3: undeclared call cycle fs -> proc -> fs")
 
     def test_too_many_protection_keys(self):
         text = GENERAL
