@@ -11,6 +11,7 @@
 
 #define SLICE_FAIR 3000000ull          /* ns of real time between choices among fair threads */
 #define SLICE_ROUND_ROBIN 100000000ull
+#define TICK 4000000ull                /* ns between looks at what runs; a processor without work has none */
 #define WEIGHT_DEFAULT 1024u
 #define WEIGHT_MAX 100000u
 
@@ -115,7 +116,7 @@ static bool runs_before(const struct thread *queued, const struct thread *runs)
 
 /* ---- Time --------------------------------------------------------------------------------------------------------------------------------- */
 
-void sched_account(struct thread *t, bool user)
+static void account(struct thread *t)
 {
 	struct cpu *cpu = arch_cpu();
 	struct tk_thread_page *page = t->page;
@@ -127,10 +128,7 @@ void sched_account(struct thread *t, bool user)
 	/* Whoever reads the times sees the mark before a change of them, and the new time after it. */
 	__atomic_store_n(&page->running_since, 1, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	if (user)
-		page->user_nanos += delta;
-	else
-		page->system_nanos += delta;
+	page->run_nanos += delta;
 	__atomic_store_n(&page->running_since, now, __ATOMIC_RELEASE);
 	if (t->policy == TK_POLICY_FAIR) {
 		t->virtual_time += delta * WEIGHT_DEFAULT / t->weight;
@@ -145,7 +143,7 @@ static void timer_program(struct cpu *cpu)
 
 	if (cpu->current != cpu->idle && cpu->queue.running > 1 && cpu->current->slice_end < next)
 		next = cpu->current->slice_end;
-	arch_timer_set(next);
+	arch_timer_set(cpu->tick < next ? cpu->tick : next);
 }
 
 void sched_tick(void)
@@ -153,7 +151,14 @@ void sched_tick(void)
 	struct cpu *cpu = arch_cpu();
 	struct thread *t = cpu->current;
 
-	sched_account(t, thread_in_application(t));
+	account(t);
+	if (t->accounted >= cpu->tick) {
+		cpu->tick = t == cpu->idle ? NANOS_NEVER : t->accounted + TICK;
+		if (t != cpu->idle && thread_in_application(t))
+			t->page->ticks_user++;
+		else
+			t->page->ticks_system++;
+	}
 	if (t != cpu->idle && t->policy != TK_POLICY_FIFO && t->accounted >= t->slice_end)
 		cpu->reschedule = true;
 	timer_program(cpu);
@@ -262,7 +267,7 @@ void sched_switch(void)
 	struct thread *previous = cpu->current;
 
 	cpu->reschedule = cpu->reschedule_later = false;
-	sched_account(previous, thread_in_application(previous));
+	account(previous);
 	spin_lock(&cpu->queue.lock);
 	struct thread *next = choose(cpu, previous);
 	spin_unlock(&cpu->queue.lock);
@@ -286,8 +291,11 @@ void sched_switch(void)
 			previous->page->running_since = 0;
 		}
 		next->accounted = previous->accounted;
-		if (next != cpu->idle)
+		if (next != cpu->idle) {
 			next->page->running_since = next->accounted;
+			if (cpu->tick == NANOS_NEVER)
+				cpu->tick = next->accounted + TICK;
+		}
 		/* Relaxed: nobody else looks at it before the thread can be seen in a queue again. */
 		__atomic_store_n(&next->on_cpu, 1, __ATOMIC_RELAXED);
 		next->page->processor = cpu->id;
@@ -423,4 +431,5 @@ void sched_init_cpu(struct cpu *cpu)
 	idle->client_root = cpu->arch.root;
 	idle->on_cpu = 1;
 	cpu->idle = cpu->current = idle;
+	cpu->tick = NANOS_NEVER;
 }

@@ -31,7 +31,6 @@ void sched_wake(struct thread *t);
 void sched_switch(void);
 void sched_yield(void);
 void sched_tick(void);    /* the slice of the current thread may have ended */
-void sched_account(struct thread *t, bool user);
 /* Priority inheritance: the owner of a lock runs at least at this priority until it wakes a waiter. */
 void sched_lend(struct thread *owner, u32 priority);
 void sched_lend_end(struct thread *t);

@@ -92,7 +92,7 @@ long sys_sysinfo(struct shim_thread *t, const u64 *a)
 		.uptime = (i64)((clock_monotonic() + NANOS_IN_SECOND - 1) / NANOS_IN_SECOND),
 		.total = memory.total * PAGE_SIZE,
 		.free = memory.free * PAGE_SIZE,
-		.shared = memory.shared * PAGE_SIZE,
+		.shared = memory.objects * PAGE_SIZE,
 		.processes = (u16)processes.threads,
 		.unit = 1,
 	};

@@ -120,6 +120,7 @@ struct proc_task {
 	u64 affinity;
 	u64 timer_slack;
 	nanos_t start;
+	u64 user_shown, system_shown; /* parts of its processor time, as they were last told */
 	char name[PROC_NAME_SIZE];
 };
 
@@ -283,7 +284,7 @@ void proc_process_session_join(struct proc_process *process, struct proc_id *ses
 void proc_session_foreground_clear(struct proc_id *session);
 
 /* usage.c */
-void proc_usage_of_task(const struct proc_task *task, struct proc_usage *usage);
+void proc_usage_of_task(struct proc_task *task, struct proc_usage *usage);
 void proc_usage_of_process(const struct proc_process *process, struct proc_usage *usage);
 void proc_usage_add_memory(u64 space, struct proc_usage *usage); /* without the lock */
 void proc_usage_add(struct proc_usage *sum, const struct proc_usage *more);

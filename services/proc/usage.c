@@ -16,23 +16,43 @@ void proc_usage_add(struct proc_usage *sum, const struct proc_usage *more)
 		sum->resident_peak = more->resident_peak;
 }
 
-/* The times of a page, with what has passed since the core last counted while the thread runs (as user time). */
-static void times_read(const struct tk_thread_page *page, struct proc_usage *usage)
+/* The processor time of a page, with what has passed since the core last counted while the thread runs. */
+static u64 run_time(const struct tk_thread_page *page)
 {
-	u64 since, now;
+	u64 since, now, run;
 
 	do {
 		since = __atomic_load_n(&page->running_since, __ATOMIC_ACQUIRE);
-		usage->user_nanos = page->user_nanos;
-		usage->system_nanos = page->system_nanos;
-		__atomic_thread_fence(__ATOMIC_ACQUIRE); /* the times before the second look */
+		run = page->run_nanos;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE); /* the time before the second look */
 	} while (since == 1 || since != page->running_since);
 	now = clock_monotonic();
-	if (since && now > since)
-		usage->user_nanos += now - since;
+	return since && now > since ? run + (now - since) : run;
 }
 
-void proc_usage_of_task(const struct proc_task *task, struct proc_usage *usage)
+/*
+ * The time is exact, its parts are not: they stand to each other as the core's looks at the thread do, user time alone where there was none.
+ * Neither part ever shows less than before (Linux's cputime_adjust).
+ */
+static void times_split(struct proc_task *task, const struct tk_thread_page *page, struct proc_usage *usage)
+{
+	u64 run = run_time(page), ticks = page->ticks_system, all = ticks + page->ticks_user, system = 0;
+
+	if (run > task->user_shown + task->system_shown) {
+		if (ticks)
+			system = run / all * ticks + run % all * ticks / all;
+		if (system < task->system_shown)
+			system = task->system_shown;
+		if (run - system < task->user_shown)
+			system = run - task->user_shown;
+		task->system_shown = system;
+		task->user_shown = run - system;
+	}
+	usage->user_nanos = task->user_shown;
+	usage->system_nanos = task->system_shown;
+}
+
+void proc_usage_of_task(struct proc_task *task, struct proc_usage *usage)
 {
 	const struct tk_thread_page *page;
 
@@ -40,7 +60,7 @@ void proc_usage_of_task(const struct proc_task *task, struct proc_usage *usage)
 	if (!task->thread)
 		return;
 	page = task->thread->page;
-	times_read(page, usage);
+	times_split(task, page, usage);
 	usage->switches_voluntary = page->switches_voluntary;
 	usage->switches_forced = page->switches_forced;
 }

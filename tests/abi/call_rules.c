@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 
 static void children_that_are_dead(void)
@@ -108,5 +109,29 @@ static void who_may_set_the_clock(void)
 	CHECK_EXITED(child_run_as_user(clock_as_user, NULL), 0);
 }
 
-TESTS(TEST(children_that_are_dead), TEST(execution_makes_a_usual_child), TEST(looks_let_signals_in), TEST(mappings),
+static int64_t time_of(struct timeval time)
+{
+	return time.tv_sec * SECOND + time.tv_usec * 1000;
+}
+
+/* What a program computed stays its own time when it waits then; neither part of the time ever shrinks. */
+static void parts_of_processor_time(void)
+{
+	struct rusage usage;
+	int64_t start = time_now(), user = 0, system = 0;
+
+	while (time_now() < start + 300 * MILLISECOND)
+		;
+	for (int look = 0; look < 2000; look++) {
+		if (look % 40 == 0)
+			time_pause();
+		REQUIRE_OK(getrusage(RUSAGE_SELF, &usage));
+		CHECK(time_of(usage.ru_utime) >= user && time_of(usage.ru_stime) >= system);
+		user = time_of(usage.ru_utime);
+		system = time_of(usage.ru_stime);
+	}
+	CHECK(user > 100 * MILLISECOND);
+}
+
+TESTS(TEST(parts_of_processor_time), TEST(children_that_are_dead), TEST(execution_makes_a_usual_child), TEST(looks_let_signals_in), TEST(mappings),
       TEST(timers_and_schedules), TEST(who_may_set_the_clock))

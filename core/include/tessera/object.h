@@ -13,10 +13,10 @@ struct tk_thread_page {
 	u32 id;                    /* thread id */
 	volatile u32 processor;    /* where it runs or ran last; written by the core */
 	volatile u32 state;        /* 0 not started, 1 runnable, 2 waiting, 3 exited; written by the core */
-	volatile u64 user_nanos;   /* processor time in user mode; written by the core */
-	volatile u64 system_nanos; /* processor time in services and core */
+	volatile u64 run_nanos;    /* processor time; written by the core */
+	volatile u32 ticks_user, ticks_system; /* how often it was met in user mode, and in services and core, every 4 ms of its processor */
 	volatile u64 switches_voluntary, switches_forced;
-	volatile u64 running_since; /* monotonic time up to which the two times above count while it runs; 0 it does not; 1 changing */
+	volatile u64 running_since; /* monotonic time up to which run_nanos counts while it runs; 0 it does not; 1 changing */
 	volatile u32 left_calls;   /* calls that it left behind when it was killed; written by the core */
 	u8 owner_data[1024] __attribute__((aligned(64))); /* the owner's and its co-holders' use */
 };

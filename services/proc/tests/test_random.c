@@ -153,7 +153,7 @@ static void act_timer(u32 index)
 		(void)!proc_op_itimer(AS(tasks[index]), pick(3) | PROC_TIMER_CHANGE, &value, &old);
 		break;
 	default:
-		tasks[index].page->user_nanos += pick(1000000);
+		tasks[index].page->run_nanos += pick(1000000);
 		fake_time_pass(pick(2000000));
 	}
 }

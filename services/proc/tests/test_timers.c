@@ -50,13 +50,36 @@ static void processor_timers_count_used_time(void)
 	CHECK(proc_op_itimer(AS(task), PROC_ITIMER_PROF | PROC_TIMER_CHANGE, &value, &old) == 0);
 	fake_time_pass(SECOND);
 	CHECK(signal_next() == 0); /* it slept */
-	task.page->user_nanos += 9 * MILLI;
-	task.page->system_nanos += 5 * MILLI;
+	task.page->run_nanos += 14 * MILLI;
+	task.page->ticks_user += 9;
+	task.page->ticks_system += 5;
 	fake_time_pass(20 * MILLI);
 	CHECK(signal_next() == 0);
-	task.page->user_nanos += MILLI;
+	task.page->run_nanos += MILLI;
+	task.page->ticks_user++;
 	fake_time_pass(20 * MILLI);
 	CHECK(signal_next() == SIGVTALRM && signal_next() == SIGPROF && signal_next() == 0);
+}
+
+static void parts_of_time_never_shrink(void)
+{
+	struct fake_task busy = fake_fork(init);
+	struct proc_wait_result result;
+	struct proc_usage usage;
+
+	busy.page->run_nanos = 8 * MILLI;
+	CHECK(proc_op_usage(AS(busy), 1, &usage) == 0 && usage.user_nanos == 8 * MILLI && usage.system_nanos == 0);
+	busy.page->run_nanos = 16 * MILLI;
+	busy.page->ticks_system = 4; /* by which all of it would be system time */
+	CHECK(proc_op_usage(AS(busy), 1, &usage) == 0 && usage.user_nanos == 8 * MILLI && usage.system_nanos == 8 * MILLI);
+	busy.page->run_nanos = 40 * MILLI;
+	busy.page->ticks_user = 12;
+	CHECK(proc_op_usage(AS(busy), 1, &usage) == 0 && usage.user_nanos == 30 * MILLI && usage.system_nanos == 10 * MILLI);
+	busy.page->run_nanos = 44 * MILLI;
+	busy.page->ticks_user = 36;
+	CHECK(proc_op_usage(AS(busy), 1, &usage) == 0 && usage.user_nanos == 34 * MILLI && usage.system_nanos == 10 * MILLI);
+	fake_exit(busy, 0);
+	CHECK(fake_wait(init, busy.pid, PROC_WEXITED, &result) == busy.pid && result.usage.user_nanos == 34 * MILLI);
 }
 
 static void processor_limit_warns_then_kills(void)
@@ -68,10 +91,10 @@ static void processor_limit_warns_then_kills(void)
 
 	fake_handler(hungry, SIGXCPU, 0x1000, 0);
 	CHECK(proc_op_limit(AS(hungry), 0, PROC_LIMIT_CPU | PROC_LIMIT_SET, &limit, &old) == 0);
-	hungry.page->user_nanos = 1100 * MILLI;
+	hungry.page->run_nanos = 1100 * MILLI;
 	fake_time_pass(SECOND);
 	CHECK(fake_take(hungry, &delivery) == PROC_VERDICT_HANDLER && delivery.info.signal == SIGXCPU);
-	hungry.page->user_nanos = 3000 * MILLI;
+	hungry.page->run_nanos = 3000 * MILLI;
 	fake_time_pass(3 * SECOND);
 	fake_die(hungry);
 	CHECK(fake_wait(init, hungry.pid, PROC_WEXITED, &result) == hungry.pid && result.status == SIGKILL);
@@ -86,7 +109,7 @@ static void children_have_their_parents_limit(void)
 
 	CHECK(proc_op_limit(AS(parent), 0, PROC_LIMIT_CPU | PROC_LIMIT_SET, &limit, &old) == 0);
 	child = fake_fork(parent);
-	child.page->user_nanos = 1100 * MILLI;
+	child.page->run_nanos = 1100 * MILLI;
 	fake_time_pass(SECOND);
 	fake_die(child);
 	CHECK(fake_wait(parent, child.pid, PROC_WEXITED, &result) == child.pid && result.status == SIGXCPU);
@@ -181,6 +204,6 @@ static void timers_end_with_exec_and_exit(void)
 	fake_time_pass(SECOND);
 }
 
-TEST_MAIN(TEST(first), TEST(real_timer_fires_and_repeats), TEST(processor_timers_count_used_time), TEST(processor_limit_warns_then_kills),
+TEST_MAIN(TEST(first), TEST(real_timer_fires_and_repeats), TEST(processor_timers_count_used_time), TEST(parts_of_time_never_shrink), TEST(processor_limit_warns_then_kills),
 	  TEST(children_have_their_parents_limit), TEST(posix_timer_counts_overruns), TEST(posix_timer_follows_the_wall_clock), TEST(ignored_timer_does_not_spin),
 	  TEST(timers_end_with_exec_and_exit))
