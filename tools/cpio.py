@@ -2,8 +2,8 @@
 """Writes cpio archives of the "newc" format, the format of a Linux initramfs.
 
 An archive is a list of entries: files of a directory tree, and entries that are not on disk (device nodes, generated
-files). The order is by path and times are zero, so the same input gives the same bytes. Files that are hard links of
-each other stay so. Everything belongs to root.
+files). The order is by path, so the same input gives the same bytes. Files that are hard links of each other stay so.
+Files of a tree keep their times, and their owners if root packs it; everything else is root's, and of 1970.
 """
 
 import argparse
@@ -25,6 +25,8 @@ class Entry:
     data: bytes = b""
     device: tuple = (0, 0)
     link: tuple = None
+    owner: tuple = (0, 0)  # user and group
+    time: int = 0          # seconds since 1970
 
 
 def directory(path, mode=0o755):
@@ -51,7 +53,9 @@ def console_devices():
 def _entry_of_file(root, path):
     full = os.path.join(root, path)
     status = os.lstat(full)
-    entry = Entry(path, status.st_mode)
+    entry = Entry(path, status.st_mode, time=min(max(int(status.st_mtime), 0), 0xffffffff))
+    if os.geteuid() == 0:
+        entry.owner = (status.st_uid, status.st_gid)
     if stat.S_ISREG(status.st_mode):
         with open(full, "rb") as source:
             entry.data = source.read()
@@ -79,7 +83,7 @@ def _pad(data):
 
 def _record(entry, inode, links, data):
     name = os.fsencode(entry.path) + b"\0"
-    fields = (inode, entry.mode, 0, 0, links, 0, len(data), 0, 0, *entry.device, len(name), 0)
+    fields = (inode, entry.mode, *entry.owner, links, entry.time, len(data), 0, 0, *entry.device, len(name), 0)
     header = MAGIC + b"".join(b"%08X" % field for field in fields)
     return _pad(header + name) + _pad(data)
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -66,6 +68,38 @@ def _bench(options):
     return "bench_compares_a_row", None if good else f"results {found}"
 
 
+def _ended(options):
+    """Who ends the launcher ends the machine: what it held open is closed."""
+    command = [sys.executable, os.path.join(TOP, "tessera"), "run"] + options + ["--", "sh", "-c", "echo started; sleep 1000"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        started = process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.communicate(timeout=30)  # until QEMU, too, has closed the output
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return "ended_launcher_ends_its_machine", "the machine goes on"
+        status = process.returncode
+    good = started == b"started\r\n" and status == 143
+    return "ended_launcher_ends_its_machine", None if good else f"{started!r}, exit status {status}"
+
+
+def _tree(options, limit):
+    """A tree as root keeps its files' times, and owners if root packs it."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(os.path.join(folder, "bin"))
+        shutil.copy("/bin/busybox", os.path.join(folder, "bin", "busybox"))
+        path = os.path.join(folder, "file")
+        with open(path, "w", encoding="ascii") as output:
+            output.write("x")
+        owner = 1234 if os.geteuid() == 0 else 0
+        if owner:
+            os.chown(path, owner, owner)
+        os.utime(path, (1000000000, 1000000000))
+        case = ("tree_keeps_times_and_owners", ["/bin/busybox", "stat", "-c", "%Y %u %g", "/file"], 0, f"1000000000 {owner} {owner}\r\n".encode())
+        return _case(options + ["--root", folder], case, limit)
+
+
 def run(options, limit):
     """(name, what went wrong or None) of each case."""
     results = [_case(options, case, limit) for case in PROGRAMS]
@@ -73,6 +107,8 @@ def run(options, limit):
     results.append(("time_limit_is_status_124", None if status == 124 else f"exit status {status}"))
     more = ("more_memory_than_the_host_has", ["sh", "-c", "test $(awk '/MemTotal/ { print $2 }' /proc/meminfo) -gt 66000000"], 0, b"")
     results.append(_case(options + ["--memory", "64G"], more, limit))
+    results.append(_ended(options))
+    results.append(_tree(options, limit))
     results.append(_profile(options))
     results.append(_bench(options))
     for name, wrong in (("unknown_option_is_refused", ["--nonsense"]), ("unknown_profile_is_refused", ["--profile", "nope"]),
