@@ -195,9 +195,9 @@ class Report:
 
 
 def core_calls():
-    """From the core's functions to the calls that they serve."""
-    with open("core/call.c", encoding="utf-8") as source:
-        return {function: call.lower() for call, function in re.findall(r"\[(TK_\w+)\] = (\w+)", source.read())}
+    """From the core's functions to the calls that they serve, by the list of calls."""
+    with open("core/include/tessera/call.h", encoding="utf-8") as source:
+        return {f"call_{name}": f"tk_{name}" for name in re.findall(r"CALL\([A-Z_]+, (\w+)\)", source.read())}
 
 
 def operation(image, address, core, calls):
