@@ -164,15 +164,21 @@ static void start_look(struct thread *t)
 			domain_fail(a->domain, TK_FAULT_HUNG, false, 0, 0);
 }
 
-/* The orphan was found running or waiting: more often than its budget allows, and its domain has failed. */
+/*
+ * The orphan was found running or waiting: more often than its budget allows, and a domain has failed. Which: that of the deepest call
+ * that the last look found too. Who calls others without end is found in one of them, but each time in a new call.
+ */
 static void orphan_look(struct thread *t, bool waited)
 {
-	struct domain *d = t->domain;
+	struct domain *d = NULL;
 
-	if (++*(waited ? &t->looks_waiting : &t->looks) < (waited ? WAIT_LOOKS : RUN_LOOKS) || d->class == 0)
+	for (struct activation *a = t->activations; a <= t->top; a->kind |= ACTIVATION_LOOKED, a++)
+		if (a->kind & ACTIVATION_LOOKED)
+			d = a->domain;
+	if (++*(waited ? &t->looks_waiting : &t->looks) < (waited ? WAIT_LOOKS : RUN_LOOKS) || d == NULL || d->class == 0)
 		return;
 	t->looks = t->looks_waiting = 0;
-	domain_fail(d, TK_FAULT_HUNG, waited, 0, t->resume == RESUME_CALL ? t->resume_ip : 0);
+	domain_fail(d, TK_FAULT_HUNG, waited, 0, d == t->domain && t->resume == RESUME_CALL ? t->resume_ip : 0);
 }
 
 void detach_look_taken(struct thread *t)
