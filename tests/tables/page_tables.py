@@ -25,6 +25,9 @@ class Memory:
         self.map.close()
         os.close(self.file)
 
+    def word(self, physical):
+        return self.words[physical // 8]
+
     def table(self, physical):
         return self.words[physical // 8:physical // 8 + 512].tolist()
 
@@ -98,10 +101,10 @@ class Domain:
 class System:
     """The core's view of a machine that stands still: domains, frames, address spaces."""
 
-    def __init__(self, memory, shape, symbols, roots):
+    def __init__(self, memory, shape, symbols):
         self.memory, self.shape, self.symbols, self._records = memory, shape, symbols, {}
-        self.root = next(memory.number(root, symbols["arch_kernel_root"]) for root in roots
-                         if memory.translate(root, symbols["arch_kernel_root"]) is not None)
+        # Read where the image was loaded (without a slide): with switched roots, the ones in use may all be units' or programs' and map no core.
+        self.root = memory.word(symbols["arch_kernel_root"] - symbols["image_start"] + symbols["image_physical"])
         self.frame_count = self.number(symbols["frame_count"])
         self.dead = self.number(symbols["frame_dead"], 4)
         self.clock = self.number(symbols["clock_frame"], 4)

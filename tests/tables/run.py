@@ -67,7 +67,7 @@ class Monitor:
     def registers(self):
         """One dictionary of control registers for each processor."""
         text = self.command("human-monitor-command", **{"command-line": "info registers -a"})
-        return [{name: int(value, 16) for name, value in re.findall(r"\b(CR0|CR3|CR4|EFER)=([0-9a-f]+)", part)}
+        return [{name: int(value, 16) for name, value in re.findall(r"\b(CR0|CR4|EFER)=([0-9a-f]+)", part)}
                 for part in text.split("CPU#")[1:]]
 
 
@@ -104,7 +104,7 @@ class Looks:
         self.seen, self.poor = "", ""
 
     def look(self, memory, registers):
-        system = page_tables.System(memory, self.shape, self.symbols, [cpu["CR3"] & page_tables.FRAME for cpu in registers])
+        system = page_tables.System(memory, self.shape, self.symbols)
         found = checks.Checks(system)
         for name, check in checks.ALWAYS.items():
             self.always[name] += check(found)
