@@ -12,6 +12,7 @@ import select
 import subprocess
 import sys
 import time
+import traceback
 from dataclasses import dataclass, replace
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -22,6 +23,7 @@ import tap  # noqa: E402
 from boot import run as boot_cases  # noqa: E402
 from faults import run as fault_cases  # noqa: E402
 from composition import run as composition_cases  # noqa: E402
+from contention import run as contention_cases  # noqa: E402
 from fuzz import run as fuzzers  # noqa: E402
 from isolation import run as raid  # noqa: E402
 from kill import run as kill_cases  # noqa: E402
@@ -58,6 +60,8 @@ class Tier:
     launcher: tuple     # ... the launcher's cases
     boot: tuple         # ... unlike machines and loaders; only the profile counts
     composition: tuple  # ... whose linked units are read; only the profiles count
+    contention: tuple   # ... whose waits for locks are counted
+    exhaustion: tuple   # ... small machines, on which programs take until nothing is left
     processes: int      # fork and exec in a session
     limit: int          # seconds until a machine counts as hung
 
@@ -65,9 +69,10 @@ class Tier:
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
 IDLE = 45
-SUITES = ("unit", "composition", "isolation", "gates", "calls", "raid", "nmi", "kill", "vector", "faults", "tables", "exhaustion", "abi", "shell", "launcher", "boot")
+SUITES = ("unit", "composition", "isolation", "gates", "calls", "raid", "nmi", "kill", "vector", "faults", "tables", "contention", "exhaustion",
+          "abi", "shell", "launcher", "boot")
+COMPOSED_HERE = ("composition", "isolation", "contention", "exhaustion", "abi", "shell", "launcher", "boot")  # the others compose their own
 COMPOSED = (Configuration("general", 2), Configuration("tee", 2))
-# Small machines, and what is run on them until nothing is left.
 EXHAUSTION = (Configuration("general", 2, memory="64M"), Configuration("tee", 1, memory="64M"))
 EXHAUSTING = ["memory_gone", "limits", "stress_memory"]
 CLASSES = ("isolation-ic0", "isolation-ic1", "isolation-ic2")
@@ -75,11 +80,13 @@ TIERS = {
     "ci": Tier(isolation=tuple(Configuration(profile, 2) for profile in CLASSES) + (Configuration("isolation-ic1", 1, False),),
                abi=(Configuration("general", 2), Configuration("general", 1, False), Configuration("tee", 2), Configuration("fast", 2)),
                shell=(Configuration("general", 2), Configuration("tee", 1), Configuration("fast", 1)),
-               launcher=(Configuration("general", 2),), boot=(Configuration("general", 2),), composition=COMPOSED, processes=200, limit=400),
+               launcher=(Configuration("general", 2),), boot=(Configuration("general", 2),), composition=COMPOSED, contention=(Configuration("general", 4),), exhaustion=EXHAUSTION,
+               processes=200, limit=400),
     "long": Tier(isolation=tuple(Configuration(profile, smp, pks) for profile in CLASSES for smp in (1, 2, 4) for pks in (True, False)),
                  abi=EVERYWHERE + (Configuration("general", 2, debug=True), Configuration("tee", 2, debug=True)),
                  shell=EVERYWHERE, launcher=EVERYWHERE,
                  boot=tuple(Configuration(profile, 2) for profile in ("general", "tee", "fast")), composition=COMPOSED,
+                 contention=tuple(Configuration(profile, 4) for profile in ("general", "tee", "fast")), exhaustion=EXHAUSTION,
                  processes=1000, limit=900),
 }
 
@@ -248,6 +255,12 @@ def boot_suites(tally, configurations):
             tally.add(f"boot {configuration.profile}", name, trouble, "SKIP" if skipped else "")
 
 
+def contention_suites(tally, configurations):
+    for configuration in configurations:
+        for name, trouble, note in contention_cases.run(configuration.profile, configuration.smp):
+            tally.add(f"contention {configuration}", name, trouble, note)
+
+
 def composition_suites(tally, configurations):
     """Only with all its profiles, which are compared."""
     if configurations == list(COMPOSED):
@@ -281,49 +294,68 @@ def options_read():
     return options
 
 
+class Choice:
+    """Which configurations the options choose."""
+
+    def __init__(self, options):
+        self.options = options
+
+    def among(self, configurations, shape=lambda c: (c.profile, c.smp)):
+        """Those of the wanted shape (profile, processors)."""
+        profile, smp = self.options.profile, self.options.smp
+        return [c for c in configurations if profile in (None, shape(c)[0]) and smp in (None, shape(c)[1])]
+
+    def wanted(self, configurations):
+        some = self.among(configurations)
+        return list(dict.fromkeys(replace(c, debug=True) for c in some)) if self.options.debug else some
+
+
+def suite_calls(options, built, tally):
+    """{suite: call}: `built` holds the configurations of the suites whose profiles are built here; the others build their own."""
+    tier, choice = TIERS[options.tier], Choice(options)
+    gates, calls = fuzzers.gates_tier(options.tier)
+    fuzzed, rounds = fuzzers.TIERS[options.tier]
+    return {
+        "unit": lambda: unit_suites(tally),
+        "composition": lambda: composition_suites(tally, built["composition"]),
+        "isolation": lambda: isolation_suites(tally, built["isolation"], 60),
+        "gates": lambda: fuzzers.gates_suite(tally.add, choice.wanted(gates), {**fuzzers.GATES, "calls": calls}),
+        "calls": lambda: fuzzers.suite(tally.add, choice.wanted(fuzzed), {**fuzzers.CALLS, "rounds": rounds}),
+        "raid": lambda: raid.suite(tally.add, choice.wanted(raid.TIERS[options.tier]), tier.limit, options.tier == "long"),
+        "nmi": lambda: nmi_cases.suite(tally.add, choice.wanted(nmi_cases.TIERS[options.tier])),
+        "kill": lambda: kill_cases.suite(tally.add, choice.among(kill_cases.CONFIGURATIONS, lambda c: c)),
+        "vector": lambda: vector_cases.suite(tally.add, choice.among(vector_cases.CONFIGURATIONS, lambda c: c)),
+        "faults": lambda: fault_cases.suite(tally.add, choice.among(fault_cases.TIERS[options.tier])),
+        "tables": lambda: table_walk.suite(tally.add, choice.among(table_walk.CONFIGURATIONS, lambda c: (c[0], table_walk.PROCESSORS))),
+        "contention": lambda: contention_suites(tally, built["contention"]),
+        "exhaustion": lambda: abi_suites(tally, built["exhaustion"], tier.limit, EXHAUSTING),
+        "abi": lambda: abi_suites(tally, built["abi"], tier.limit, options.programs),
+        "shell": lambda: shell_suites(tally, built["shell"], tier),
+        "launcher": lambda: launcher_suites(tally, built["launcher"]),
+        "boot": lambda: boot_suites(tally, built["boot"]),
+    }
+
+
+def suite_run(tally, name, call):
+    """Runs a suite; one that breaks down has failed, and the others go on."""
+    try:
+        call()
+    except Exception:  # pylint: disable=broad-except # whatever it stumbled over
+        print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), end="")
+        tally.add(name, "runs to its end", "it broke down")
+
+
 def main():
     options = options_read()
-    tier, tally = TIERS[options.tier], Tally()
-    if "unit" in options.suite:
-        unit_suites(tally)
-    def wanted(configurations):
-        some = [c for c in configurations if options.profile in (None, c.profile) and options.smp in (None, c.smp)]
-        return list(dict.fromkeys(replace(c, debug=True) for c in some)) if options.debug else some
-
-    chosen = {suite: wanted(getattr(tier, suite)) for suite in SUITES[1:] if suite in options.suite and suite not in ("gates", "calls", "raid", "nmi", "kill", "vector", "faults", "tables", "exhaustion")}
-    if "exhaustion" in options.suite:
-        chosen["exhaustion"] = wanted(EXHAUSTION)
-    built = build(tally, {(c.profile, c.debug) for configurations in chosen.values() for c in configurations})
-    runnable = {suite: [c for c in configurations if (c.profile, c.debug) in built] for suite, configurations in chosen.items()}
-    if any(runnable.values()):
+    tier, tally, choice = TIERS[options.tier], Tally(), Choice(options)
+    chosen = {suite: choice.wanted(getattr(tier, suite)) if suite in options.suite else [] for suite in COMPOSED_HERE}
+    ready = build(tally, {(c.profile, c.debug) for configurations in chosen.values() for c in configurations})
+    built = {suite: [c for c in configurations if (c.profile, c.debug) in ready] for suite, configurations in chosen.items()}
+    if any(built.values()):
         root.default(os.path.join(TOP, "build"))
-    composition_suites(tally, runnable.get("composition", []))
-    isolation_suites(tally, runnable.get("isolation", []), 60)
-    if "gates" in options.suite:
-        configurations, calls = fuzzers.gates_tier(options.tier)
-        fuzzers.gates_suite(tally.add, wanted(configurations), {**fuzzers.GATES, "calls": calls})
-    if "calls" in options.suite:
-        configurations, rounds = fuzzers.TIERS[options.tier]
-        fuzzers.suite(tally.add, wanted(configurations), {**fuzzers.CALLS, "rounds": rounds})
-    if "raid" in options.suite:
-        raid.suite(tally.add, wanted(raid.TIERS[options.tier]), tier.limit, options.tier == "long")
-    if "faults" in options.suite:
-        fault_cases.suite(tally.add, [c for c in fault_cases.TIERS[options.tier] if options.profile in (None, c.profile) and options.smp in (None, c.smp)])
-    if "nmi" in options.suite:
-        nmi_cases.suite(tally.add, wanted(nmi_cases.TIERS[options.tier]))
-    if "kill" in options.suite:
-        kill_cases.suite(tally.add, [c for c in kill_cases.CONFIGURATIONS if options.profile in (None, c[0]) and options.smp in (None, c[1])])
-    if "vector" in options.suite:
-        vector_cases.suite(tally.add, [c for c in vector_cases.CONFIGURATIONS if options.profile in (None, c[0]) and options.smp in (None, c[1])])
-    if "tables" in options.suite:
-        table_walk.suite(tally.add, [c for c in table_walk.CONFIGURATIONS if options.profile in (None, c[0]) and options.smp in (None, 2)])
-    if runnable.get("exhaustion"):
-        abi_suites(tally, runnable["exhaustion"], tier.limit, EXHAUSTING)
-    if runnable.get("abi"):
-        abi_suites(tally, runnable["abi"], tier.limit, options.programs)
-    shell_suites(tally, runnable.get("shell", []), tier)
-    launcher_suites(tally, runnable.get("launcher", []))
-    boot_suites(tally, runnable.get("boot", []))
+    for name, call in suite_calls(options, built, tally).items():
+        if name in options.suite:
+            suite_run(tally, name, call)
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 0 if tally.passed and not tally.failed else 1
 

@@ -15,8 +15,9 @@ import tempfile
 from collections import Counter
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(TOP, "tools")]
+sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "tests")]
 
+import lone  # noqa: E402
 from tesseratools import machine, root  # noqa: E402
 from tesseratools.elf import Image  # noqa: E402
 
@@ -24,6 +25,7 @@ OUTPUT = os.path.join(TOP, "build", "contention")
 COMPILE = ["clang-14", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror"]
 OPERATIONS = {"getppid": 200000, "pipe": 40000, "fault": 1000, "file": 5000, "fork": 300}
 LIMIT_SECONDS = 600
+LIMIT = 10.0         # percent of the core's instructions
 WORST = 10
 PLACE = re.compile(r"(?:^|/)(core/[\w/]+\.[chS]):(\d+)")
 
@@ -38,12 +40,12 @@ def programs_build(folder):
     return plugin
 
 
-def counted(image, initrd, plugin, kind, options):
+def counted(image, initrd, plugin, kind, smp, divide):
     """Lines of the plugin from one machine; None when the loops did not end well."""
     report, out = os.path.join(OUTPUT, f"report-{os.getpid()}.log"), os.path.join(OUTPUT, f"counts-{os.getpid()}")
     spin = Image("core", open(image, "rb").read()).symbols["spin_wait"][0]
-    append = "nokaslr " + machine.command_line(["/loops", kind, str(options.smp), str(OPERATIONS[kind] // options.divide)])
-    described = machine.Machine(image, initrd, report, smp=options.smp, memory="1G", serial="null", append=append,
+    append = "nokaslr " + machine.command_line(["/loops", kind, str(smp), str(OPERATIONS[kind] // divide)])
+    described = machine.Machine(image, initrd, report, smp=smp, memory="1G", serial="null", append=append,
                                 extra=["-plugin", f"{plugin},out={out},spin={spin:#x}"])
     try:
         subprocess.run(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=LIMIT_SECONDS, check=False)
@@ -100,39 +102,44 @@ def summary(image, lines):
     return core, sum(instructions for _, _, instructions in spins), places
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profile", default="general")
-    parser.add_argument("--smp", type=int, default=4, help="processors, and processes (default 4)")
-    parser.add_argument("--limit", type=float, default=10.0, metavar="PERCENT", help="of the core's instructions (default 10)")
-    parser.add_argument("--divide", type=int, default=1, metavar="N", help="do only so large a part of the operations")
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(OPERATIONS)} (default all)")
-    options = parser.parse_args()
-    os.chdir(TOP)
-    image = os.path.join("build", options.profile, "tessera.elf")
-    if not os.path.exists(image) or set(options.kinds) - set(OPERATIONS):
-        parser.error(f"{image} is missing" if not os.path.exists(image) else "no such kind")
-    results, passed, failed = {}, 0, 0
+def run(profile, smp, kinds=tuple(OPERATIONS), limit=LIMIT, divide=1):
+    """(name, trouble, note) of each kind; prints the worst places as comments and writes all to build/contention/<profile>.json."""
+    image, results = os.path.join(TOP, "build", profile, "tessera.elf"), {}
     with tempfile.TemporaryDirectory() as folder:
         plugin = programs_build(folder)
-        initrd = root.given(folder, os.path.abspath("build"))
-        for kind in options.kinds or OPERATIONS:
-            lines = counted(image, initrd, plugin, kind, options)
+        initrd = root.given(folder, os.path.join(TOP, "build"))
+        for kind in kinds:
+            lines = counted(image, initrd, plugin, kind, smp, divide)
             core, waited, places = summary(image, lines) if lines else (0, 0, {})
             share = 100 * waited / core if core else 100.0
-            good = bool(lines) and share <= options.limit
-            passed, failed = passed + good, failed + (not good)
-            print(f"{'ok' if good else 'not ok'} {passed + failed} - contention {options.profile}/{options.smp}: {kind}: {share:.2f} % of "
-                  f"{core:,} instructions of the core" + ("" if lines else " # the loops did not end well"), flush=True)
+            note = f"{share:.2f} % of {core:,} instructions of the core"
+            yield kind, None if lines and share <= limit else note if lines else "the loops did not end well", note
             worst = sorted(places.items(), key=lambda item: -item[1][1])[:WORST]
             for place, (times, instructions) in worst:
                 print(f"#   {100 * instructions / core:6.2f} % {instructions:12,} instructions, {times:8,} waits  {place}")
             results[kind] = {"core": core, "waited": waited, "share": share, "worst": worst}
         os.unlink(initrd)
-    with open(os.path.join(OUTPUT, f"{options.profile}.json"), "w", encoding="utf-8") as out:
+    with open(os.path.join(OUTPUT, f"{profile}.json"), "w", encoding="utf-8") as out:
         json.dump(results, out, indent=1)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--profile", default="general")
+    parser.add_argument("--smp", type=int, default=4, help="processors, and processes (default 4)")
+    parser.add_argument("--limit", type=float, default=LIMIT, metavar="PERCENT", help=f"of the core's instructions (default {LIMIT:g})")
+    parser.add_argument("--divide", type=int, default=1, metavar="N", help="do only so large a part of the operations")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(OPERATIONS)} (default all)")
+    options = parser.parse_args()
+    image = os.path.join(TOP, "build", options.profile, "tessera.elf")
+    if not os.path.exists(image) or set(options.kinds) - set(OPERATIONS):
+        parser.error(f"{image} is missing" if not os.path.exists(image) else "no such kind")
+
+    def suite(add):
+        for name, trouble, note in run(options.profile, options.smp, options.kinds or tuple(OPERATIONS), options.limit, options.divide):
+            add(f"contention {options.profile}/{options.smp}", name, trouble, note)
+
+    return lone.tap_main(suite)
 
 
 if __name__ == "__main__":
