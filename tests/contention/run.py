@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""How much processors wait for each other's spin locks in the core: four of them, each in an independent loop of the same kind.
+"""How much processors wait for each other in the core: four of them, each in an independent loop of the same kind.
 
-For each kind (getppid, pipe, fault, file, fork): instructions of the core, the share of them that is spent in spin_wait, and the ten places
-that waited longest, by the lock they name. Status 1 if a share is above the limit. Writes build/contention/<profile>.json.
+For each kind (getppid, pipe, fault, file, fork): instructions of the core, the share of them that is spent waiting for spin locks and for
+answers to shoot-downs, and the ten places that waited longest, by the lock they name. Status 1 if a share is above the limit. Writes build/contention/<profile>.json.
 """
 
 import argparse
@@ -27,6 +27,7 @@ OPERATIONS = {"getppid": 200000, "pipe": 40000, "fault": 1000, "file": 5000, "fo
 LIMIT_SECONDS = 600
 LIMIT = 10.0         # percent of the core's instructions
 WORST = 10
+SPINS = ("spin_wait", "answer_wait")    # functions of the core in which a processor waits for another
 PLACE = re.compile(r"(?:^|/)(core/[\w/]+\.[chS]):(\d+)")
 
 
@@ -43,10 +44,11 @@ def programs_build(folder):
 def counted(image, initrd, plugin, kind, smp, divide):
     """Lines of the plugin from one machine; None when the loops did not end well."""
     report, out = os.path.join(OUTPUT, f"report-{os.getpid()}.log"), os.path.join(OUTPUT, f"counts-{os.getpid()}")
-    spin = Image("core", open(image, "rb").read()).symbols["spin_wait"][0]
+    symbols = Image("core", open(image, "rb").read()).symbols
+    spins = ",".join(f"spin={symbols[name][0]:#x}" for name in SPINS)
     append = "nokaslr " + machine.command_line(["/loops", kind, str(smp), str(OPERATIONS[kind] // divide)])
     described = machine.Machine(image, initrd, report, smp=smp, memory="1G", serial="null", append=append,
-                                extra=["-plugin", f"{plugin},out={out},spin={spin:#x}"])
+                                extra=["-plugin", f"{plugin},out={out},{spins}"])
     try:
         subprocess.run(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=LIMIT_SECONDS, check=False)
         if machine.report_status(report) != 0:

@@ -1,10 +1,11 @@
 /*
- * A QEMU plugin that counts the instructions of the kernel's image by block of code, and those that processors spend waiting for a spin
- * lock by who waits. Any number of processors; the image lies where it is linked (nokaslr). Arguments: out=FILE, spin=ADDRESS of spin_wait.
- * Writes a line "block START INSTRUCTIONS" for each block and "spin RETURN TIMES INSTRUCTIONS" for each place that called spin_wait.
+ * A QEMU plugin that counts the instructions of the kernel's image by block of code, and those that processors spend waiting for each
+ * other by who waits. Any number of processors; the image lies where it is linked (nokaslr). Arguments: out=FILE, spin=ADDRESS of each function
+ * that waits. Writes a line "block START INSTRUCTIONS" for each block and "spin RETURN TIMES INSTRUCTIONS" for each place that called one.
  */
 #include "../../bench/plugin/qemu_plugin.h"
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,18 +14,21 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_version = 1;
 
 #define IMAGE_BASE 0xffffffff80000000u
 #define PROCESSORS 16
-#define HOLDER_STOPPED 10000 /* instructions: no lock of the core is held for so long, unless the host has stopped the holder's processor */
+#define SPINS 4
+#define HOLDER_STOPPED 10000 /* instructions: nobody is awaited for so long, unless the host has stopped that processor */
 
 struct block {
 	struct block *next;
 	uint64_t start, end, size;           /* addresses, instructions */
+	bool spin;                           /* a function that waits begins here */
 	uint64_t runs[PROCESSORS];           /* each processor counts for itself */
 	uint64_t spins[PROCESSORS], waited[PROCESSORS]; /* of the waits that its end called for: times, instructions */
 };
 
 static struct block *blocks;
 static struct { struct block *last, *waiting; uint64_t waited; } processors[PROCESSORS];
-static uint64_t spin_wait;
+static uint64_t spins[SPINS];
+static int spin_count;
 static FILE *out;
 
 /* Interrupts are off in the core, so a wait ends where its caller goes on. */
@@ -36,7 +40,7 @@ static void executed(unsigned int vcpu, void *data)
 	block->runs[p]++;
 	if (waiting && block->start == waiting->end)
 		processors[p].waiting = waiting = NULL;
-	if (block->start == spin_wait && !waiting && processors[p].last) {
+	if (block->spin && !waiting && processors[p].last) {
 		processors[p].waiting = waiting = processors[p].last;
 		processors[p].waited = 0;
 		waiting->spins[p]++;
@@ -45,7 +49,7 @@ static void executed(unsigned int vcpu, void *data)
 		waiting->waited[p] += block->size;
 		processors[p].waited += block->size;
 		if (processors[p].waited > HOLDER_STOPPED)
-			sched_yield(); /* a host with fewer processors than the machine lets the holder go on */
+			sched_yield(); /* a host with fewer processors than the machine lets the other go on */
 	}
 	processors[p].last = block;
 }
@@ -63,6 +67,8 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	block->start = start;
 	block->end = qemu_plugin_insn_vaddr(end) + qemu_plugin_insn_size(end);
 	block->size = count;
+	for (int i = 0; i < spin_count; i++)
+		block->spin |= start == spins[i];
 	block->next = blocks;
 	blocks = block;
 	qemu_plugin_register_vcpu_tb_exec_cb(tb, executed, QEMU_PLUGIN_CB_NO_REGS, block);
@@ -93,10 +99,10 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qem
 	for (int i = 0; i < argc; i++) {
 		if (strncmp(argv[i], "out=", 4) == 0)
 			out = fopen(argv[i] + 4, "w");
-		else if (strncmp(argv[i], "spin=", 5) == 0)
-			spin_wait = strtoull(argv[i] + 5, NULL, 0);
+		else if (strncmp(argv[i], "spin=", 5) == 0 && spin_count < SPINS)
+			spins[spin_count++] = strtoull(argv[i] + 5, NULL, 0);
 	}
-	if (!out || !spin_wait) {
+	if (!out || !spin_count) {
 		fprintf(stderr, "spins: out=FILE and spin=ADDRESS are needed\n");
 		return -1;
 	}
