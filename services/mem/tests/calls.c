@@ -473,7 +473,57 @@ static void objects_of_others(void)
 	CHECK(mem_op_object_page(&fs, object, 0, 0, &frame) == 0 && frame != FRAME_NONE && mem_op_object_destroy(&fs, object) == 0);
 }
 
+/* The list of a unit's objects, whose cookies are their numbers: each once, whatever room an answer has. */
+static void objects_list_check(const struct rt_request *maker, const u64 *objects, u32 count, size_t room)
+{
+	struct mem_object_entry entries[8];
+	u64 next = 0;
+	u32 seen = 0;
+
+	do {
+		u64 from = next;
+		long size = mem_op_objects_list(maker, (u32)from, entries, room, &next);
+
+		CHECK(size >= 0 && (size_t)size <= room && size % (long)sizeof(entries[0]) == 0 && (next == 0 || next > from));
+		for (u32 i = 0; i < (u64)size / sizeof(entries[0]); i++) {
+			u64 cookie = entries[i].cookie;
+
+			CHECK(cookie < count && !(seen & 1u << cookie) && entries[i].object == objects[cookie]);
+			CHECK(entries[i].pages == 10 + cookie && entries[i].present == cookie % 2);
+			seen |= 1u << cookie;
+		}
+	} while (next);
+	CHECK(seen == (1u << count) - 1);
+}
+
+static void objects_are_listed(void)
+{
+	struct rt_request other = request_of(9), nobody = request_of(10);
+	u64 objects[5], foreign, mapped, at, next, frame;
+	struct mem_map_request request = { .size = PAGE_SIZE, .prot = TK_PROT_READ, .prot_max = TK_PROT_READ, .flags = MEM_MAP_SHARED };
+
+	space_new();
+	CHECK(mem_op_object_create(&other, 1, 6, &foreign) == 0 && mem_op_object_create(&fs, 1, 7, &mapped) == 0);
+	for (u32 i = 0; i < countof(objects); i++) {
+		CHECK(mem_op_object_create(&fs, 10 + i, i, &objects[i]) == 0);
+		CHECK(i % 2 == 0 || mem_op_object_page(&fs, objects[i], 0, MEM_PAGE_CREATE, &frame) == 0);
+	}
+	request.space = space;
+	request.object = mapped;
+	CHECK(mem_op_map(&shim, &request, &at) == 0 && mem_op_object_destroy(&fs, mapped) == 0); /* lives, but for its maker it is gone */
+	for (size_t room = sizeof(struct mem_object_entry); room <= 8 * sizeof(struct mem_object_entry); room += sizeof(frame))
+		objects_list_check(&fs, objects, countof(objects), room);
+	CHECK(mem_op_objects_list(&fs, ~0u, objects, sizeof(objects), &next) == 0 && next == 0);
+	CHECK(mem_op_objects_list(&nobody, 0, objects, sizeof(objects), &next) == 0 && next == 0);
+	CHECK(mem_op_object_destroy(&other, foreign) == 0);
+	for (u32 i = countof(objects); i-- > 0;) {
+		objects_list_check(&fs, objects, i + 1, 4 * sizeof(struct mem_object_entry));
+		CHECK(mem_op_object_destroy(&fs, objects[i]) == 0);
+	}
+	objects_list_check(&fs, objects, 0, 4 * sizeof(struct mem_object_entry));
+}
+
 TEST_MAIN(TEST(map_refuses), TEST(addresses_go_down_and_hints_hold), TEST(neighbours_merge_and_split), TEST(many_regions),
           TEST(regions_have_a_limit), TEST(stacks_grow), TEST(break_moves), TEST(limits_hold), TEST(remap_as_linux), TEST(files),
           TEST(what_fork_leaves_out), TEST(heap_runs_dry), TEST(an_end_that_waits), TEST(words), TEST(units_have_a_share),
-          TEST(frames_come_back_once), TEST(old_handles), TEST(objects_of_others))
+          TEST(frames_come_back_once), TEST(old_handles), TEST(objects_of_others), TEST(objects_are_listed))
