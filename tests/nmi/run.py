@@ -46,11 +46,12 @@ BANK_STATUS, IN_PROGRESS, RESTARTABLE = 0xb000000000000000, 4, 1
 PATIENCE = 60         # seconds at most until all that must be met was met
 KEYS = ("enter_keys", "return_keys", "resume_ic1", "syscall_keys")
 ROOTS = ("enter_roots", "return_roots", "resume_ic1", "syscall_roots")
+USER = ("syscall_from_ic2", "enter_ic2", "return_to_ic2", "unit_reply")
 TIERS = {
     "ci": (Case("general", 1, True, "steps", 6, KEYS), Case("general", 1, False, "steps", 6, ROOTS), Case("general", 2, True, "random", 4),
-           Case("general", 1, True, "checks", 2, KEYS), Case("general", 1, True, "corrupt", 1)),
+           Case("tee", 1, True, "steps", 6, USER), Case("general", 1, True, "checks", 2, KEYS), Case("general", 1, True, "corrupt", 1)),
     "long": tuple(Case(profile, 1, pks, "steps", 240, must) for profile, pks, must in
-                  (("general", True, KEYS), ("general", False, ROOTS), ("tee", True, ()), ("fast", True, ()))) +
+                  (("general", True, KEYS), ("general", False, ROOTS), ("tee", True, USER), ("fast", True, ()))) +
     tuple(Case(profile, smp, pks, "random", 60) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
           for smp in (1, 4)) + (Case("general", 1, True, "checks", 60, KEYS), Case("general", 1, False, "checks", 60, ROOTS),
                                 Case("general", 1, False, "corrupt", 1)),
@@ -80,11 +81,20 @@ def instructions(image):
     return found
 
 
+def part_ends(table, name):
+    """The addresses of a part of the stubs: between labels made from its name, or from the label of its name to the next."""
+    if f"{name}_begin" in table:
+        return table[f"{name}_begin"], table[f"{name}_end"]
+    if f"{name}_opened" in table:
+        return table["syscall_entry_" + name.removeprefix("syscall_")], table[f"{name}_opened"]
+    return table[name], min(address for address in table.values() if address > table[name])
+
+
 def part_of(table, address, names):
     """Which of the named parts of the stubs the address is in."""
     for name in names:
-        ends = ("syscall_entry_" + name[8:], name + "_opened") if name.startswith("syscall") else (name + "_begin", name + "_end")
-        if table[ends[0]] <= address < table[ends[1]]:
+        start, end = part_ends(table, name)
+        if start <= address < end:
             return name
     return None
 
