@@ -17,6 +17,6 @@ struct tap_test {
 	const char *name;
 	void (*run)(void);
 };
-extern const struct tap_test gate_tests[], thread_tests[], attack_tests[]; /* ended by one without a name */
+extern const struct tap_test gate_tests[], thread_tests[], rule_tests[], attack_tests[]; /* ended by one without a name */
 
 #endif

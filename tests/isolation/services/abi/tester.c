@@ -5,7 +5,7 @@
 
 u32 tap_failures;
 
-static const struct tap_test *const suites[] = { gate_tests, thread_tests, attack_tests };
+static const struct tap_test *const suites[] = { gate_tests, thread_tests, rule_tests, attack_tests };
 
 void abi_init(void)
 {

@@ -1,5 +1,6 @@
 /* Frames from the boot ranges, handed out once: enough for heaps and poll words of the test units. */
 #include "mem_server.h"
+#include "frames.h"
 
 #define BATCH 64u
 
@@ -11,7 +12,7 @@ void mem_init(void)
 {
 }
 
-static frame_t frame_take(void)
+frame_t frame_take(void)
 {
 	frame_t frame = FRAME_NONE;
 
