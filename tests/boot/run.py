@@ -110,7 +110,7 @@ def run(profile, wanted=()):
     """(name, what went wrong or None, whether it was skipped) of each case."""
     image, archive = os.path.join(TOP, "build", profile, "tessera.elf"), root.default(os.path.join(TOP, "build"))
     append = machine.command_line(PROGRAM)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(image), prefix="boot-") as folder:
         grub = not disc.missing()
         iso = os.path.join(folder, "tessera.iso")
         if grub:
