@@ -36,11 +36,27 @@ def _call(gate, number, direct):
     return f"arch_gate_call{'_direct' if direct else ''}(&rt_message, TK_CALL | {gate}u << 8 | {number}u << 16)"
 
 
+RANGE_ACCESS = {"app_in": "TK_ACCESS_READ", "app_out": "TK_ACCESS_WRITE", "app_inout": "TK_ACCESS_READ | TK_ACCESS_WRITE"}
+
+
+def _call_linked(op, number, gate):
+    """The call of a gate by a caller of class IC0, whose buffers entry code copies itself when they stand first and only go in."""
+    buffers = 0
+    while buffers < len(op.parameters) and op.parameters[buffers].kind in ("bytes_in", "struct_in"):
+        buffers += 1
+    rest = op.marshalled[buffers:]
+    if not op.marshalled:
+        return f"arch_gate_call_plain(&rt_message, {gate}, {number})"
+    if buffers and not rest:
+        return f"arch_gate_call_in(&rt_message, {gate}, {number}, {buffers}, 0)"
+    if buffers == 2 and [p.word for p in rest if p.range] == [4]:
+        return f"arch_gate_call_in(&rt_message, {gate}, {number}, 2, ({RANGE_ACCESS[rest[0].kind]}))"
+    return _call(gate, number, True)
+
+
 def _gate(op, number, gate, direct, stable):
     words = [w for p in op.parameters for w in _words(p)]
-    call = _call(gate, number, direct)
-    if direct and all(p.kind in SCALARS for p in op.parameters):
-        call = f"arch_gate_call_plain(&rt_message, {gate}, {number})"
+    call = _call_linked(op, number, gate) if direct else _call(gate, number, False)
     message = f"{{ {{ {', '.join(words) or '0'} }} }}"
     if stable:   # the unit comes back with its state, and the call goes on
         once = op.again == "once"

@@ -171,42 +171,6 @@ core_call_run: /* rbx thread, esi number, rsp words */
 
 /* ---- A unit's call of a gate. tests/unit/core/interleave/entry.c follows it, and unit_reply ------------------------------------------------- */
 
-/* A free stack of r15, the unit of gate r14, for thread rcx: its index in rdx; the thread's top activation in rax. */
-.macro STACK_TAKE otherwise
-	movq THREAD_TOP(%rcx), %rax
-	leaq ACTIVATIONS_LAST(%rcx), %rdx
-	cmpq %rdx, %rax
-	jae \otherwise
-	movq GATE_DOMAIN(%r14), %r15
-106:	tzcntq DOMAIN_STACKS_FREE(%r15), %rdx
-	jc \otherwise
-	lock btrq %rdx, DOMAIN_STACKS_FREE(%r15) /* taking a stack is one atomic bit: whoever clears it owns it */
-	jnc 106b
-	movq %rcx, DOMAIN_STACK_USERS(%r15,%rdx,8)
-.endm
-
-/*
- * Pushes the activation of operation r13d of gate r14, whose return address and stack are written; then what the unit's entry gets:
- * r13 number, rbx caller | thread << 32, rdx its stack. rbp, r11.
- */
-.macro ACTIVATION_PUSH closed
-	movq THREAD_DOMAIN(%rcx), %rbp
-	movq %r15, CALLED+ACTIVATION_DOMAIN(%rax)
-	movq %rbp, CALLED+ACTIVATION_CALLER(%rax)
-	movl DOMAIN_GENERATION(%r15), %r11d
-	cmpl GATE_OP_COUNT(%r14), %r13d     /* gates close before the generation ends: this one is of a unit that runs */
-	jae \closed
-	movl %r11d, CALLED+ACTIVATION_GENERATION(%rax)
-	movq %rdx, CALLED+ACTIVATION_STACK(%rax) /* index below 64: bulk and range counts, and the kind, become 0 (ACTIVATION_CALL) */
-	addq $ACTIVATION_SIZE, THREAD_TOP(%rcx)
-	movq %r15, THREAD_DOMAIN(%rcx)
-	addl GATE_FIRST(%r14), %r13d
-	shlq $16, %rdx                      /* TK_STACK_STRIDE */
-	addq DOMAIN_STACK_TOPS(%r15), %rdx
-	movl DOMAIN_ID(%rbp), %ebx
-	orq THREAD_BADGE(%rcx), %rbx        /* id << 32 */
-.endm
-
 /*
  * Any gate of the caller's: rcx thread, rbx number, rbp return ip, r11 return sp, words. The fast path has no marshalled parameter, or
  * one range of the client's memory in words 1 and 2 (reads and writes), and finds a free stack at once; all else is done in C.
@@ -234,6 +198,7 @@ gate_call:
 	CLIENT_ROOT_NEED                    /* the caller may be IC2 */
 
 /* rcx thread, r15 domain, rdx stack top, r13 number, rbx caller | thread << 32, words; the client's root is loaded, or the way is IC2. */
+.globl enter_unit
 enter_unit:
 	cmpl $ARCH_WAY_KEYS, DOMAIN_WAY(%r15)
 	jne enter_unit_other
@@ -330,10 +295,12 @@ gate_call_range:
 	movq CALLED+ACTIVATION_RETURN_IP(%rax), %rbp
 	movq CALLED+ACTIVATION_RETURN_SP(%rax), %r11
 .endm
+.globl ic0_gate_call_slow
 ic0_gate_call_slow:
 	popq %rbp
 	movq %rsp, %r11
 	jmp ic0_gate_number
+.globl ic0_gate_call_closed
 ic0_gate_call_closed:
 	STACK_RETURN
 ic0_gate_number: /* TK_CALL | gate << 8 | operation << 16, as gate_call has it */

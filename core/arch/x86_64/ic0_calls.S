@@ -108,4 +108,60 @@ ic0_gate_call:
 	movq %rsp, %r11
 	jmp gate_call
 
+/* A buffer of an IC0 unit goes to the stack rdx of a unit that it calls: its word becomes its place there. rax, rcx, r11, r14. */
+.macro BUFFER_IN address, length
+	movq %rdi, %r11
+	movq %rsi, %r14
+	movq \length, %rax
+	subq %rax, %rdx
+	andq $-16, %rdx
+	movq \address, %rsi
+	movq %rdx, %rdi
+	movl %eax, %ecx
+	shrl $3, %ecx
+	rep movsq
+	movl %eax, %ecx
+	andl $7, %ecx
+	rep movsb
+	movq %r11, %rdi
+	movq %r14, %rsi
+	movq %rdx, \address
+.endm
+
+/*
+ * A call by a gate that was chosen when it was linked (ic0_gate_call_plain), with buffers that go in, from the first word on (bl: 0 one,
+ * 1 two, 3 three), or two and a range of the client's memory (bh: enum tk_access). They lie in class IC0's memory, which is all mapped,
+ * and are as long as the caller's own code lets them be.
+ */
+.globl ic0_gate_call_in
+.type ic0_gate_call_in, @function
+ic0_gate_call_in:
+	cli
+	movq %gs:CPU_CURRENT, %rcx
+	movq GATE_DOMAIN(%r14), %r15
+	cmpl $ARCH_WAY_USER, DOMAIN_WAY(%r15)
+	je ic0_gate_call_slow               /* its stack is out of reach */
+	STACK_TAKE ic0_gate_call_slow
+	popq CALLED+ACTIVATION_RETURN_IP(%rax)
+	movq %rsp, CALLED+ACTIVATION_RETURN_SP(%rax)
+	pushq %rbx
+	ACTIVATION_PUSH ic0_gate_call_closed
+	popq %rbp
+	BUFFER_IN %rdi, %rsi
+	testb $1, %bpl
+	jz 1f
+	BUFFER_IN %r12, %r10
+	testb $2, %bpl
+	jz 1f
+	BUFFER_IN %r8, %r9
+1:	movq %gs:CPU_CURRENT, %rcx
+	shrl $8, %ebp
+	jz 2f
+	movq THREAD_TOP(%rcx), %rax
+	movq %r8, ACTIVATION_RANGES(%rax)
+	movq %r9, ACTIVATION_RANGES+8(%rax)
+	movl %ebp, ACTIVATION_RANGES+16(%rax)
+	movb $1, ACTIVATION_STACK+3(%rax)   /* range_count */
+2:	jmp enter_unit
+
 .section .note.GNU-stack, "", @progbits

@@ -41,10 +41,15 @@ static inline __attribute__((always_inline)) long arch_gate_call_direct(struct t
 	return ARCH_GATE_CALL("call ic0_gate_call", message, head);
 }
 
-/* The same for a gate and an operation that are constants, and an operation whose words are no more than words. */
-#define arch_gate_call_plain(message, gate, op) \
-	ARCH_GATE_CALL("leaq gates+%c[place](%%rip), %%r14\n\tmovl %[number], %%r13d\n\tcall ic0_gate_call_plain", message, 0, \
+/* The same for a gate and an operation that are constants. */
+#define ARCH_GATE_CALL_LINKED(function, message, gate, op, shape) \
+	ARCH_GATE_CALL("leaq gates+%c[place](%%rip), %%r14\n\tmovl %[number], %%r13d\n\tcall " function, message, shape, \
 		[place] "i"((gate) * ARCH_GATE_SIZE), [number] "i"(op))
+/* Its words are no more than words. */
+#define arch_gate_call_plain(message, gate, op) ARCH_GATE_CALL_LINKED("ic0_gate_call_plain", message, gate, op, 0)
+/* Its first words are one to three buffers that go in; behind two, a range of the client's memory may follow (range: enum tk_access). */
+#define arch_gate_call_in(message, gate, op, buffers, range) \
+	ARCH_GATE_CALL_LINKED("ic0_gate_call_in", message, gate, op, ((1 << (buffers)) - 1) >> 1 | (range) << 8)
 
 /* A call of the core with at most five arguments; the result. */
 static inline __attribute__((always_inline)) long arch_core_call(u64 first_, u64 second_, u64 c, u64 d, u64 e, u64 number)

@@ -1,7 +1,7 @@
 /*
  * gate_call and unit_reply of core/arch/x86_64/entry.S as C, for explorations: each block carries the label or macro that it stands for, and makes
  * the same loads and stores in the same order. Whoever changes one of them changes the other. Registers are named where the order of
- * their loads matters; what a path leaves to C (ranges, bulk parameters) leaves it here, too.
+ * their loads matters; a path leaves ranges and buffers to C here, also where entry code has a way of its own that adds words of the thread alone.
  */
 #include "entry.h"
 #include "domain.h"
