@@ -2,11 +2,13 @@
 #include <arena.h>
 
 #define IN_USE 1ul
+#define QUICK 2ul                /* beside IN_USE, so that neighbours let it be: it is free, and waits in arena->quick */
+#define MARKS (IN_USE | QUICK)
 #define SMALL_MAX 256ul          /* below: one list for each multiple of 16 */
 #define SIZE_MAX_OF_BLOCK (1ul << 37)
 
 struct arena_block {
-	uint64_t size_and_use;      /* bytes behind the header, | IN_USE */
+	uint64_t size_and_use;      /* bytes behind the header, | MARKS */
 	struct arena_block *lower;  /* the block below, NULL for the first */
 	struct arena_block *next, *previous; /* free list; belongs to the user while in use */
 };
@@ -16,12 +18,18 @@ _Static_assert(offsetof(struct arena_block, next) == ARENA_ALIGN, "payloads stay
 
 static size_t block_size(const struct arena_block *block)
 {
-	return block->size_and_use & ~IN_USE;
+	return block->size_and_use & ~MARKS;
 }
 
 static bool block_used(const struct arena_block *block)
 {
 	return block->size_and_use & IN_USE;
+}
+
+/* It holds somebody's bytes. */
+static bool block_taken(const struct arena_block *block)
+{
+	return (block->size_and_use & MARKS) == IN_USE;
 }
 
 static struct arena_block *block_above(const struct arena_block *block)
@@ -165,30 +173,74 @@ void arena_grow(struct arena *arena, void *start, size_t size)
 	block_release(arena, block);
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+/* Gives all waiting blocks to the lists in which neighbours become one: true if there were any. */
+static bool quick_release(struct arena *arena)
 {
-	if (size > SIZE_MAX_OF_BLOCK)
-		return NULL;
-	size = size_adjust(size);
+	bool any = false;
+
+	for (unsigned i = 0; i < ARENA_QUICK_SIZES; i++) {
+		while (arena->quick[i]) {
+			struct arena_block *block = arena->quick[i];
+
+			arena->quick[i] = block->next;
+			block_release(arena, block);
+			any = true;
+		}
+		arena->quick_count[i] = 0;
+	}
+	return any;
+}
+
+/* A block from the lists of free ones, cut to its size. */
+static struct arena_block *block_find(struct arena *arena, size_t size)
+{
 	struct arena_block *block = list_find(arena, size);
 
+	if (!block && quick_release(arena))
+		block = list_find(arena, size);
 	if (!block)
 		return NULL;
 	list_remove(arena, block);
 	block->size_and_use |= IN_USE;
 	arena->used += HEADER + block_size(block);
 	block_trim(arena, block, size);
-	return (char *)block + HEADER;
+	return block;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+	if (size > SIZE_MAX_OF_BLOCK)
+		return NULL;
+	size = size_adjust(size);
+	struct arena_block *block = size / ARENA_ALIGN < ARENA_QUICK_SIZES ? arena->quick[size / ARENA_ALIGN] : NULL;
+
+	if (block) {
+		arena->quick[size / ARENA_ALIGN] = block->next;
+		arena->quick_count[size / ARENA_ALIGN]--;
+		block->size_and_use = size | IN_USE;
+		arena->used += HEADER + size;
+	} else {
+		block = block_find(arena, size);
+	}
+	return block ? (char *)block + HEADER : NULL;
 }
 
 bool arena_free(struct arena *arena, void *p)
 {
 	struct arena_block *block = block_of(p);
+	size_t size = block_size(block);
 
-	if (!block_used(block) || block == arena->last || block_above(block)->lower != block)
+	if (!block_taken(block) || block == arena->last || block_above(block)->lower != block)
 		return false;
-	arena->used -= HEADER + block_size(block);
-	block_release(arena, block);
+	arena->used -= HEADER + size;
+	if (size / ARENA_ALIGN >= ARENA_QUICK_SIZES || arena->quick_count[size / ARENA_ALIGN] == ARENA_QUICK_MAX) {
+		block_release(arena, block);
+		return true;
+	}
+	block->size_and_use |= QUICK;
+	block->next = arena->quick[size / ARENA_ALIGN];
+	arena->quick[size / ARENA_ALIGN] = block;
+	arena->quick_count[size / ARENA_ALIGN]++;
 	return true;
 }
 
@@ -246,11 +298,11 @@ bool arena_restore(struct arena *arena, void *start, size_t size)
 	for (struct arena_block *block = start; block != last; lower = block, block = above) {
 		above = block_above(block);
 		block->lower = lower;
-		if (block_used(block)) {
+		if (block_taken(block)) {
 			arena->used += HEADER + block_size(block);
 			continue;
 		}
-		while (above != last && !block_used(above))
+		while (above != last && !block_taken(above))
 			above = block_above(above);
 		block->size_and_use = (uintptr_t)above - (uintptr_t)block - HEADER;
 		list_insert(arena, block);
@@ -267,7 +319,7 @@ void *arena_next(const struct arena *arena, void *start, void *p)
 {
 	struct arena_block *block = p ? block_above(block_of(p)) : start;
 
-	while (block != arena->last && !block_used(block))
+	while (block != arena->last && !block_taken(block))
 		block = block_above(block);
 	return block == arena->last ? NULL : (char *)block + HEADER;
 }
@@ -275,12 +327,13 @@ void *arena_next(const struct arena *arena, void *start, void *p)
 bool arena_check(const struct arena *arena, const void *start)
 {
 	const struct arena_block *block = start, *lower = NULL;
-	size_t free_blocks = 0, listed = 0;
+	size_t free_blocks = 0, listed = 0, waiting = 0, quick = 0;
 
 	for (; block != arena->last; lower = block, block = block_above(block)) {
 		if (block->lower != lower || (!block_used(block) && lower && !block_used(lower)))
 			return false;
 		free_blocks += !block_used(block);
+		waiting += block_used(block) && !block_taken(block);
 	}
 	if (block->lower != lower)
 		return false;
@@ -296,5 +349,16 @@ bool arena_check(const struct arena *arena, const void *start)
 		if (!arena->second_map[first] != !(arena->first_map >> first & 1))
 			return false;
 	}
-	return listed == free_blocks;
+	for (unsigned i = 0; i < ARENA_QUICK_SIZES; i++) {
+		unsigned count = 0;
+
+		for (block = arena->quick[i]; block; block = block->next, count++) {
+			if (block_size(block) != i * ARENA_ALIGN || block_taken(block))
+				return false;
+		}
+		if (count != arena->quick_count[i])
+			return false;
+		quick += count;
+	}
+	return listed == free_blocks && quick == waiting;
 }

@@ -1,6 +1,7 @@
 /*
  * Allocator of variable-sized blocks in memory that grows at its end: two-level segregated fit (Masmano and others, 2004), so
- * that allocating and freeing take a bounded time; neighbours that are free become one. The caller guards it and gives memory.
+ * that allocating and freeing take a bounded time; neighbours that are free become one. A few small blocks of each size wait as they are
+ * for the next of their size, until a block is wanted that is not there. The caller guards it and gives memory.
  */
 #ifndef LIB_ARENA_H
 #define LIB_ARENA_H
@@ -13,12 +14,16 @@
 #define ARENA_OVERHEAD 48     /* bytes that a first piece of memory needs beside its blocks */
 #define ARENA_FIRST_LEVELS 32 /* blocks up to 2^38 bytes */
 #define ARENA_SECOND_LEVELS 16
+#define ARENA_QUICK_SIZES 32  /* small blocks: multiples of 16 below 512 bytes */
+#define ARENA_QUICK_MAX 16    /* of each size */
 
 struct arena_block;
 struct arena {
 	uint32_t first_map;                       /* first levels that have a free block */
 	uint32_t second_map[ARENA_FIRST_LEVELS];
 	struct arena_block *free[ARENA_FIRST_LEVELS][ARENA_SECOND_LEVELS];
+	struct arena_block *quick[ARENA_QUICK_SIZES];
+	uint8_t quick_count[ARENA_QUICK_SIZES];
 	struct arena_block *last;                 /* the end mark, a block of size 0 in use */
 	size_t used;                              /* bytes in allocated blocks with their headers */
 };

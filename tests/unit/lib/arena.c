@@ -99,6 +99,22 @@ static void wrong_frees_are_refused(void)
 	CHECK(!arena_resize(&arena, q, ~0ul) && arena_check(&arena, memory));
 }
 
+/* Small blocks wait for the next of their size, some of each; when a larger one is wanted they come together. */
+static void small_blocks_wait(void)
+{
+	struct arena arena = { 0 };
+	void *p[2 * ARENA_QUICK_MAX];
+
+	arena_grow(&arena, memory, 8192);
+	for (unsigned i = 0; i < 2 * ARENA_QUICK_MAX; i++)
+		p[i] = arena_alloc(&arena, 100);
+	for (unsigned i = 0; i < 2 * ARENA_QUICK_MAX; i++)
+		CHECK(arena_free(&arena, p[i]) && (i >= ARENA_QUICK_MAX || !arena_free(&arena, p[i])));
+	CHECK(arena_check(&arena, memory) && arena.used == 0 && arena_next(&arena, memory, NULL) == NULL);
+	CHECK(arena_alloc(&arena, 112) == p[ARENA_QUICK_MAX - 1] && arena_free(&arena, p[ARENA_QUICK_MAX - 1]));
+	CHECK(arena_alloc(&arena, 7000) == memory + 16 && arena_check(&arena, memory));
+}
+
 /* Whatever has become of the arena's own words, the blocks tell all; memory that came meanwhile is found, too. */
 static void blocks_outlive_the_arena(void)
 {
@@ -148,5 +164,5 @@ static void anything_is_a_chain_or_refused(void)
 	CHECK(restored > 100 && restored < 2000);
 }
 
-TEST_MAIN(TEST(blocks_keep_apart), TEST(growing_joins_pieces), TEST(wrong_frees_are_refused), TEST(blocks_outlive_the_arena),
-	  TEST(anything_is_a_chain_or_refused))
+TEST_MAIN(TEST(blocks_keep_apart), TEST(growing_joins_pieces), TEST(wrong_frees_are_refused), TEST(small_blocks_wait),
+	  TEST(blocks_outlive_the_arena), TEST(anything_is_a_chain_or_refused))
