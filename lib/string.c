@@ -83,8 +83,12 @@ void *memchr(const void *s, int c, size_t n)
 	const unsigned char *p = s;
 	uint64_t pattern = (unsigned char)c * 0x0101010101010101ull;
 
-	for (; n >= 8 && !word_zeroes(*(const word_t *)p ^ pattern); n -= 8)
-		p += 8;
+	for (; n >= 8; n -= 8, p += 8) {
+		uint64_t found = word_zeroes(*(const word_t *)p ^ pattern);
+
+		if (found)
+			return (void *)(uintptr_t)(p + __builtin_ctzll(found) / 8);
+	}
 	for (; n; n--, p++) {
 		if (*p == (unsigned char)c)
 			return (void *)(uintptr_t)p;
@@ -105,8 +109,12 @@ size_t strnlen(const char *s, size_t n)
 {
 	size_t length = 0;
 
-	while (n - length >= 8 && !word_zeroes(*(const word_t *)(s + length)))
-		length += 8;
+	for (; n - length >= 8; length += 8) {
+		uint64_t found = word_zeroes(*(const word_t *)(s + length));
+
+		if (found)
+			return length + (size_t)__builtin_ctzll(found) / 8;
+	}
 	while (length < n && s[length])
 		length++;
 	return length;

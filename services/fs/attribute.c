@@ -31,6 +31,26 @@ static void walk_done(struct fs_walk *walk)
 	fs_walk_end(walk);
 }
 
+/* Inlined: what a caller does not use is not made. */
+static inline __attribute__((always_inline)) struct fs_stat inode_stat(struct fs_place place, struct fs_inode *inode)
+{
+	struct fs_stat status;
+
+	if (inode->ops->refresh)
+		inode->ops->refresh(inode);
+	lock_acquire(&inode->lock);
+	status = (struct fs_stat){
+		.filesystem = inode->super->device, .inode = inode->number, .device = inode->device,
+		.mount = place.mount ? place.mount->id : 0, .attributes = place.mount && place.name == place.mount->root ? 0x2000 : 0,
+		.block_size = PAGE_SIZE, .mode = inode->mode, .links = inode->links, .uid = inode->uid, .gid = inode->gid, .size = inode->size,
+		.blocks = fs_inode_type(inode) == FS_IFREG && inode->ops->kind == FS_KIND_FILE ? inode->data.charged * (PAGE_SIZE / 512) : 0,
+		.accessed = fs_time_of_nanos(inode->accessed), .modified = fs_time_of_nanos(inode->modified),
+		.changed = fs_time_of_nanos(inode->changed), .created = fs_time_of_nanos(inode->created),
+	};
+	lock_release(&inode->lock);
+	return status;
+}
+
 long fs_op_stat_at(const struct rt_request *rq, const struct fs_at *at, const void *path, size_t path_size, struct fs_stat *result)
 {
 	struct fs_walk walk;
@@ -38,9 +58,39 @@ long fs_op_stat_at(const struct rt_request *rq, const struct fs_at *at, const vo
 
 	if (error)
 		return error;
-	fs_inode_stat(walk.at, walk.inode, result);
+	*result = inode_stat(walk.at, walk.inode);
 	walk_done(&walk);
 	return 0;
+}
+
+long fs_op_stat(const struct rt_request *rq, u64 handle, struct fs_stat *result)
+{
+	struct fs_file *file = fs_file_get(rq, handle);
+
+	if (!file)
+		return -EBADF;
+	*result = inode_stat(file->place, file->inode);
+	fs_file_put(file);
+	return 0;
+}
+
+/* As the application sees it. */
+union stat_shown {
+	struct linux_stat stat;
+	struct linux_statx statx;
+};
+
+static void inode_show(struct fs_place place, struct fs_inode *inode, u32 format, union stat_shown *shown)
+{
+	struct fs_stat status;
+
+	if (format == FS_STAT_LINUX) {
+		status = inode_stat(place, inode);
+		shown->stat = linux_stat_of(&status);
+	} else {
+		status = inode_stat(place, inode);
+		shown->statx = linux_statx_of(&status);
+	}
 }
 
 static bool format_known(u32 format, u64 size)
@@ -51,22 +101,27 @@ static bool format_known(u32 format, u64 size)
 long fs_op_stat_show(const struct rt_request *rq, u64 handle, vaddr_t to, u64 to_size, u32 format)
 {
 	struct fs_file *file = format_known(format, to_size) ? fs_file_get(rq, handle) : NULL;
-	struct fs_stat status;
+	union stat_shown shown;
 
 	if (!file)
 		return format_known(format, to_size) ? -EBADF : -EINVAL;
-	fs_inode_stat(file->place, file->inode, &status);
+	inode_show(file->place, file->inode, format, &shown);
 	fs_file_put(file);
-	return linux_stat_tell(&status, format, to, user_copy_out);
+	return user_copy_out(to, &shown, to_size);
 }
 
 long fs_op_stat_show_at(const struct rt_request *rq, const struct fs_at *at, const void *path, size_t path_size, vaddr_t to, u64 to_size)
 {
 	u32 format = at->mode;
-	struct fs_stat status;
-	long error = format_known(format, to_size) ? fs_op_stat_at(rq, at, path, path_size, &status) : -EINVAL;
+	union stat_shown shown;
+	struct fs_walk walk;
+	long error = format_known(format, to_size) ? walk_to_target(&walk, rq, at, path, path_size) : -EINVAL;
 
-	return error ? error : linux_stat_tell(&status, format, to, user_copy_out);
+	if (error)
+		return error;
+	inode_show(walk.at, walk.inode, format, &shown);
+	walk_done(&walk);
+	return user_copy_out(to, &shown, to_size);
 }
 
 /* Credentials of access(2): the real ids, and all capabilities that root has permitted. */

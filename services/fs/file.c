@@ -194,17 +194,6 @@ long fs_op_flags_set(const struct rt_request *rq, u64 handle, u32 flags)
 	return 0;
 }
 
-long fs_op_stat(const struct rt_request *rq, u64 handle, struct fs_stat *result)
-{
-	struct fs_file *file = fs_file_get(rq, handle);
-
-	if (!file)
-		return -EBADF;
-	fs_inode_stat(file->place, file->inode, result);
-	fs_file_put(file);
-	return 0;
-}
-
 long fs_op_pollword(const struct rt_request *rq, u64 handle, u64 *pollword)
 {
 	struct fs_file *file = fs_file_get(rq, handle);

@@ -215,7 +215,6 @@ void fs_inode_hold(struct fs_inode *inode);
 void fs_inode_put(struct fs_inode *inode);
 void fs_inode_touch(struct fs_inode *inode, bool modified, bool changed);
 void fs_inode_accessed(struct fs_place place, struct fs_inode *inode, u32 open_flags);
-void fs_inode_stat(struct fs_place place, struct fs_inode *inode, struct fs_stat *result);
 enum { FS_MAY_EXECUTE = 1, FS_MAY_WRITE = 2, FS_MAY_READ = 4 };
 void fs_inode_drop_privileges(struct fs_inode *inode); /* set-user-id, and set-group-id of what its group may run */
 long fs_permission(const struct fs_identity *who, struct fs_inode *inode, u32 mask);
@@ -376,9 +375,13 @@ void fs_terminals_populate(struct fs_super *super);
 static inline i64 fs_now(void) { return clock_realtime(); }
 static inline struct fs_time fs_time_of_nanos(i64 nanos)
 {
-	i64 seconds = nanos / 1000000000, rest = nanos % 1000000000;
+	u64 after = (u64)nanos;
+	i64 seconds;
 
-	return rest < 0 ? (struct fs_time){ seconds - 1, (u32)(rest + 1000000000), 0 } : (struct fs_time){ seconds, (u32)rest, 0 };
+	if (likely(nanos >= 0)) /* division without a sign takes a third */
+		return (struct fs_time){ (i64)(after / 1000000000), (u32)(after % 1000000000), 0 };
+	seconds = (nanos + 1) / 1000000000 - 1;
+	return (struct fs_time){ seconds, (u32)(nanos - seconds * 1000000000), 0 };
 }
 
 #endif

@@ -85,7 +85,8 @@ static void entry_free(struct handle_entry *entry, u32 index)
 	lock_release(&table_lock);
 }
 
-void *fs_handle_peek(u64 handle, enum fs_handle_kind kind)
+/* The entry of a handle, with a reference; NULL: no such handle. */
+static inline struct handle_entry *entry_take(u64 handle)
 {
 	struct handle_entry *entry = entry_of_index((u32)handle);
 	u64 state;
@@ -98,21 +99,29 @@ void *fs_handle_peek(u64 handle, enum fs_handle_kind kind)
 			return NULL;
 		/* Acquire: the entry's contents belong to this generation. */
 	} while (!__atomic_compare_exchange_n(&entry->state, &state, state + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
-	if (entry->kind == kind)
-		return entry->object;
+	return entry;
+}
+
+void *fs_handle_peek(u64 handle, enum fs_handle_kind kind)
+{
+	struct handle_entry *entry = entry_take(handle);
+
+	if (!entry || entry->kind == kind)
+		return entry ? entry->object : NULL;
 	fs_handle_put(handle);
 	return NULL;
 }
 
 void *fs_handle_get(u64 handle, u32 owner, enum fs_handle_kind kind)
 {
-	void *object = fs_handle_peek(handle, kind);
+	struct handle_entry *entry = entry_take(handle);
 
-	if (object && entry_of_index((u32)handle)->owner != owner) {
-		fs_handle_put(handle);
+	if (!entry)
 		return NULL;
-	}
-	return object;
+	if (likely(entry->kind == kind && entry->owner == owner))
+		return entry->object;
+	fs_handle_put(handle);
+	return NULL;
 }
 
 void fs_handle_put(u64 handle)

@@ -73,19 +73,3 @@ void fs_inode_drop_privileges(struct fs_inode *inode)
 		inode->mode &= ~(u32)(FS_ISUID | (inode->mode & 010 ? FS_ISGID : 0));
 	lock_release(&inode->lock);
 }
-
-void fs_inode_stat(struct fs_place place, struct fs_inode *inode, struct fs_stat *result)
-{
-	if (inode->ops->refresh)
-		inode->ops->refresh(inode);
-	lock_acquire(&inode->lock);
-	*result = (struct fs_stat){
-		.filesystem = inode->super->device, .inode = inode->number, .device = inode->device,
-		.mount = place.mount ? place.mount->id : 0, .attributes = place.mount && place.name == place.mount->root ? 0x2000 : 0,
-		.block_size = PAGE_SIZE, .mode = inode->mode, .links = inode->links, .uid = inode->uid, .gid = inode->gid, .size = inode->size,
-		.blocks = fs_inode_type(inode) == FS_IFREG && inode->ops->kind == FS_KIND_FILE ? inode->data.charged * (PAGE_SIZE / 512) : 0,
-		.accessed = fs_time_of_nanos(inode->accessed), .modified = fs_time_of_nanos(inode->modified),
-		.changed = fs_time_of_nanos(inode->changed), .created = fs_time_of_nanos(inode->created),
-	};
-	lock_release(&inode->lock);
-}

@@ -174,61 +174,46 @@ static long walk_link(struct fs_walk *walk, struct fs_name *link, bool end)
 
 #define BYTES(byte) (0x0101010101010101ull * (byte))
 
-/* The first bytes of a word before a slash, or before the end of what is left. */
-static u32 word_part(u64 word, size_t left)
-{
-	u64 other = word ^ BYTES('/'), found = (other - BYTES(1)) & ~other & BYTES(0x80); /* the lowest mark is the first slash */
-	u32 length = found ? (u32)__builtin_ctzll(found) / 8 : (u32)sizeof(word);
-
-	return length < left ? length : (u32)left;
-}
-
-/* The word at a place of a segment, zero behind its end: near the end it comes from the last eight bytes, where there are so many. */
-static u64 segment_word(const struct fs_segment *segment, const char *at, const char *end)
+/* The word at a place of a text, zero behind its end: near the end it comes from the last eight bytes, where there are so many. */
+static inline u64 text_word(const char *begin, const char *at, const char *end)
 {
 	size_t left = (size_t)(end - at);
 
-	if (left >= sizeof(u64) || !left || (size_t)(end - segment->begin) < sizeof(u64))
+	if (left >= sizeof(u64) || !left || (size_t)(end - begin) < sizeof(u64))
 		return fs_word_load(at, left);
 	return fs_word_load(end - sizeof(u64), sizeof(u64)) >> 8 * (sizeof(u64) - left);
 }
 
-/* Takes the next part off the path: false at its end. slash: something follows that makes this part a directory. */
-static bool walk_next(struct fs_walk *walk, struct fs_part *part)
+/* Takes the bytes of a word before a slash, or before the end of the text: how many there are. */
+static inline u32 word_part(u64 *word, size_t left)
 {
-	const char *at = walk->now.rest, *end = at + walk->now.left;
-	u32 taken;
+	u64 other = *word ^ BYTES('/'), found = (other - BYTES(1)) & ~other & BYTES(0x80); /* the lowest mark is the first slash */
 
-	for (;;) {
-		while (at < end && *at == '/')
-			at++;
-		if (at < end)
-			break;
-		if (!walk->depth)
-			return false;
-		walk->now = walk->stack[--walk->depth];
-		at = walk->now.rest;
-		end = at + walk->now.left;
-	}
+	if (!found)
+		return left < sizeof(*word) ? (u32)left : (u32)sizeof(*word);
+	*word &= ((found & -found) - 1) >> 7;
+	return (u32)__builtin_ctzll(found) / 8;
+}
+
+/* The part that begins at a place of a text; the result is its end. */
+static inline const char *part_scan(const char *begin, const char *at, const char *end, struct fs_part *part)
+{
+	u64 word = text_word(begin, at, end), hash;
+	u32 taken = word_part(&word, (size_t)(end - at));
+
 	part->text = at;
-	part->hash = 0;
-	part->first = 0;
-	do {
-		u64 word = segment_word(&walk->now, at, end);
-
-		taken = word_part(word, (size_t)(end - at));
-		if (taken < sizeof(word))
-			word &= (1ull << 8 * taken) - 1;
-		if (at == part->text)
-			part->first = word;
+	part->first = word;
+	hash = fs_hash_add(0, word);
+	for (at += taken; taken == sizeof(u64); at += taken) {
+		word = text_word(begin, at, end);
+		taken = word_part(&word, (size_t)(end - at));
 		if (taken)
-			part->hash = fs_hash_add(part->hash, word);
-		at += taken;
-	} while (taken == sizeof(u64));
+			hash = fs_hash_add(hash, word);
+	}
+	part->hash = hash;
 	part->length = (u32)(at - part->text);
 	part->slash = at < end;
-	walk->now = (struct fs_segment){ at, (size_t)(end - at), walk->now.begin };
-	return true;
+	return at;
 }
 
 /* True when nothing but slashes is left, of this segment and of all below; they may still ask for a directory. */
@@ -333,20 +318,19 @@ static long walk_part(struct fs_walk *walk, const struct fs_part *part, bool end
 	return result;
 }
 
-/* Goes through a directory of the tree in the middle of a path, as most parts are; false: the part is for walk_part. */
-static bool walk_through(struct fs_walk *walk, const struct fs_part *part)
+/* Where a step to a directory of the tree leads, as most steps do; false: it is for walk_part. */
+static inline bool step_plain(const struct fs_walk *walk, struct fs_place *at, const struct fs_part *part)
 {
-	struct fs_inode *inode = walk->at.name->inode;
-	struct fs_mounted *over = walk->at.mount;
+	struct fs_inode *inode = at->name->inode;
+	struct fs_mounted *over = at->mount;
 	struct fs_name *child;
 
-	/* More of this text follows, and nothing that has a meaning of its own. */
-	if (!part->slash || walk->now.left < 2 || walk->now.rest[1] == '/' || part->text[0] == '.' || part->length > FS_NAME_MAX || walk->passing)
-		return false;
-	if (!fs_is_directory(inode) || fs_permission(walk->who, inode, FS_MAY_EXECUTE))
-		return false;
-	child = fs_name_find_part(walk->at.name, part);
-	if (!child || child->passing)
+	/* A directory which its owner may search needs no further look. */
+	if (inode->ops->refresh || walk->who->ids.uid != inode->uid || (inode->mode & (FS_IFMT | 0100)) != (FS_IFDIR | 0100))
+		if (!fs_is_directory(inode) || fs_permission(walk->who, inode, FS_MAY_EXECUTE))
+			return false;
+	child = fs_name_find_part(at->name, part);
+	if (!child)
 		return false;
 	if (unlikely(child->mounted)) {
 		over = fs_mount_at(over, child);
@@ -356,8 +340,39 @@ static bool walk_through(struct fs_walk *walk, const struct fs_part *part)
 	}
 	if (!fs_is_directory(child->inode) || child->passing)
 		return false;
-	walk->at = (struct fs_place){ over, child };
+	*at = (struct fs_place){ over, child };
 	return true;
+}
+
+/* Takes the next part off the path with which the walk does more than to go through a directory of the tree: false at its end. */
+static bool walk_next(struct fs_walk *walk, struct fs_part *part)
+{
+	const char *begin = walk->now.begin, *at = walk->now.rest, *end = at + walk->now.left;
+	struct fs_place place = walk->at;
+	bool found = false;
+
+	for (;;) {
+		while (at < end && *at == '/')
+			at++;
+		if (at == end) {
+			if (!walk->depth)
+				break;
+			walk->now = walk->stack[--walk->depth];
+			begin = walk->now.begin;
+			at = walk->now.rest;
+			end = at + walk->now.left;
+			continue;
+		}
+		at = part_scan(begin, at, end, part);
+		/* More of this text follows, and nothing that has a meaning of its own. */
+		found = end - at < 2 || at[1] == '/' || part->text[0] == '.' || part->length > FS_NAME_MAX || walk->passing ||
+			!step_plain(walk, &place, part);
+		if (found)
+			break;
+	}
+	walk->at = place;
+	walk->now = (struct fs_segment){ at, (size_t)(end - at), begin };
+	return found;
 }
 
 static void walk_start(struct fs_walk *walk)
@@ -398,8 +413,6 @@ long fs_walk_run(struct fs_walk *walk)
 	while (!over && walk_next(walk, &part)) {
 		bool after = part.slash;
 
-		if (walk_through(walk, &part))
-			continue;
 		end = walk_at_end(walk, &after);
 		walk->last_slash = end && after;
 		result = walk_part(walk, &part, end);
