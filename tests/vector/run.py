@@ -28,7 +28,7 @@ def service_make():
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(os.path.join(TOP, "services", "tty"), folder)
     shutil.copy(os.path.join(HERE, "tty", "vectors.c"), folder)
-    for name, old, new in (("service.toml", 'uses = ["mem", "proc"]', 'uses = ["mem", "proc", "second", "plain"]'),
+    for name, old, new in (("service.toml", 'uses = ["proc.terminals"]', 'uses = ["proc.terminals", "second", "plain"]'),
                            ("gate.c", "long tty_op_ioctl(", "long tty_real_ioctl(const struct rt_request *rq, u64 terminal, u32 command, "
                             "u64 argument, vaddr_t data, u64 data_size);\nlong tty_real_ioctl(")):
         with open(os.path.join(folder, name), encoding="utf-8") as source:

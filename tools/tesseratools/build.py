@@ -10,7 +10,7 @@ import sys
 
 from . import generate, glue, manifest
 from .errors import UsageError
-from .service import ARCH
+from .service import ARCH, server_of
 
 CC = os.environ.get("CC", "clang-14")
 LD = os.environ.get("LD", "ld.lld")
@@ -224,9 +224,10 @@ def unit_glue(builder, profile, unit):
     """Writes the generated sources of a unit; returns their paths."""
     folder = f"{builder.build}/{profile.name}/gen"
     paths = [write_changed(f"{folder}/{unit.name}_unit.c", glue.unit_source(unit.services, unit.variants, unit.isolation))]
-    for name, (variant, gate) in sorted(unit.variants.items()):
+    for name in sorted(set(map(server_of, unit.variants))):
         server = profile.unit_of(name)
-        text = glue.client(builder.services[name].interface, variant, gate, unit.isolation, server is not None and server.recovery == "stable")
+        parts = {part: how for part, how in sorted(unit.variants.items()) if server_of(part) == name}
+        text = glue.client(builder.services[name].interface, parts, unit.isolation, server is not None and server.recovery == "stable")
         paths.append(write_changed(f"{folder}/{unit.name}_client_{name}.c", text))
     return paths
 

@@ -108,6 +108,14 @@ def _type_text(p):
     return p.kind + (f"<{p.argument}>" if p.argument else "")
 
 
+def _reference_operation(number, op):
+    parameters = ", ".join(f"{p.name}: {_type_text(p)}" for p in op.parameters)
+    outs = f" -> ({', '.join(op.outs)})" if op.outs else ""
+    doc = f"\n{op.doc}\n" if op.doc else ""
+    errors = "\nErrors: " + ", ".join(f"`{error}`" for error in op.errors) + ".\n" if op.errors else ""
+    return f"\n## {number}. `{op.name}({parameters}){outs}`\n{doc}{errors}"
+
+
 def reference_page(interface):
     """docs/reference/<name>.md"""
     lines = [f"# Interface `{interface.name}`\n\n"]
@@ -115,14 +123,10 @@ def reference_page(interface):
         lines.append(interface.doc + "\n\n")
     lines.append(f"Generated from `services/{interface.name}/{interface.name}.iface` by `tools/ifacegen`. "
                  "Types are explained in [interfaces](../interfaces.md).\n")
-    for number, op in enumerate(interface.operations):
-        parameters = ", ".join(f"{p.name}: {_type_text(p)}" for p in op.parameters)
-        outs = f" -> ({', '.join(op.outs)})" if op.outs else ""
-        lines.append(f"\n## {number}. `{op.name}({parameters}){outs}`\n")
-        if op.doc:
-            lines.append(f"\n{op.doc}\n")
-        if op.errors:
-            lines.append("\nErrors: " + ", ".join(f"`{error}`" for error in op.errors) + ".\n")
+    for part, _ in interface.gated:
+        if part.name != interface.name:
+            lines.append(f"\n## Part `{part.name}`\n" + (f"\n{part.doc}\n" if part.doc else ""))
+        lines += [_reference_operation(number, op) for number, op in enumerate(part.operations)]
     return "".join(lines)
 
 
@@ -176,11 +180,11 @@ def _grammar_fields(interface):
     return "".join(lines)
 
 
-def _grammar_op(op):
+def _grammar_op(op, part, number):
     parameters = ", ".join(f'{{ GRAMMAR_{GRAMMAR_KINDS.get(p.kind, "SCALAR")}, {length_maximum(p) if p.buffer else 0}, "{p.name}", '
                            f"{p.argument[7:] + '_fields' if p.kind.startswith('struct') else 'NULL'} }}" for p in op.parameters)
     outs, errors = ", ".join(f'"{name}"' for name in op.outs), ", ".join(op.errors)
-    return (f'\t{{ "{op.name}", {{ {parameters or "{ GRAMMAR_END, 0, NULL, NULL }"} }}, {{ {outs or "NULL"} }}, '
+    return (f'\t{{ "{op.name}", "{part.name}", {number}, {{ {parameters or "{ GRAMMAR_END, 0, NULL, NULL }"} }}, {{ {outs or "NULL"} }}, '
             f"{len(op.errors)}, {{ {errors or 0} }} }},\n")
 
 
@@ -191,13 +195,13 @@ def grammar(interfaces):
         f"GRAMMAR_{kind}" for kind in dict.fromkeys(GRAMMAR_KINDS.values())) + " };\n"
         "struct grammar_field { const char *name; u16 offset, size; };\n"
         "struct grammar_parameter { u8 kind; u16 size; const char *name; const struct grammar_field *fields; };\n"
-        "struct grammar_op {\n\tconst char *name;\n\tstruct grammar_parameter parameters[7];\n\tconst char *outs[4];\n"
+        "struct grammar_op {\n\tconst char *name, *part;\n\tu32 number; /* in the part */\n\tstruct grammar_parameter parameters[7];\n\tconst char *outs[4];\n"
         "\tu32 error_count;\n\tu16 errors[16];\n};\n"
         "struct grammar_interface { const char *name; const struct grammar_op *ops; u32 op_count; };\n\n")
     for interface in interfaces:
         lines.append(_grammar_fields(interface))
         lines.append(f"static const struct grammar_op {interface.name}_grammar[] = {{\n")
-        lines += [_grammar_op(op) for op in interface.operations]
+        lines += [_grammar_op(op, part, number) for part in interface.parts for number, op in enumerate(part.operations)]
         lines.append("};\n")
     lines.append("\nstatic const struct grammar_interface grammar[] = {\n")
     lines += [f'\t{{ "{i.name}", {i.name}_grammar, {len(i.operations)} }},\n' for i in interfaces]

@@ -104,22 +104,25 @@ def _answer_ask(interface, call):
         "copy": "\tif (result >= 0 && about->size)\n\t\tmemcpy(about->kept, &kept, about->size);\n"}
 
 
-def client(interface, variant, gate=None, isolation=0, stable=False):
-    """The client of an interface for one unit of a class; variant: "direct", "gate" or "absent" (no such service in the profile).
+def client(interface, variants, isolation=0, stable=False):
+    """The client of those parts of an interface that one unit of a class has.
 
+    variants: of a part, how it is reached ("direct", "gate" or "absent": no such service in the profile), and its gate.
     stable: it is served by a unit that keeps its state.
     """
-    name = interface.name
+    name, variant = interface.name, next(iter(variants.values()))[0]
+    parts = [part for part in interface.parts if part.name in variants]
     lines = [BANNER, f"#include <{name}_client.h>\n"]
     if variant != "absent":
         lines.append(f"#include <{name}_server.h>\n" if variant == "direct" else "#include <runtime_unit.h>\n#include <arch_counter.h>\n")
-    if variant == "gate" and stable and interface.answer:
-        lines.append(_answer_ask(interface, _call(gate, interface.operations.index(interface.answer), isolation == 0)))
-    for number, op in enumerate(interface.operations):
-        body = {"direct": lambda: _checks(op) + _direct(name, op),
-                "gate": lambda: _checks(op) + _gate(op, number, gate, isolation == 0, stable),
-                "absent": lambda: _absent(op)}[variant]()
-        lines.append(f"\n{generate.client_prototype(name, op)}\n{{\n{body}}}\n")
+    if variant == "gate" and stable and any(op.again == "once" for part in parts for op in part.operations):
+        lines.append(_answer_ask(interface, _call(variants[name][1], interface.parts[0].operations.index(interface.answer), isolation == 0)))
+    for part in parts:
+        for number, op in enumerate(part.operations):
+            body = {"direct": lambda: _checks(op) + _direct(name, op),
+                    "gate": lambda: _checks(op) + _gate(op, number, variants[part.name][1], isolation == 0, stable),
+                    "absent": lambda: _absent(op)}[variant]()
+            lines.append(f"\n{generate.client_prototype(name, op)}\n{{\n{body}}}\n")
     return "".join(lines)
 
 

@@ -66,17 +66,45 @@ class Operation:
 
 
 @dataclass
+class Part:
+    """Operations behind a gate of their own. name: that of the interface for those that every caller has, else `interface.part`."""
+
+    name: str
+    doc: str = ""
+    operations: list = field(default_factory=list)
+
+
+@dataclass
 class Interface:
+    """parts: the first has the operations that stand before any `part` line, perhaps none."""
+
     name: str
     path: str
     doc: str = ""
     includes: list = field(default_factory=list)
-    operations: list = field(default_factory=list)
+    parts: list = field(default_factory=list)
+
+    def __post_init__(self):
+        self.parts.append(Part(self.name))
+
+    @property
+    def operations(self):
+        """All of them, in the order in which a unit numbers them."""
+        return [op for part in self.parts for op in part.operations]
+
+    @property
+    def gated(self):
+        """The parts that have a gate, with the number of their first operation."""
+        first = 0
+        for part in self.parts:
+            if part.operations:
+                yield part, first
+            first += len(part.operations)
 
     @property
     def answer(self):
-        """The operation that tells what became of the thread's last call, None if there is none."""
-        return next((op for op in self.operations if op.name == "answer" and op.outs and
+        """The operation that tells what became of the thread's last call, None if there is none. Every caller may ask."""
+        return next((op for op in self.parts[0].operations if op.name == "answer" and op.outs and
                      [p.kind for p in op.parameters] in (["u64"], ["u64", "struct_out"])), None)
 
     def answerable(self, op):
@@ -246,7 +274,7 @@ def parse(text, path):
     while tokens.peek()[0] != "end":
         line = tokens.line
         doc = tokens.take_doc()
-        word = tokens.name("interface, include or op")
+        word = tokens.name("interface, include, part or op")
         if word == "interface":
             if interface:
                 tokens.fail("a second interface in one file", line)
@@ -260,13 +288,19 @@ def parse(text, path):
                 tokens.fail(f'expected "header", found {header!r}', line)
             interface.includes.append(header.strip('"'))
             tokens.expect(";")
+        elif word == "part":
+            part = Part(f"{interface.name}.{tokens.name('the name of the part')}", doc)
+            if any(other.name == part.name for other in interface.parts):
+                tokens.fail(f"part {part.name!r} is declared twice", line)
+            interface.parts.append(part)
+            tokens.expect(";")
         elif word == "op":
             op = _operation_read(tokens, doc)
             if any(other.name == op.name for other in interface.operations):
                 tokens.fail(f"operation {op.name!r} is declared twice", line)
-            interface.operations.append(op)
+            interface.parts[-1].operations.append(op)
         else:
-            tokens.fail(f"expected interface, include or op, found {word!r}", line)
+            tokens.fail(f"expected interface, include, part or op, found {word!r}", line)
     if interface is None:
         tokens.fail("the file must begin with: interface <name>;", 1)
     once = [op for op in interface.operations if op.again == "once"]

@@ -7,8 +7,8 @@ RECOVERY_NAMES = {"essential": "TK_RECOVERY_ESSENTIAL", "stateless": "TK_RECOVER
 
 
 def _interfaces(unit):
-    rows = "".join(f'\t{{ .name = "{i.name}", .ops = {i.name}_ops, .op_count = {len(i.operations)}, .gate = {unit.gates[i.name]} }},\n'
-                   for i in unit.interfaces)
+    rows = "".join(f'\t{{ .name = "{part.name}", .ops = {i.name}_ops + {first}, .op_count = {len(part.operations)}, .gate = {unit.gates[part.name]} }},\n'
+                   for i in unit.interfaces for part, first in i.gated)
     return f"static const struct tk_manifest_interface {unit.name}_interfaces[] = {{\n{rows}}};\n" if rows else ""
 
 
@@ -45,7 +45,7 @@ def _unit(unit):
         if any("syscall" in service.upcalls for service in unit.services):
             fields.append(".syscall = ic0_syscall")
     if unit.interfaces:
-        fields += [f".interfaces = {unit.name}_interfaces", f".interface_count = {len(unit.interfaces)}"]
+        fields += [f".interfaces = {unit.name}_interfaces", f".interface_count = {len(unit.gates)}"]
     fields.append(f".gates_allowed = {{ {_gates_allowed(unit)} }}")
     if unit.ports:
         fields += [f".ports = {unit.name}_ports", f".port_count = {len(unit.ports)}"]

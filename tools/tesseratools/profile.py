@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from . import service as services_module
 from .errors import UsageError
-from .service import RECOVERY, RIGHTS, choice_check, line_of, toml_read, value_check
+from .service import RECOVERY, RIGHTS, choice_check, line_of, server_of, toml_read, value_check
 
 CLASSES = {"IC0": 0, "IC1": 1, "IC2": 2}
 IC1_UNITS_MAX = 12
@@ -47,8 +47,8 @@ class Unit:
     threads: int = 0
     ports: list = field(default_factory=list)
     irqs: list = field(default_factory=list)
-    gates: dict = field(default_factory=dict)      # own interfaces: name -> gate number
-    variants: dict = field(default_factory=dict)   # interfaces used: name -> (variant, gate number)
+    gates: dict = field(default_factory=dict)      # parts of its own interfaces: name -> gate number
+    variants: dict = field(default_factory=dict)   # parts of interfaces used: name -> (variant, gate number)
 
     @property
     def isolation(self):
@@ -81,8 +81,9 @@ class Profile:
 
 
 def used_by(service):
-    """The interfaces a service calls; every unit has a heap, which `mem` extends."""
-    return list(dict.fromkeys(["mem"] * (service.name != "mem") + service.uses + service.uses_optional))
+    """The parts of interfaces that a service calls; whoever has a part has the first one, and every unit has a heap, which `mem` extends."""
+    named = ["mem"] * (service.name != "mem") + service.uses + service.uses_optional
+    return list(dict.fromkeys(part for used in named for part in (server_of(used), used)))
 
 
 def use_line(chosen, chain):
@@ -90,7 +91,7 @@ def use_line(chosen, chain):
     for caller, callee in reversed(list(zip(chain, chain[1:]))):
         service = chosen[caller]
         for key in ("uses", "uses_optional"):
-            if callee in getattr(service, key):
+            if callee in map(server_of, getattr(service, key)):
                 return service.toml, line_of(service.toml, key)
     return chosen[chain[0]].toml, 1
 
@@ -153,8 +154,8 @@ def _placement_check(profile):
     for unit in profile.units:
         for service in unit.services:
             for used in service.uses + ["mem"] * (service.name != "mem"):
-                if used not in where:
-                    raise UsageError(f"service {service.name!r} needs {used!r}, which is in no unit", profile.path, unit.line)
+                if server_of(used) not in where:
+                    raise UsageError(f"service {service.name!r} needs {server_of(used)!r}, which is in no unit", profile.path, unit.line)
 
 
 def _vector_check(profile):
@@ -259,27 +260,31 @@ def _number(profile):
         unit.key = key
     for index, unit in enumerate(profile.units):
         unit.domain = index + 1
-        for interface in unit.interfaces:
-            unit.gates[interface.name] = profile.gate_count
+        for part, _ in [gated for interface in unit.interfaces for gated in interface.gated]:
+            unit.gates[part.name] = profile.gate_count
             profile.gate_count += 1
     if profile.gate_count > GATES_MAX:
         raise UsageError(f"{profile.gate_count} gates, at most {GATES_MAX}", profile.path, 1)
 
 
 def _variants_choose(profile, services):
-    """How each unit reaches each interface that its services use."""
+    """How each unit reaches each part of an interface that its services use."""
     for unit in profile.units:
         for service in unit.services:
             for used in used_by(service):
-                server = profile.unit_of(used)
-                if services[used].interface is None:
+                server = profile.unit_of(server_of(used))
+                interface = services[server_of(used)].interface
+                if interface is None:
                     raise UsageError(f"service {service.name!r} uses {used!r}, which declares no interface",
-                                     *use_line({service.name: service}, [service.name, used]))
+                                     *use_line({service.name: service}, [service.name, server_of(used)]))
+                if not any(part.name == used for part in interface.parts):
+                    raise UsageError(f"the interface of {interface.name!r} has no part {used!r}",
+                                     *use_line({service.name: service}, [service.name, interface.name]))
                 if server is None:
                     unit.variants[used] = ("absent", None)
                 elif server is unit:
                     unit.variants[used] = ("direct", None)
-                else:
+                elif used in server.gates:
                     unit.variants[used] = ("gate", server.gates[used])
         if any(s.name == "mem" for s in unit.services):
             unit.variants["mem"] = ("direct", None)
@@ -295,7 +300,7 @@ def _levels_set(profile):
             raise UsageError(f"undeclared call cycle {' -> '.join(names)}", profile.path, unit.line)
         if unit.name not in levels:
             chain.append(unit.name)
-            called = [profile.unit_of(name) for name, (variant, _) in unit.variants.items() if variant == "gate"]
+            called = [profile.unit_of(server_of(name)) for name, (variant, _) in unit.variants.items() if variant == "gate"]
             levels[unit.name] = 1 + max((level(u) for u in called), default=0)
             chain.pop()
         return levels[unit.name]

@@ -143,6 +143,11 @@ def load(folder):
     return service
 
 
+def server_of(used):
+    """The service whose interface, or part of it, has this name."""
+    return used.partition(".")[0]
+
+
 def load_all(*services_folders):
     """All services below the folders, by name (the first folder that has one wins); `uses` must name one of them."""
     services = {}
@@ -154,6 +159,6 @@ def load_all(*services_folders):
     for service in services.values():
         for key in ("uses", "uses_optional"):
             for used in getattr(service, key):
-                if used not in services:
-                    raise UsageError(f"no service {used!r}", service.toml, line_of(service.toml, key))
+                if server_of(used) not in services:
+                    raise UsageError(f"no service {server_of(used)!r}", service.toml, line_of(service.toml, key))
     return services

@@ -90,7 +90,18 @@ class Parse(unittest.TestCase):
         self.refused("interface x;\nop f() errors oops;", "x.iface:2: f: 'oops' is no error")
         self.refused("interface x;\n\n$", "x.iface:3: unexpected character '$'")
         self.refused("interface x; interface y;", "x.iface:1: a second interface in one file")
-        self.refused("interface x;\nfoo;", "x.iface:2: expected interface, include or op, found 'foo'")
+        self.refused("interface x;\nfoo;", "x.iface:2: expected interface, include, part or op, found 'foo'")
+
+    def test_parts(self):
+        interface = parse("interface x;\nop f();\n## Told.\npart look;\nop g();\nop h();\npart none;\npart more;\nop i();")
+        self.assertEqual([(part.name, first, [op.name for op in part.operations]) for part, first in interface.gated],
+                         [("x", 0, ["f"]), ("x.look", 1, ["g", "h"]), ("x.more", 3, ["i"])])
+        self.assertEqual(interface.parts[1].doc, "Told.")
+        self.assertEqual([op.name for op in interface.operations], ["f", "g", "h", "i"])
+        self.refused("interface x;\npart a;\nop f();\npart a;", "x.iface:4: part 'x.a' is declared twice")
+        self.refused("interface x;\npart a;\nop f();\nop f();", "x.iface:4: operation 'f' is declared twice")
+        self.refused("interface x;\npart a;\nop f() once;\nop answer(since: u64) -> (out);",
+                     "x.iface:1: a call is sent once, but there is no operation answer(since: u64) -> (out)")
 
     def test_load_checks_folder_and_file(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -127,13 +138,20 @@ class Output(unittest.TestCase):
     def test_clients_compile(self):
         for variant in ("direct", "gate", "absent"):
             for isolation in (0, 2):
-                self.compile(glue.client(self.interface, variant, 5, isolation))
+                self.compile(glue.client(self.interface, {self.interface.name: (variant, 5)}, isolation))
+
+    def test_a_client_has_the_parts_of_its_unit_alone(self):
+        self.interface = parse(SAMPLE.replace(", in: struct_in<struct tk_requeue>", "").replace("op info", "part shown;\nop info").replace("op nothing", "part idle;\nop nothing"))
+        text = glue.client(self.interface, {"demo": ("gate", 5), "demo.idle": ("gate", 7)}, 2)
+        self.assertIn("demo_nothing(void)", text)
+        self.assertIn("TK_CALL | 7u << 8 | 0u << 16", text)
+        self.assertNotIn("demo_info(", text)
 
     def test_clients_of_a_stable_unit_compile(self):
         self.interface = parse(SAMPLE.replace(", in: struct_in<struct tk_requeue>", "").replace("op nothing()", "op nothing() once")
                                .replace("-> (file, word);", '-> (file, word) again if "!(flags & 1)";').replace("offset: u64) errors", "offset: u64) again errors")
                                + "op answer(since: u64) -> (out);\n")
-        text = glue.client(self.interface, "gate", 5, 2, stable=True)
+        text = glue.client(self.interface, {self.interface.name: ("gate", 5)}, 2, stable=True)
         self.assertIn("rt_call_again(&rt_result, &rt_message, NULL, !(flags & 1))", text)
         self.assertIn("rt_call_again(&rt_result, &rt_message, &rt_ask, true)", text)
         self.assertIn("rt_call_again(&rt_result, &rt_message, NULL, false)", text)
@@ -143,7 +161,7 @@ class Output(unittest.TestCase):
         self.interface = parse(SAMPLE.replace(", in: struct_in<struct tk_requeue>", "").replace("op nothing();", "")
                                + "op take(word: struct_out<struct tk_pollword>) -> (first, second) once;\n"
                                + "op answer(since: u64, kept: struct_out<struct tk_regs>) -> (first, second);\n")
-        text = glue.client(self.interface, "gate", 5, 2, stable=True)
+        text = glue.client(self.interface, {self.interface.name: ("gate", 5)}, 2, stable=True)
         self.assertIn("{ .ask = answer_ask, .kept = word, .size = sizeof(struct tk_pollword) }", text)
         self.compile(text)
 

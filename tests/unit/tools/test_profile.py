@@ -78,6 +78,21 @@ class Compose(Case):
         self.assertEqual((system.rights, system.recovery), (["memory", "threads"], "essential"))
         self.assertEqual((tty.ports, tty.irqs, tty.recovery), ([(0x3f8, 8)], [4], "stateless"))
 
+    def test_parts_have_gates_of_their_own(self):
+        self.write("services/proc/proc.iface", "interface proc;\nop f();\npart tell;\nop g();\nop h();\npart act;\nop i();\n")
+        self.write("services/fs/fs.iface", "interface fs;\npart all;\nop f();\n")
+        self.write("services/tty/service.toml", 'uses = ["proc.act", "fs.all"]\n')
+        composed = self.load(GENERAL)
+        abi, system, tty = composed.units
+        self.assertEqual(system.gates, {"mem": 0, "proc": 1, "proc.tell": 2, "proc.act": 3, "fs.all": 4})
+        self.assertEqual(sorted(tty.variants), ["fs.all", "mem", "proc", "proc.act"])
+        self.assertEqual(tty.gates_allowed, [0, 1, 3, 4])
+        self.assertNotIn(3, abi.gates_allowed)
+        text = manifest.source(composed, service.load_all("services"), {"system": 10, "tty": 20})
+        self.assertIn('{ .name = "proc.act", .ops = proc_ops + 3, .op_count = 1, .gate = 3 }', text)
+        self.write("services/tty/service.toml", 'uses = ["proc.none"]\n')
+        self.refused(GENERAL, "services/tty/service.toml:1: the interface of 'proc' has no part 'proc.none'")
+
     def test_ic0_units_are_one_domain(self):
         composed = self.load(GENERAL.replace('"IC2"', '"IC0"'))
         self.assertEqual([u.name for u in composed.units], ["abi", "system"])

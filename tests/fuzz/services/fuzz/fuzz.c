@@ -28,10 +28,10 @@ void fuzz_init(void)
 {
 }
 
-static u32 gate_of(const char *interface)
+static u32 gate_of(const char *part)
 {
 	for (const struct runtime_gate *gate = unit_gates; gate->interface; gate++) {
-		if (!strcmp(gate->interface, interface))
+		if (!strcmp(gate->interface, part))
 			return gate->gate;
 	}
 	return TK_GATES_MAX - 1;
@@ -84,7 +84,7 @@ static void call_make(struct fuzzer *f)
 	if (trace)
 		log_line("# %s.%s %lx %lx %lx %lx %lx %lx", interface->name, op->name, message.args[0], message.args[1], message.args[2],
 			 message.args[3], message.args[4], message.args[5]);
-	long result = tk_call(gate_of(interface->name), (u32)(op - interface->ops), &message);
+	long result = tk_call(gate_of(op->part), op->number, &message);
 
 	result_note(coverage_of(interface, op), result);
 	if (result >= 0)
