@@ -5,7 +5,8 @@
     tests/coverage/run.py PIECE ...      these pieces of PIECES again, then the report
     tests/coverage/run.py --report       only the report on what was measured
 
-Runs tests/run.py piece by piece with every QEMU under the plugin of branches.c. Each piece leaves build/coverage/PIECE.json, so that
+Runs tests/run.py of a copy of the tree (build/coverage/tree) piece by piece, with every QEMU under the plugin of branches.c. There the core is compiled
+so that a branch of the source stays a jump: each file by itself, nothing inlined, no threading of jumps. Each piece leaves build/coverage/PIECE.json, so that
 one that is interrupted loses nothing of the others; the report joins them. A branch is a place in the source (file, line, column), as
 images differ; where the compiler made several jumps of it, the best of them counts. What only an assertion or the compiler's stack protector
 would take is left out. Writes report.txt, with the places that are not covered, and branches.json.
@@ -25,8 +26,9 @@ import time
 from collections import Counter, defaultdict
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(TOP, "tools")]
+sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "tests")]
 
+import tree_copy  # noqa: E402
 from tesseratools.elf import Image  # noqa: E402
 
 OUTPUT = os.path.join(TOP, "build", "coverage")
@@ -39,6 +41,8 @@ PIECES = {
     "isolation-4": ["--tier", "long", "--suite", "isolation", "--smp", "4"],
 }
 COMPILE = ["clang-14", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden"]
+CORE_FLAGS = "-O1 -fno-inline -fno-lto"
+TREE = os.path.join(OUTPUT, "tree")
 PLUGIN = os.path.join(OUTPUT, "branches.so")
 HEADER, BLOCK = struct.Struct("<4088sQ"), struct.Struct("<QQQQBBB5x")     # of branches.c
 IMAGE_BASE, IMAGE_SPACE, IMAGE_PHYSICAL, SLIDE_STEP = 0xffffffff80000000, 0x40000000, 0x200000, 2 << 20
@@ -51,7 +55,7 @@ ASSERTION = re.compile(r"\bcore_assert\(")
 
 def sources_hash():
     """Of all that the core is made of, and of the plugin."""
-    known = hashlib.sha256()
+    known = hashlib.sha256(CORE_FLAGS.encode())
     for path in sorted(glob.glob(os.path.join(TOP, "core", "**", "*.[chS]"), recursive=True)) + [os.path.join(TOP, "tests/coverage/branches.c")]:
         if "/arch/example/" not in path:
             with open(path, "rb") as source:
@@ -78,9 +82,9 @@ def piece_run(name, sources):
     folder, started = os.path.join(OUTPUT, name), time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    environment = dict(os.environ, TESSERA_QEMU_OPTIONS=f"-plugin {PLUGIN},out={folder}")
+    environment = dict(os.environ, TESSERA_QEMU_OPTIONS=f"-plugin {PLUGIN},out={folder}", TESSERA_CORE_FLAGS=CORE_FLAGS)
     with open(os.path.join(OUTPUT, f"{name}.log"), "w", encoding="utf-8") as log:
-        status = subprocess.run([os.path.join(TOP, "tests/run.py"), *PIECES[name]], env=environment, stdout=log, stderr=log, check=False).returncode
+        status = subprocess.run([os.path.join(TREE, "tests/run.py"), *PIECES[name]], env=environment, stdout=log, stderr=log, check=False).returncode
     traces = glob.glob(os.path.join(folder, "*.trace"))
     piece = {"sources": sources, "status": status, "machines": len(traces), "seconds": round(time.monotonic() - started),
              "jumps": [[place, ends, sorted(seen)] for (place, *ends), seen in sorted(ways_join(traces).items())]}
@@ -98,7 +102,7 @@ def image_of(path):
     if not path.endswith(".iso"):
         return path
     folder = os.path.dirname(path)
-    while folder.startswith(TOP) and not os.path.exists(os.path.join(folder, "tessera.elf")):
+    while folder.startswith(TREE) and not os.path.exists(os.path.join(folder, "tessera.elf")):
         folder = os.path.dirname(folder)
     return os.path.join(folder, "tessera.elf")
 
@@ -239,6 +243,7 @@ def main():
     os.makedirs(OUTPUT, exist_ok=True)
     sources = sources_hash()
     if not options.report:
+        tree_copy.update(TOP, TREE)
         subprocess.run(COMPILE + ["-o", PLUGIN, os.path.join(TOP, "tests/coverage/branches.c")], check=True)
         for name in options.pieces or [name for name in PIECES if piece_read(name, sources) is None]:
             piece_run(name, sources)

@@ -10,7 +10,6 @@ know its results and their order, and there all must pass.
 import argparse
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +19,10 @@ import tomllib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(TOP, "tests"))
+
+import tree_copy  # noqa: E402
+
 LIMIT = 400              # seconds of one run, its builds included
 MACHINE_LIMIT = 100      # seconds until a machine that is raided counts as hung
 RESULT = re.compile(r"^(not )?ok\b *\d+ - ([^#]*)")
@@ -76,27 +79,6 @@ class Tree:
     def write(self, path, text):
         with open(os.path.join(self.folder, path), "w", encoding="utf-8") as output:
             output.write(text)
-
-    def update(self):
-        """Brings the copy up to date; files that did not change keep their times, so that builds stay incremental."""
-        listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=TOP, capture_output=True, text=True, check=True)
-        for path in listed.stdout.splitlines():
-            source, target = os.path.join(TOP, path), os.path.join(self.folder, path)
-            if not os.path.isfile(source):
-                continue
-            with open(source, "rb") as file:
-                content = file.read()
-            if os.path.isfile(target):
-                with open(target, "rb") as file:
-                    if file.read() == content:
-                        continue
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            shutil.copy(source, target)
-        for folder, _, names in os.walk(self.folder): # what was deleted since must not be compiled
-            for name in names:
-                path = os.path.relpath(os.path.join(folder, name), self.folder)
-                if not path.startswith("build" + os.sep) and not os.path.exists(os.path.join(TOP, path)):
-                    os.unlink(os.path.join(self.folder, path))
 
     def command_run(self, command):
         """What it prints, and its status; ends it and all that it started when its time is over."""
@@ -224,7 +206,7 @@ def suite_mutations_run(tree, tally, suite, mutations):
 def worker(tree, tally, queue):
     """Runs suites, each with its mutations, until there are no more."""
     try:
-        tree.update()
+        tree_copy.update(TOP, tree.folder)
         while True:
             with tally.lock:
                 if not queue:

@@ -15,6 +15,7 @@ from .service import ARCH, server_of
 CC = os.environ.get("CC", "clang-14")
 LD = os.environ.get("LD", "ld.lld")
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"]
+CORE_FLAGS = os.environ.get("TESSERA_CORE_FLAGS", "").split()  # how tests/coverage has a jump for each branch of the source
 WITHOUT_VECTOR = "-mgeneral-regs-only"  # but for units whose profile gives them vector code: SSE2, as programs have it
 FLAGS = ["-std=gnu17", "-ffreestanding", "-fPIE", "-mno-red-zone", WITHOUT_VECTOR, "-fvisibility=hidden",
          "-fno-strict-aliasing", "-fno-common", "-fstack-protector-strong", "-mstack-protector-guard=global",
@@ -170,7 +171,7 @@ class Builder:
         inside = os.path.relpath(source, self.build) if not os.path.relpath(source, self.build).startswith("..") else source
         output = f"{self.build}/objects/{'vector/' * vector}{'noted/' * noted}{inside}.o"
         flags = [f.format(top=self.top) for f in FLAGS if not (vector and f == WITHOUT_VECTOR)] + (["-flto"] if source.endswith(".c") else []) + NOTED * noted
-        flags += ["-DRT_DEBUG"] * self.debug
+        flags += ["-DRT_DEBUG"] * self.debug + CORE_FLAGS * source.startswith("core/")
         command = [CC] + flags + WARNINGS + includes + ["-MD", "-MF", output + ".d", "-c", source, "-o", output]
         return output, lambda: self.run(output, command, [source] + embedded, f"CC   {source}")
 
