@@ -246,10 +246,11 @@ static struct thread *choose(struct cpu *cpu, struct thread *previous)
 	struct run_queue *q = &cpu->queue;
 
 	if (previous->state == THREAD_RUNNABLE && !previous->queued && previous->affinity >> cpu->id & 1 && previous != cpu->idle) {
-		bool expired = previous->accounted >= previous->slice_end;
+		/* Who is preempted goes on before his equals; FIFO has no end of a slice. */
+		bool ends = cpu->yielding || (previous->policy != TK_POLICY_FIFO && previous->accounted >= previous->slice_end);
 		if (previous->policy == TK_POLICY_FAIR)
 			previous->virtual_deadline = previous->virtual_time + SLICE_FAIR * WEIGHT_DEFAULT / previous->weight;
-		queue_insert(q, previous, previous->policy != TK_POLICY_FAIR && !expired && !cpu->yielding);
+		queue_insert(q, previous, !ends);
 	} else if (previous != cpu->idle) {
 		/* It waits; or thread_left sends it to a processor of its affinity; or it was woken before it was left, and counted once more. */
 		q->running--;
