@@ -13,8 +13,9 @@ import tempfile
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(TOP, "tools"))
+sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "tests")]
 
+from boot import firmware  # noqa: E402
 from tesseratools import disc, machine, root  # noqa: E402
 
 LIMIT = 120
@@ -23,6 +24,7 @@ LAYOUT = os.path.join(TOP, "core/arch/x86_64/include/arch/layout.h")
 OVMF = "/usr/share/ovmf/OVMF.fd"
 PROGRAM = ["sh", "-c", "exit 7"]
 LAZY = ["-machine", "memory-backend=ram", "-object", "memory-backend-ram,id=ram,size=64G,reserve=off"]
+DEBUG_EXIT = ["-device", "isa-debug-exit,iobase=0xf4"]   # by which a machine without ACPI ends
 
 # name, loader and what packs the archive for it, options of QEMU
 CASES = (
@@ -38,8 +40,23 @@ CASES = (
     ("without_supervisor_protection", "pvh", ["-machine", "q35", "-m", "256M", "-cpu", "max,-smep,-smap,-umip"]),
     ("archive_gzip", "pvh gzip -9n", ["-machine", "q35", "-m", "256M"]),
     ("archive_zstd", "pvh zstd -19 -q", ["-machine", "q35", "-m", "256M"]),
+    ("without_acpi", "pvh", ["-machine", "q35,acpi=off", "-m", "256M", "-smp", "2"] + DEBUG_EXIT),
+    ("without_acpi_microvm", "pvh", ["-machine", "microvm,acpi=off", "-m", "256M"] + DEBUG_EXIT),
+    ("without_pic_and_pit", "pvh", ["-machine", "microvm,pic=off,pit=off", "-m", "256M"]),
+    ("without_serial_line", "pvh", ["-machine", "microvm,isa-serial=off", "-m", "256M"]),
     ("grub_bios", "grub", ["-machine", "q35", "-m", "256M", "-smp", "2"]),
     ("grub_uefi", "grub", ["-machine", "q35", "-m", "512M", "-smp", "2", "-bios", OVMF]),
+)
+
+# Machines that end otherwise: their options, the program, a line of the core's log, whether the machine is off then.
+LACKS_MODES, LACKS_XSAVE = "lacks 64-bit mode or no-execute pages", "lacks XSAVE or FSGSBASE"
+RESET = ["sh", "-c", "reboot -f"]
+ENDS = (
+    *((f"refuses_{name}", ["-machine", "q35", "-m", "256M", "-cpu", f"max,{feature}"], PROGRAM, line, False) for name, feature, line in (
+        ("without_long_mode", "-lm", LACKS_MODES), ("without_no_execute", "-nx", LACKS_MODES), ("old_extended_leaves", "xlevel=0x80000000", LACKS_MODES),
+        ("without_xsave", "-xsave", LACKS_XSAVE), ("without_fsgsbase", "-fsgsbase", LACKS_XSAVE), ("old_leaves", "level=12", LACKS_XSAVE), ("older_leaves", "level=6", LACKS_XSAVE))),
+    ("resets_by_port", ["-machine", "q35", "-m", "256M", "-cpu", "max"], RESET, "tessera: reset", True),
+    ("resets_by_register", ["-machine", "microvm", "-m", "256M", "-cpu", "max"], RESET, "tessera: reset", True),
 )
 
 
@@ -53,10 +70,26 @@ def packed(command, archive, folder):
     return output
 
 
+def command_of(words, report):
+    return [machine.QEMU] + words + ["-display", "none", "-serial", "null", "-monitor", "none", "-nic", "none", "-no-reboot",
+                                     "-debugcon", f"file:{report}"] + machine.options_of_environment()
+
+
+def end_awaited(words, line, off, report):
+    """What went wrong, or None: the core must say the line, and the machine turn off if it is to."""
+    with subprocess.Popen(command_of(words, report), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        end = time.monotonic() + LIMIT
+        while process.poll() is None and (off or line not in "\n".join(machine.report_tail(report))) and time.monotonic() < end:
+            time.sleep(0.1)
+        ended = process.poll() is not None
+        process.kill()
+    said = machine.report_tail(report, 3)
+    return f"{' | '.join(said)}" if line not in "\n".join(said) else None if ended or not off else "the machine did not turn off"
+
+
 def machine_run(words, report):
     """What went wrong, or None: the program's status must come back through the report channel."""
-    command = [machine.QEMU] + words + ["-display", "none", "-serial", "null", "-monitor", "none", "-nic", "none", "-no-reboot",
-                                        "-debugcon", f"file:{report}"] + machine.options_of_environment()
+    command = command_of(words, report)
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         end = time.monotonic() + LIMIT
         # A machine that can't turn itself off has told its status before.
@@ -94,7 +127,9 @@ def layout_moves(image, archive, append, folder):
     """What is wrong with the random layout, or None: each area must move between boots, and stay where it is linked with nokaslr."""
     try:
         moved = [layout_of(image, archive, f"layout {append}", os.path.join(folder, f"layout{i}.log")) for i in range(BOOTS)]
-        fixed = layout_of(image, archive, f"nokaslr layout {append}", os.path.join(folder, "layout_fixed.log"))
+        fixed = layout_of(image, archive, f"nokaslr  layou layouts layout {append}", os.path.join(folder, "layout_fixed.log"))
+        if layout_of(image, archive, f"layouts {append} layout", os.path.join(folder, "layout_untold.log")):
+            return "a program's argument is taken for an option"
     except ValueError as error:
         return str(error)
     with open(LAYOUT, encoding="utf-8") as source:
@@ -125,6 +160,12 @@ def run(profile, wanted=()):
             cpu = [] if "-cpu" in words else ["-cpu", "max"]
             source = ["-cdrom", iso] if loader == "grub" else ["-kernel", image, "-initrd", packed(packer, archive, folder), "-append", append]
             yield name, machine_run(words + cpu + source, os.path.join(folder, f"{name}.log")), False
+        for name, words, program, line, off in ENDS:
+            if not wanted or name in wanted:
+                given = ["-kernel", image, "-initrd", archive, "-append", machine.command_line(program)]
+                yield name, end_awaited(words + given, line, off, os.path.join(folder, f"{name}.log")), False
+        for name, trouble in firmware.run(image, archive, append, folder, wanted):
+            yield name, trouble, False
         if not wanted or "layout_moves" in wanted:
             yield "layout_moves", layout_moves(image, archive, append, folder), False
 

@@ -150,8 +150,9 @@ def branches_of(path):
         if not match:
             continue
         address = int(match.group(1), 16)
-        if before:
-            jumps[before[0]] = (before[1], address)
+        if before: # what reads as a prefix of a jump is an instruction of its own in the 32-bit code of the start
+            size = address - before[0]
+            jumps[address - (2 if size < 6 else 6)] = (before[1], address)
         conditional = match.group(2).startswith("j") and match.group(2) != "jmp" and match.group(3)
         before = (address, int(match.group(3), 16)) if conditional else None
         if "<__stack_chk_fail>" in match.group(4):

@@ -49,7 +49,7 @@ ROOTS = ("enter_roots", "return_roots", "resume_ic1", "syscall_roots")
 USER = ("syscall_from_ic2", "enter_ic2", "return_to_ic2", "unit_reply")
 TIERS = {
     "ci": (Case("general", 1, True, "steps", 6, KEYS), Case("general", 1, False, "steps", 6, ROOTS), Case("general", 2, True, "random", 4),
-           Case("tee", 1, True, "steps", 6, USER), Case("general", 1, True, "checks", 2, KEYS), Case("general", 1, True, "corrupt", 1)),
+           Case("tee", 1, True, "steps", 6, USER), Case("general", 1, True, "checks", 2, KEYS), Case("general", 2, True, "corrupt", 1)),
     "long": tuple(Case(profile, 1, pks, "steps", 240, must) for profile, pks, must in
                   (("general", True, KEYS), ("general", False, ROOTS), ("tee", True, USER), ("fast", True, ()))) +
     tuple(Case(profile, smp, pks, "random", 60) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))

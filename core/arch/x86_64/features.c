@@ -46,16 +46,11 @@ extern char syscall_entry_keys[], syscall_entry_roots[];
 
 static void features_find(void)
 {
-	struct cpuid one = cpuid_read(1, 0), seven = { 0 }, thirteen = { 0 };
-	u32 leaves = cpuid_read(0, 0).eax;
+	struct cpuid one = cpuid_read(1, 0), seven = cpuid_read(7, 0), thirteen = cpuid_read(VECTOR_LEAF, 0);
 
-	if (leaves >= 7)
-		seven = cpuid_read(7, 0);
-	if (leaves >= 13)
-		thirteen = cpuid_read(VECTOR_LEAF, 0);
 	features.x2apic = one.ecx >> 21 & 1;
 	features.deadline_timer = one.ecx >> 24 & 1;
-	if (!(one.ecx >> 26 & 1) || !(seven.ebx & 1))
+	if (cpuid_read(0, 0).eax < VECTOR_LEAF || !(one.ecx >> 26 & 1) || !(seven.ebx & 1))
 		core_fail("the processor lacks XSAVE or FSGSBASE (x86-64 of 2013 and later has both)");
 	features.smep = seven.ebx >> 7 & 1;
 	features.smap = seven.ebx >> 20 & 1;
