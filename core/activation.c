@@ -5,6 +5,7 @@
 #include "sched.h"
 #include "frame.h"
 #include "copy.h"
+#include "detach.h"
 #include <tessera/errno.h>
 
 static inline u32 activation_depth(const struct thread *t) { return (u32)(t->top + 1 - t->activations); }
@@ -392,7 +393,9 @@ void activation_unwind(struct thread *t)
 		if (a->generation != a->domain->generation) {
 			bottom = a;
 			if (a->stack != STACK_OF_THREAD)
-				a->domain->stack_users[a->stack] = NULL; /* domain_restart waits for it */
+				a->domain->stack_users[a->stack] = NULL; /* restarts wait for it */
+			if (a->domain->id == boot_manifest.super_domain)
+				start_super_changed();
 		}
 	if (bottom == NULL)
 		return;
@@ -400,6 +403,8 @@ void activation_unwind(struct thread *t)
 	while (t->top > bottom) {
 		struct activation *a = t->top;
 		activation_pop(t, a, a->generation == a->domain->generation);
+		if (activation_kind(a->kind) == ACTIVATION_START) /* whoever asked for it has failed, too */
+			detach_start_end(t);
 	}
 	activation_end(t, bottom->domain->keeps && activation_kind(bottom->kind) == ACTIVATION_CALL ? (u64)-TK_ELOST : (u64)-EIO, NULL, false);
 }

@@ -8,6 +8,7 @@
 #include "option.h"
 #include "thread.h"
 #include "token.h"
+#include "wait.h"
 #include <arch/boot.h>
 #include <arch/context.h>
 #include <arch/cpu.h>
@@ -163,13 +164,22 @@ static void domain_init(const struct tk_manifest_unit *unit)
 		domain_count = d->id + 1;
 }
 
-void domain_gates_open(struct domain *d, bool open)
+void domain_show_state(struct domain *d)
 {
+	static struct spinlock lock; /* not the domain's: who spins for that one may be in a call of the domain */
+
+	spin_lock(&lock);
+	/* Acquire: read with the lock, so that the last of those who change it shows the last state. */
+	u32 state = __atomic_load_n(&d->state, __ATOMIC_ACQUIRE), count = state == TK_DOMAIN_RUNNING ? ~0u : 0;
 	for (u32 i = 0; i < d->unit->interface_count; i++) {
 		const struct tk_manifest_interface *in = &d->unit->interfaces[i];
 		/* Release: what the gate leads to is complete. */
-		__atomic_store_n(&gates[in->gate].op_count, open ? in->op_count : 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&gates[in->gate].op_count, in->op_count & count, __ATOMIC_RELEASE);
 	}
+	if (state != DOMAIN_FAILING)
+		d->page->state = state;
+	spin_unlock(&lock);
+	wait_wake_key(wait_key_of_object(d->frame, offsetof(struct tk_domain_page, state)), ~0u, ~0u);
 }
 
 static void gate_table_init(struct domain *d)
@@ -185,14 +195,13 @@ static void gate_table_init(struct domain *d)
 /* What needs all domains: tokens of each other. */
 static void domain_connect(struct domain *d)
 {
-	u32 super = boot_manifest.super_domain;
-
 	arch_domain_init(d);
 	gate_table_init(d);
 	devices_add(d);
 	object_adopt(d->frame, d, TK_OBJECT_DOMAIN, 0);
-	if (super)
-		boot_token_add(&domains[super], TK_OBJECT_DOMAIN, d->id, d->frame, false);
+	for (u32 i = 1; i < domain_count; i++)
+		if (domains[i].rights & TK_RIGHT_DOMAINS)
+			boot_token_add(&domains[i], TK_OBJECT_DOMAIN, d->id, d->frame, false);
 }
 
 static void archive_give(void)

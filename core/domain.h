@@ -79,8 +79,8 @@ static inline bool domain_holds(const struct domain *d, u64 frame)
 	return __atomic_load_n(&d->held[frame].holders[0], __ATOMIC_RELAXED) & d->held_bit;
 }
 static inline bool domain_may_call(const struct domain *d, u32 gate) { return d->unit->gates_allowed[gate / 64] >> (gate % 64) & 1; }
-/* Its gates open when it runs, and close when it does not. */
-void domain_gates_open(struct domain *d, bool open);
+/* Its state has changed: its gates are open when it runs and closed when it does not, its page tells the state. */
+void domain_show_state(struct domain *d);
 /* [address, address + size) lies in memory that the domain itself may name in a request: its private area or window. */
 bool domain_owns_range(const struct domain *d, vaddr_t address, u64 size);
 u64 domain_page_flags(const struct domain *d, u64 access); /* of its pages; access: ARCH_PAGE_WRITE, ARCH_PAGE_EXECUTE */
@@ -99,7 +99,7 @@ long domain_restart(struct thread *t, struct domain *d);
 long domain_end(struct domain *d, u32 state); /* as tk_domain_end */
 void domain_started(struct thread *t, struct domain *d, long result);
 void start_step(struct thread *t) __attribute__((noinline, cold));  /* the boot thread's next step */
-void start_super_failed(void);
+void start_super_changed(void);     /* super has failed, or a thread has left it */
 void start_thread_ended(const struct thread *t); /* any thread, only compared: a unit's own starts again if a restart waited for it */
 /* unit.c: image, stacks and heap of an IC1 or IC2 unit */
 void unit_load(struct domain *d);

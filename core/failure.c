@@ -35,7 +35,7 @@ void domain_fail(struct domain *d, u32 vector, u32 code, vaddr_t address, vaddr_
 	if (!__atomic_compare_exchange_n(&d->state, &running, DOMAIN_FAILING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
 		&& !__atomic_compare_exchange_n(&d->state, &restarting, DOMAIN_FAILING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return;
-	domain_gates_open(d, false);
+	domain_show_state(d);
 	__atomic_fetch_add(&d->generation, 1, __ATOMIC_SEQ_CST);
 	d->page->fault_vector = vector;
 	d->page->fault_code = code;
@@ -48,8 +48,7 @@ void domain_fail(struct domain *d, u32 vector, u32 code, vaddr_t address, vaddr_
 		if (i != here->id)
 			arch_ipi_send(i, ARCH_IPI_RESCHEDULE);
 	__atomic_store_n(&d->state, TK_DOMAIN_FAILED, __ATOMIC_RELEASE);
-	d->page->state = TK_DOMAIN_FAILED;
-	wait_wake_key(wait_key_of_object(d->frame, offsetof(struct tk_domain_page, state)), ~0u, ~0u);
+	domain_show_state(d);
 	if (d->id == boot_manifest.super_domain)
-		start_super_failed();
+		start_super_changed();
 }

@@ -22,7 +22,7 @@
 
 static struct thread *boot_thread;
 static u32 next_level, next_domain = 1; /* the boot thread's place */
-static volatile u32 super_failed;
+static volatile u32 super_events; /* super has failed, or a thread has left it since: it may be time to restart it */
 static struct { struct thread *thread; bool wanted; } unit_threads[UNIT_THREADS_MAX];
 static u32 unit_thread_count;
 static struct spinlock unit_threads_lock; /* who clears `wanted` starts the thread: the restart, or the end of the thread's former life */
@@ -75,20 +75,27 @@ void start_thread_ended(const struct thread *t)
 			thread_try(i);
 }
 
-static void domain_set_state(struct domain *d, u32 state)
+/* One change wins: a unit can fail while it is started. */
+static bool domain_change_state(struct domain *d, u32 from, u32 to)
 {
 	/* Release: what was prepared for the state is seen by whoever sees it. */
-	__atomic_store_n(&d->state, state, __ATOMIC_RELEASE);
-	domain_gates_open(d, state == TK_DOMAIN_RUNNING);
-	d->page->state = state;
-	wait_wake_key(wait_key_of_object(d->frame, offsetof(struct tk_domain_page, state)), ~0u, ~0u);
+	bool changes = __atomic_compare_exchange_n(&d->state, &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+
+	if (changes)
+		domain_show_state(d);
+	return changes;
 }
 
 static void enter_start(struct thread *t, struct domain *d)
 {
 	struct tk_request request = { .args = { d->private + ARCH_UNIT_BOOT }, .interface = TK_INTERFACE_CORE, .op = START_OP,
 		.thread = t->id };
-	core_assert(activation_upcall(t, d, ACTIVATION_START, &request) == 0);
+	long error;
+
+	/* A call that began before the unit failed may hold a stack for a moment, until it sees that the gate is closed. */
+	while ((error = activation_upcall(t, d, ACTIVATION_START, &request)) == -EBUSY)
+		arch_tlb_serve();
+	core_assert(error == 0);
 	detach_start_begin(t);
 }
 
@@ -109,31 +116,45 @@ static void domain_reload(struct domain *d)
 	unit_reload(d);
 }
 
+/* Whoever was in it may be in a call that it made, whose effects it is to find complete. One restarter wins. */
+static long restart_begin(struct domain *d)
+{
+	for (u32 i = 0; i < d->stack_count; i++)
+		if (!(d->stacks_free >> i & 1) && d->stack_users[i] && d->state == TK_DOMAIN_FAILED)
+			return -EAGAIN;
+	if (!domain_change_state(d, TK_DOMAIN_FAILED, TK_DOMAIN_RESTARTING))
+		return -EBUSY;
+	/* Commit. */
+	d->restarts++;
+	domain_reload(d);
+	return 0;
+}
+
 void start_step(struct thread *t)
 {
 	static bool started;
-	struct domain *d = next_to_start();
+	struct domain *d = next_to_start(), *super = &domains[boot_manifest.super_domain];
+	/* Sequentially consistent: counted after what restart_begin looks at has changed. */
+	u32 events = __atomic_load_n(&super_events, __ATOMIC_SEQ_CST);
 
 	if (d == NULL && !started) {
 		started = true;
 		for (u32 i = 1; i < domain_count; i++)
 			threads_start(i);
 	}
-	if (d == NULL && __atomic_exchange_n(&super_failed, 0, __ATOMIC_SEQ_CST)) {
-		d = &domains[boot_manifest.super_domain];
-		domain_reload(d);
-	}
+	if (d == NULL && restart_begin(super) == 0)
+		d = super;
 	if (d) {
 		enter_start(t, d);
 		return;
 	}
 	t->resume = RESUME_BOOT;
-	(void)wait_park(t, wait_key_of_object(t->frame, 0), &super_failed, 0); /* it did not: the next step sees why */
+	(void)wait_park(t, wait_key_of_object(t->frame, 0), &super_events, events); /* it did not: the next step sees why */
 }
 
-void start_super_failed(void)
+void start_super_changed(void)
 {
-	__atomic_store_n(&super_failed, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&super_events, 1, __ATOMIC_SEQ_CST);
 	wait_wake_key(wait_key_of_object(boot_thread->frame, 0), 1, ~0u);
 }
 
@@ -144,8 +165,7 @@ void domain_started(struct thread *t, struct domain *d, long result)
 	detach_start_end(t);
 	if (result < 0)
 		core_log("unit %s: its start failed (%ld)", d->page->name, result);
-	domain_set_state(d, result < 0 ? TK_DOMAIN_STOPPED : TK_DOMAIN_RUNNING);
-	if (!boot || next_level >= 16)
+	if (domain_change_state(d, TK_DOMAIN_RESTARTING, result < 0 ? TK_DOMAIN_STOPPED : TK_DOMAIN_RUNNING) && (!boot || next_level >= 16))
 		threads_start(d->id);
 	if (boot) {
 		core_assert(result == 0 || d->restarts);
@@ -155,21 +175,10 @@ void domain_started(struct thread *t, struct domain *d, long result)
 
 long domain_restart(struct thread *t, struct domain *d)
 {
-	u32 failed = TK_DOMAIN_FAILED;
+	long error = d->class == 0 ? -EINVAL : restart_begin(d);
 
-	if (d->class == 0)
-		return -EINVAL;
-	/* Whoever was in it may be in a call that it made, whose effects it is to find complete. */
-	for (u32 i = 0; i < d->stack_count; i++)
-		if (!(d->stacks_free >> i & 1) && d->stack_users[i] && d->state == TK_DOMAIN_FAILED)
-			return -EAGAIN;
-	/* One restarter wins. */
-	if (!__atomic_compare_exchange_n(&d->state, &failed, TK_DOMAIN_RESTARTING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		return -EBUSY;
-	/* Commit. */
-	d->page->state = TK_DOMAIN_RESTARTING;
-	d->restarts++;
-	domain_reload(d);
+	if (error)
+		return error;
 	enter_start(t, d);
 	arch_cpu()->reschedule = true;
 	return 0;
@@ -177,16 +186,11 @@ long domain_restart(struct thread *t, struct domain *d)
 
 long domain_end(struct domain *d, u32 state)
 {
-	u32 failed = TK_DOMAIN_FAILED;
-
-	if (state == TK_DOMAIN_FAILED && d->state == TK_DOMAIN_RUNNING) {
+	if (state == TK_DOMAIN_FAILED && (d->state == TK_DOMAIN_RUNNING || d->state == TK_DOMAIN_RESTARTING)) {
 		domain_fail(d, 0, 0, 0, 0);
 		return 0;
 	}
-	if (state != TK_DOMAIN_STOPPED || !__atomic_compare_exchange_n(&d->state, &failed, state, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		return -EBUSY;
-	domain_set_state(d, state);
-	return 0;
+	return state == TK_DOMAIN_STOPPED && domain_change_state(d, TK_DOMAIN_FAILED, state) ? 0 : -EBUSY;
 }
 
 noreturn_fn void start_run(void)

@@ -18,13 +18,15 @@ struct watched {
 	const struct tk_domain_page *page;
 	nanos_t restarted[RESTARTS_KEPT];     /* ring of the last restarts */
 	nanos_t due;                          /* when it is restarted */
-	nanos_t failed;                       /* when that was seen */
+	nanos_t failed;                       /* when it was seen that it no longer ran */
 	u32 restarts;
+	bool down;                            /* it has not run since */
 	bool seen;                            /* its failure: it is told, and due */
 	bool abandoned;
 };
 static struct watched units[TK_WATCHES_IN_TABLE];
 static u32 unit_count;
+static const struct tk_domain_page *own;
 
 static const char *const exception_reasons[] = { [6] = "illegal instruction", [13] = "general protection", [14] = "page fault",
 	[TK_FAULT_HUNG] = "it hangs" };
@@ -85,13 +87,14 @@ static void unit_restart(struct watched *unit, nanos_t now)
 	}
 	unit->seen = false;
 	unit->restarted[unit->restarts++ % RESTARTS_KEPT] = now;
-	if (page->state == TK_DOMAIN_FAILED) /* once more, while it started */
+	if (page->state != TK_DOMAIN_RUNNING && page->state != TK_DOMAIN_STOPPED) /* it has failed once more, while it started */
 		return;
 	if (result < 0) {
 		log_line("super: %s did not start (%ld)", page->name, result);
 		unit_give_up(unit, "can't be restarted");
 		return;
 	}
+	unit->down = false;
 	log_line("super: %s restarted (%u) after %llu us", page->name, unit->restarts, (unsigned long long)(clock_monotonic() - unit->failed) / 1000);
 	unit_tell(unit);
 }
@@ -111,7 +114,10 @@ static void unit_failed(struct watched *unit, nanos_t now)
 		return;
 	}
 	unit->seen = true;
-	unit->due = unit->failed = now;
+	unit->due = now;
+	if (!unit->down)
+		unit->failed = now;
+	unit->down = true;
 	if (lately >= AT_ONCE)
 		unit->due += DELAY_FIRST << (lately - AT_ONCE < DELAY_DOUBLINGS ? lately - AT_ONCE : DELAY_DOUBLINGS);
 }
@@ -148,6 +154,16 @@ static vaddr_t watches_create(void)
 	return token < 0 && token > -4096 ? 0 : (vaddr_t)token;
 }
 
+/* After a failure of its own: what it had is given back, and what it may have been about to tell is told. */
+static void super_recover(void)
+{
+	(void)!mem_unit_ended(rt_boot->domain);
+	for (u32 i = 0; i < unit_count; i++)
+		if (units[i].page->generation > 1 && units[i].page->state != TK_DOMAIN_FAILED)
+			unit_tell(&units[i]);
+	log_line("super: goes on");
+}
+
 static void units_watch(vaddr_t table)
 {
 	for (u32 i = 0; i < unit_count; i++) {
@@ -163,7 +179,11 @@ void super_init(void)
 	for (u32 i = 0; i < rt_boot->token_count && unit_count < countof(units); i++) {
 		const struct tk_boot_token *token = &rt_boot->tokens[i];
 
-		if (token->type == TK_OBJECT_DOMAIN && token->data != rt_boot->domain)
+		if (token->type != TK_OBJECT_DOMAIN)
+			continue;
+		if (token->data == rt_boot->domain)
+			own = (const struct tk_domain_page *)token->token;
+		else
 			units[unit_count++].page = (const struct tk_domain_page *)token->token;
 	}
 }
@@ -175,6 +195,8 @@ void super_main(u32 index)
 
 	if (index)
 		tk_thread_exit(NULL);
+	if (own && own->generation > 1)
+		super_recover();
 	while (!(table = watches_create())) {
 		volatile u32 word = 0;
 

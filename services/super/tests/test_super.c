@@ -16,7 +16,7 @@ static struct tk_boot_info boot;
 const struct tk_boot_info *rt_boot = &boot;
 static const volatile u32 *watched[TK_WATCHES_IN_TABLE];
 static nanos_t now;
-static u32 restarts, told, resets, delays, stops, ended, test_number, failed;
+static u32 restarts, told, resets, delays, stops, ended, given_back, failing_starts, test_number, failed;
 static jmp_buf done;
 static const char *script;   /* a letter each wait: t the terminal fails, d the device, s the shim, + ten seconds pass, . the end */
 
@@ -25,6 +25,7 @@ nanos_t clock_monotonic(void) { return now; }
 long mem_frames_alloc(u32 order, u64 *frame) { (void)order; *frame = 7; return 0; }
 long mem_unit_ended(u32 domain)
 {
+	given_back += domain == pages[OWN].id;
 	for (u32 i = 0; i < UNITS; i++)
 		if (pages[i].id == domain && (pages[i].state == TK_DOMAIN_FAILED || pages[i].state == TK_DOMAIN_STOPPED))
 			ended++;
@@ -42,8 +43,12 @@ long tk_domain_restart(vaddr_t domain)
 
 	if (page->state != TK_DOMAIN_FAILED)
 		return -EBUSY;
-	page->state = TK_DOMAIN_RUNNING;
 	restarts++;
+	if (failing_starts) {
+		failing_starts--;
+		return -EIO;
+	}
+	page->state = TK_DOMAIN_RUNNING;
 	return 0;
 }
 long tk_domain_end(vaddr_t domain, u32 state)
@@ -115,7 +120,7 @@ static void check(bool good, const char *name)
 
 static void run(const char *steps)
 {
-	restarts = told = resets = delays = stops = ended = 0;
+	restarts = told = resets = delays = stops = ended = given_back = 0;
 	script = steps;
 	if (setjmp(done) == 0)
 		super_main(0);
@@ -146,6 +151,9 @@ int main(void)
 	run("++++ttttt.");
 	check(restarts == 5 && delays == 3, "more of them are put off");
 	check(ended == 5, "what the unit had is taken back before it starts again");
+	failing_starts = 2;
+	run("++++t.");
+	check(restarts == 3 && told == 1 && stops == 0, "a unit that fails while it starts is started again");
 	run("++++tttttttt.");
 	check(restarts == 5 && stops == 1 && told == 6 && pages[TERMINAL].state == TK_DOMAIN_STOPPED, "a unit that fails again and again stays down");
 	check(ended == 6, "and when it stays down");
@@ -154,6 +162,10 @@ int main(void)
 	pages[DEVICE].state = TK_DOMAIN_RUNNING;
 	run("s.");
 	check(restarts == 0 && resets == 1, "an essential unit takes the machine along");
+	check(given_back == 0, "at the first start there is nothing to give back");
+	pages[OWN].generation = pages[TERMINAL].generation = 2;
+	run(".");
+	check(given_back == 1 && told == 1, "after its own failure it gives back what it had, and tells of what it may have restarted");
 	printf("1..%u\n", test_number);
 	return failed != 0;
 }

@@ -30,6 +30,7 @@ static struct {
 	u64 lives[MACHINE_DOMAINS];              /* images loaded */
 	u64 answers[PROCESSORS_MAX];
 	i64 result[PROCESSORS_MAX];
+	u64 ended;
 } kept;
 
 /* ---- The world: OWNER calls HOLDER, which may call GUEST ---------------------------------------------------------------------------- */
@@ -58,7 +59,7 @@ static void domain_prepare(u32 id, u32 stacks)
 	d->gate_table = gate_table;
 	d->stack_count = stacks;
 	d->stacks_free = all_stacks(id);
-	domain_gates_open(d, true);
+	domain_show_state(d);
 }
 
 static void world(u32 stacks)
@@ -70,10 +71,10 @@ static void world(u32 stacks)
 	gate_table[GATE_SERVER] = &gates[GATE_SERVER];
 	gate_table[GATE_DEEPER] = &gates[GATE_DEEPER];
 	abi_domain = &domains[OWNER];
+	wait_init();
 	for (u32 id = OWNER; id < MACHINE_DOMAINS; id++)
 		domain_prepare(id, id == HOLDER ? stacks : STACKS_MAX);
 	threads_create(3, OWNER);
-	wait_init();
 	detach_prepare();
 	__builtin_memset(&kept, 0, sizeof(kept));
 	interleave_keep(&kept, sizeof(kept));
@@ -238,6 +239,30 @@ static void restarter(void)
 	EXPECT(domains[HOLDER].state == TK_DOMAIN_RUNNING);
 }
 
+/* The same, and as often as the unit's page tells a failure. */
+static void restarter_again(void)
+{
+	struct thread *t = thread_self();
+
+	failure_await();
+	while (kept.ended < 2 || pages[HOLDER].state != TK_DOMAIN_RUNNING) {
+		if (pages[HOLDER].state == TK_DOMAIN_FAILED && domain_restart(t, &domains[HOLDER]) == 0)
+			thread_run(t, ARCH_RESUME, REPLIES);
+		arch_tlb_serve();
+		interleave_relax();
+	}
+}
+
+/* Ends the unit as it runs, and once more on its way back or later. */
+static void ender(void)
+{
+	for (; kept.ended < 2; kept.ended++)
+		while (domain_end(&domains[HOLDER], TK_DOMAIN_FAILED)) {
+			arch_tlb_serve();
+			interleave_relax();
+		}
+}
+
 static void stopper(void)
 {
 	failure_await();
@@ -303,6 +328,16 @@ static void waiter_came_out(void)
 	EXPECT(kept.result[0] == -EIO || kept.result[0] == -EAGAIN);
 }
 
+/* What all see of the unit is that it runs. */
+static void runs_again(void)
+{
+	const struct domain *d = &domains[HOLDER];
+
+	answered(0);
+	stacks_check(HOLDER);
+	EXPECT(d->state == TK_DOMAIN_RUNNING && d->page->state == TK_DOMAIN_RUNNING && gates[GATE_SERVER].op_count == countof(ops));
+}
+
 static void killed_and_over(void)
 {
 	answered(0);
@@ -319,6 +354,7 @@ static const struct interleave tests[] = {
 	{ "wait inside, fault and stop", 3, true, two_stacks, { caller_waits, caller_faults, stopper }, NULL, waiter_came_out },
 	{ "wait inside, fault and restart", 3, true, two_stacks, { caller_waits, caller_faults, restarter }, NULL, waiter_came_out },
 	{ "deeper call, fault and restart", 3, true, two_stacks, { caller_deeper, caller_faults, restarter }, NULL, all_answered },
+	{ "ended while it restarts", 3, true, one_stack, { caller_replied, restarter_again, ender }, NULL, runs_again },
 	{ "a killed thread leaves its call", 3, true, program_world, { caller_waits_again, killer, orphan_runner }, NULL, killed_and_over },
 	{ "three callers, one stack", 3, true, one_stack, { caller_replied, caller_replied, caller_replied }, NULL, all_answered },
 };
