@@ -216,6 +216,11 @@ static long marshal_all(struct marshal *m, u64 descriptor)
 	return 0;
 }
 
+/* Clients of units that are restarted know both from what a service answers itself. */
+static bool restartable(const struct domain *d) { return d->unit->recovery != TK_RECOVERY_ESSENTIAL; }
+
+static long closed_error(const struct domain *d) { return restartable(d) ? -TK_ECLOSED : -EAGAIN; }
+
 static long gate_check(struct thread *t, u32 gate_number, u32 op, struct gate **out)
 {
 	struct gate *gate = &gates[gate_number];
@@ -224,7 +229,7 @@ static long gate_check(struct thread *t, u32 gate_number, u32 op, struct gate **
 		return -EPERM;
 	u32 op_count = gate->op_count; /* 0 while the gate is closed, also for a moment after its unit runs again */
 	if (gate->domain->state != TK_DOMAIN_RUNNING || op_count == 0)
-		return gate->domain->state == TK_DOMAIN_STOPPED ? -EIO : gate->domain->keeps ? -TK_ECLOSED : -EAGAIN;
+		return gate->domain->state == TK_DOMAIN_STOPPED ? -EIO : closed_error(gate->domain);
 	if (op >= op_count)
 		return -ENOSYS;
 	if (activation_depth(t) >= ACTIVATIONS_MAX)
@@ -261,7 +266,7 @@ void gate_call_slow(struct thread *t, u32 number, const u64 *args)
 	u32 generation = __atomic_load_n(&d->generation, __ATOMIC_ACQUIRE);
 	if (gate->op_count == 0) {
 		stack_give(d, (u32)stack);
-		return call_refuse(t, d->keeps ? -TK_ECLOSED : -EAGAIN);
+		return call_refuse(t, closed_error(d));
 	}
 	struct marshal m = { .thread = t, .callee = d, .stack = stack_top_of(t, d, (u32)stack) };
 	for (u32 i = 0; i < TK_ARGS_MAX; i++)
@@ -406,5 +411,5 @@ void activation_unwind(struct thread *t)
 		if (activation_kind(a->kind) == ACTIVATION_START) /* whoever asked for it has failed, too */
 			detach_start_end(t);
 	}
-	activation_end(t, bottom->domain->keeps && activation_kind(bottom->kind) == ACTIVATION_CALL ? (u64)-TK_ELOST : (u64)-EIO, NULL, false);
+	activation_end(t, restartable(bottom->domain) && activation_kind(bottom->kind) == ACTIVATION_CALL ? (u64)-TK_ELOST : (u64)-EIO, NULL, false);
 }

@@ -80,30 +80,27 @@ static u32 open_flags(u32 flags)
 }
 
 /* Makes the file of an opened terminal; on failure the terminal is closed, fs_file stays the caller's. */
-static long terminal_file_open(u32 device, u32 flags, u64 fs_file, struct shim_file **file)
+static long terminal_file_open(struct shim_thread *t, u32 device, u32 flags, u64 fs_file, struct shim_file **file)
 {
-	u64 handle, word, opened;
-	long result = tty_open(device, open_flags(flags), &handle, &word, &opened);
+	struct terminal_open open;
+	long result = terminal_open(t, device, open_flags(flags), &open);
 	struct terminal_file *terminal;
 	struct shim_file *made;
 
 	if (result < 0)
 		return result == -ENOSYS ? -ENXIO : result;
-	if (!pollword_of_handle(word)) {
-		(void)tty_close(handle);
-		return -EIO;
-	}
-	terminal = terminal_file_create(fs_file, TTY_OPENED_DEVICE(opened));
-	made = terminal ? file_create(&terminal_ops, flags, handle) : NULL;
+	terminal = terminal_file_create(fs_file, device == TTY_DEVICE_CONSOLE ? device : TTY_OPENED_DEVICE(open.opened));
+	made = terminal ? file_create(&terminal_ops, flags, open.handle) : NULL;
 	if (!made) {
 		heap_free(terminal);
-		(void)tty_close(handle);
+		(void)tty_close(open.handle);
 		return -ENOMEM;
 	}
+	made->pollword = open.word;
+	terminal->number = TTY_OPENED_NUMBER(open.opened);
+	terminal->is_master = device == TTY_DEVICE_PTMX;
 	terminal_enter(made, terminal);
-	made->pollword = pollword_of_handle(word);
-	if (device == TTY_DEVICE_PTMX) {
-		terminal->number = TTY_OPENED_NUMBER(opened);
+	if (terminal->is_master) {
 		result = terminal_node_create(terminal->number);
 		terminal->is_master = result >= 0;
 	}
@@ -119,27 +116,25 @@ static long terminal_file_open(u32 device, u32 flags, u64 fs_file, struct shim_f
 long sys_vhangup(struct shim_thread *t, const u64 *a)
 {
 	struct proc_credentials credentials;
-	u64 handle, word, opened;
+	struct terminal_open open;
 	long result = proc_credentials_get(0, &credentials);
 
-	(void)t;
 	(void)a;
 	if (result < 0)
 		return result;
 	if (!(credentials.effective >> PROC_CAP_SYS_TTY_CONFIG & 1))
 		return -EPERM;
-	if (tty_open(TTY_DEVICE_CURRENT, TTY_OPEN_NOCTTY, &handle, &word, &opened) < 0)
+	if (terminal_open(t, TTY_DEVICE_CURRENT, TTY_OPEN_NOCTTY, &open) < 0)
 		return 0; /* there is no terminal to hang up */
-	result = tty_ioctl(handle, TIOCVHANGUP, 0, 0, 0);
-	(void)tty_close(handle);
-	return result < 0 ? result : 0;
+	result = tty_ioctl(open.handle, TIOCVHANGUP, 0, 0, 0);
+	(void)tty_close(open.handle);
+	return result == -TK_ECLOSED || result == -TK_ELOST || result > 0 ? 0 : result; /* a failure has hung up as well */
 }
 
 long device_open(struct shim_thread *t, u32 device_major, u32 device_minor, u32 flags, u64 fs_file, struct shim_file **file)
 {
-	(void)t;
 	if (device_major == MAJOR_SERIAL || device_major == MAJOR_TERMINAL || device_major == MAJOR_PTS)
-		return device_minor < 256 ? terminal_file_open(TTY_DEVICE(device_major, device_minor), flags, fs_file, file) : -ENXIO;
+		return device_minor < 256 ? terminal_file_open(t, TTY_DEVICE(device_major, device_minor), flags, fs_file, file) : -ENXIO;
 	return -ENXIO;
 }
 
@@ -158,7 +153,7 @@ long terminal_open_peer(struct shim_thread *t, struct shim_file *master, u32 fla
 	result = fs_open(&request, path, size, &fs_file, &info, &word);
 	if (result < 0)
 		return result;
-	result = terminal_file_open(TTY_DEVICE(MAJOR_PTS, terminal->number), flags, fs_file, &file);
+	result = terminal_file_open(t, TTY_DEVICE(MAJOR_PTS, terminal->number), flags, fs_file, &file);
 	if (result < 0) {
 		(void)fs_close(fs_file);
 		return result;

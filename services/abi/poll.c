@@ -30,6 +30,14 @@ static u32 poll_scan(struct shim_thread *t, struct poll_entry *entries, u32 coun
 	return ready;
 }
 
+static bool poll_moves(const struct poll_entry *entries, u32 count)
+{
+	for (u32 i = 0; i < count; i++)
+		if (entries[i].file && entries[i].file->ops->moves)
+			return true;
+	return false;
+}
+
 /* Watches the words that are not watched yet: all at first, later those of files which have another one now. */
 static long poll_watch(struct watch_set *set, struct poll_entry *entries, u32 count)
 {
@@ -62,8 +70,11 @@ static void notice_ignore(void *cookie, void *context)
 static long poll_wait_many(struct shim_thread *t, struct poll_entry *entries, u32 count, nanos_t deadline)
 {
 	struct watch_set *set = poll_watches(t);
+	struct watch_place moves = { 0 };
 	long result = set ? 0 : -ENOMEM;
 
+	if (set && poll_moves(entries, count))
+		result = watch_set_add(set, &file_moves, entries, &moves);
 	while (result == 0) {
 		result = poll_watch(set, entries, count);
 		if (result < 0)
@@ -78,6 +89,8 @@ static long poll_wait_many(struct shim_thread *t, struct poll_entry *entries, u3
 	}
 	for (u32 i = 0; set && i < count; i++)
 		watch_set_remove(set, &entries[i].place);
+	if (set)
+		watch_set_remove(set, &moves);
 	return result;
 }
 
@@ -107,8 +120,8 @@ static long poll_wait_one(struct shim_thread *t, struct poll_entry *entries, u32
 	long result = 0;
 
 	while (result == 0) {
+		u32 moves = __atomic_load_n(&file_moves, __ATOMIC_ACQUIRE), seen; /* before the words are read */
 		const volatile u32 *word = poll_single_word(entries, count, &several); /* each time: a file may have another now */
-		u32 seen;
 
 		word = word ? word : &never;
 		seen = __atomic_load_n(word, __ATOMIC_ACQUIRE); /* before the scan */
@@ -116,6 +129,8 @@ static long poll_wait_one(struct shim_thread *t, struct poll_entry *entries, u32
 		if (result)
 			break;
 		result = shim_wait(t, word, seen, deadline);
+		if (result == -EIO && poll_moves(entries, count)) /* the word is gone, and another will come */
+			result = shim_wait(t, &file_moves, moves, deadline);
 	}
 	return result;
 }

@@ -55,6 +55,7 @@ struct shim_process {
 /* One open file description. Created with one reference; operations are called without any lock held. */
 struct shim_file_ops {
 	const char *name;
+	bool moves;                                                            /* its event word may be replaced by another: file_moved */
 	long (*read)(struct shim_thread *, struct shim_file *, vaddr_t to, u64 size, i64 offset);   /* offset -1: at and moving f->offset */
 	long (*write)(struct shim_thread *, struct shim_file *, vaddr_t from, u64 size, i64 offset);
 	long (*seek)(struct shim_thread *, struct shim_file *, i64 offset, u32 whence);
@@ -155,6 +156,9 @@ long shim_wait(struct shim_thread *t, const volatile u32 *word, u32 expected, na
 long shim_wait_word(struct shim_thread *t, const struct tk_pollword *word, u32 seen, nanos_t deadline);
 /* Runs `attempt` until it does not answer -EAGAIN, waiting on the file's poll word in between; O_NONBLOCK returns -EAGAIN. */
 long shim_wait_file(struct shim_thread *t, struct shim_file *file, long (*attempt)(void *), void *context);
+/* The file has another event word now, as when its service was restarted: whoever waits for it waits for that. */
+void file_moved(struct shim_file *file);
+extern volatile u32 file_moves;   /* counts them, and is woken */
 const volatile u32 *file_event_word(struct shim_file *file);          /* counts its events; NULL: always ready */
 u32 file_ready(struct shim_thread *t, struct shim_file *file);        /* POLL bits that hold now */
 u32 file_level(const struct shim_file *file);                         /* the same where ops->ready is NULL: a load */

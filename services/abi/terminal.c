@@ -24,46 +24,116 @@ static struct terminal_file *terminal_of(struct shim_file *file)
 	return file->data;
 }
 
-static void terminal_keep_settings(struct shim_file *file)
+static long terminal_keep_settings(u64 handle)
 {
 	struct tty_settings settings;
+	long result = tty_settings_get(handle, &settings);
 
-	if (terminal_of(file)->device != TTY_DEVICE_SERIAL || tty_settings_get(file->handle, &settings) < 0)
-		return;
+	if (result < 0)
+		return result;
 	lock_acquire(&settings_lock);
 	settings_kept = settings;
 	settings_valid = true;
 	lock_release(&settings_lock);
+	return 0;
+}
+
+/* The console, of which a restarted service knows; its pseudo-terminals are gone. */
+static bool terminal_is_line(struct shim_file *file)
+{
+	return terminal_of(file)->device == TTY_DEVICE_SERIAL || terminal_of(file)->device == TTY_DEVICE_CONSOLE;
+}
+
+/* Opens a terminal; the console is as the last program has set it, whoever comes first after a restart. */
+static long terminal_connect(u32 device, u32 flags, struct terminal_open *open)
+{
+	struct tty_settings settings;
+	bool restore;
+	u64 word;
+	long result = tty_open(device, flags, &open->handle, &word, &open->opened);
+
+	if (result < 0)
+		return result;
+	open->word = pollword_of_handle(word);
+	lock_acquire(&settings_lock);
+	settings = settings_kept;
+	restore = settings_valid && TTY_OPENED_DEVICE(open->opened) == TTY_DEVICE_SERIAL;
+	lock_release(&settings_lock);
+	result = !open->word ? -EIO : restore ? tty_settings_put(open->handle, &settings) : 0;
+	if (result < 0)
+		(void)tty_close(open->handle);
+	return result;
+}
+
+/* The service was not there, or failed meanwhile: 0 when it may be there again; any other result stays. */
+static long terminal_wait_restart(struct shim_thread *t, long result)
+{
+	static const volatile u32 never;
+
+	if (result == -TK_ELOST)
+		return 0;
+	if (result != -TK_ECLOSED)
+		return result;
+	result = shim_wait(t, &never, 0, clock_monotonic() + RESTART_PAUSE);
+	return result == -ETIMEDOUT ? 0 : result;
+}
+
+long terminal_open(struct shim_thread *t, u32 device, u32 flags, struct terminal_open *open)
+{
+	for (;;) {
+		long result = terminal_connect(device, flags, open);
+
+		if (result >= 0)
+			return 0;
+		result = terminal_wait_restart(t, result);
+		if (result < 0)
+			return result;
+	}
+}
+
+/* Who waits for the file waits for another word from now on. */
+static void terminal_move(struct shim_file *file, const struct tk_pollword *word)
+{
+	const struct tk_pollword *old = file->pollword;
+
+	file->pollword = word;
+	file_moved(file);
+	(void)tk_wake(&old->sequence, ~0u, 0, ~0u); /* it tells nothing more */
+}
+
+/* It is gone: the word of all such terminals then, which says that every call has its answer. */
+static void terminal_lose(struct shim_file *file)
+{
+	static struct tk_pollword *lost;
+
+	if (!lost && (lost = pollword_alloc())) {
+		lost->sequence = ~0u / 2; /* far from what anybody saw in another word, who waits for this one then */
+		pollword_event(lost, POLLIN | POLLOUT | POLLERR | POLLHUP);
+	}
+	if (lost && file->pollword != lost)
+		terminal_move(file, lost);
 }
 
 /* Opens the terminal again at a service that has forgotten the handle `lost`; 0, or why not. */
 static long terminal_reopen(struct shim_file *file, u64 lost)
 {
-	struct tty_settings settings;
-	u64 handle, word, opened;
+	struct terminal_open open;
 	long result = 0;
-	bool restore;
 
 	lock_acquire(&file->position_lock);
 	if (file->handle == lost) {
-		result = tty_open(terminal_of(file)->device, TTY_OPEN_NOCTTY, &handle, &word, &opened);
-		if (result >= 0 && !pollword_of_handle(word)) {
-			(void)tty_close(handle);
-			result = -EIO;
-		}
+		result = -EIO;
+		if (terminal_is_line(file))
+			result = terminal_connect(terminal_of(file)->device, TTY_OPEN_NOCTTY, &open);
 		if (result >= 0) {
-			file->pollword = pollword_of_handle(word);
-			file->handle = handle;
+			terminal_move(file, open.word);
+			file->handle = open.handle;
+		} else if (result == -EIO) {
+			terminal_lose(file);
 		}
 	}
 	lock_release(&file->position_lock);
-	if (result < 0)
-		return result;
-	lock_acquire(&settings_lock);
-	settings = settings_kept;
-	restore = settings_valid && terminal_of(file)->device == TTY_DEVICE_SERIAL;
-	lock_release(&settings_lock);
-	return restore ? tty_settings_put(file->handle, &settings) : 0;
+	return result;
 }
 
 void terminal_enter(struct shim_file *file, struct terminal_file *terminal)
@@ -75,33 +145,20 @@ void terminal_enter(struct shim_file *file, struct terminal_file *terminal)
 	lock_release(&terminals_lock);
 }
 
-/* The service stays down: the word of all terminals then, which says that every call has its answer. */
-static bool terminal_lose(struct shim_file *file)
-{
-	static struct tk_pollword *lost;
-
-	if (!lost && (lost = pollword_alloc())) {
-		lost->sequence = ~0u / 2; /* far from what anybody saw in another word, who waits for this one then */
-		pollword_event(lost, POLLIN | POLLOUT | POLLERR | POLLHUP);
-	}
-	if (lost)
-		file->pollword = lost;
-	return lost;
-}
-
+/* One that can't be opened now is looked at again: the service has failed once more. */
 void terminals_look(void)
 {
 	lock_acquire(&terminals_lock);
 	list_each(node, &terminals) {
 		struct shim_file *file = container_of(node, struct terminal_file, all)->file;
-		const struct tk_pollword *word = file->pollword;
 		struct tty_settings settings;
-		long result = tty_settings_get(file->handle, &settings);
+		u64 handle = file->handle;
+		long result = tty_settings_get(handle, &settings);
 
-		if (result == -EBADF ? terminal_reopen(file, file->handle) < 0 : result != -EIO || !terminal_lose(file))
-			continue;
-		epoll_file_moved(file);
-		(void)tk_wake(&word->sequence, ~0u, 0, ~0u); /* the old word tells nothing more */
+		if (result == -EBADF)
+			(void)terminal_reopen(file, handle);
+		else if (result == -EIO) /* it stays down */
+			terminal_lose(file);
 	}
 	lock_release(&terminals_lock);
 }
@@ -109,13 +166,9 @@ void terminals_look(void)
 /* Waits for the terminal's next event. A word that is gone: the service has failed, and is asked again a little later. */
 static long terminal_wait(const struct terminal_call *call, nanos_t deadline)
 {
-	static const volatile u32 never;
 	long result = shim_wait_word(call->thread, call->file->pollword, call->seen, deadline);
 
-	if (result != -EIO)
-		return result;
-	result = shim_wait(call->thread, &never, 0, clock_monotonic() + RESTART_PAUSE);
-	return result == -ETIMEDOUT ? 0 : result;
+	return result == -EIO ? terminal_wait_restart(call->thread, -TK_ECLOSED) : result;
 }
 
 static void terminal_look(struct terminal_call *call)
@@ -125,15 +178,13 @@ static void terminal_look(struct terminal_call *call)
 }
 
 /* A result of the service that only the shim can understand: 0 to try again, else what the call answers. */
-static long terminal_trouble(struct shim_file *file, u64 handle, long result)
+static long terminal_trouble(const struct terminal_call *call, u64 handle, long result)
 {
 	if (result == -EINTR) /* job control has sent a signal */
 		return -ERESTARTSYS;
-	if (result == -EBADF) {
-		result = terminal_reopen(file, handle);
-		return result == -EAGAIN || result >= 0 ? 0 : -EIO;
-	}
-	return result;
+	if (result == -EBADF)
+		result = terminal_reopen(call->file, handle);
+	return terminal_wait_restart(call->thread, result);
 }
 
 static long terminal_read(struct shim_thread *t, struct shim_file *file, vaddr_t to, u64 size, i64 offset)
@@ -156,7 +207,7 @@ static long terminal_read(struct shim_thread *t, struct shim_file *file, vaddr_t
 		if (result > 0 || (result == 0 && wait == 0))
 			return result;
 		if (result < 0 && result != -EAGAIN) {
-			result = terminal_trouble(file, handle, result);
+			result = terminal_trouble(&call, handle, result);
 			if (result < 0)
 				return result;
 			continue;
@@ -188,7 +239,7 @@ static long terminal_write(struct shim_thread *t, struct shim_file *file, vaddr_
 		else if (result == -EAGAIN && !(file->flags & O_NONBLOCK))
 			result = terminal_wait(&call, NANOS_NEVER);
 		else if (result < 0)
-			result = terminal_trouble(file, handle, result);
+			result = terminal_trouble(&call, handle, result);
 		if (result < 0)
 			break;
 	}
@@ -230,15 +281,14 @@ static long terminal_ioctl(struct shim_thread *t, struct shim_file *file, u32 co
 		terminal_look(&call);
 		handle = file->handle;
 		result = tty_ioctl(handle, command, argument, size ? argument : 0, size);
+		if (result >= 0 && command_sets(command) && terminal_is_line(file))
+			result = terminal_keep_settings(handle);
 		if (result >= 0)
-			break;
-		result = result == -EAGAIN ? terminal_wait(&call, NANOS_NEVER) : terminal_trouble(file, handle, result);
+			return result;
+		result = result == -EAGAIN ? terminal_wait(&call, NANOS_NEVER) : terminal_trouble(&call, handle, result);
 		if (result < 0)
 			return result;
 	}
-	if (command_sets(command))
-		terminal_keep_settings(file);
-	return result;
 }
 
 static long terminal_stat(struct shim_thread *t, struct shim_file *file, void *stat)
@@ -251,11 +301,19 @@ static void terminal_close(struct shim_file *file)
 {
 	struct terminal_file *terminal = terminal_of(file);
 
+	bool named = terminal->is_master;
+
 	lock_acquire(&terminals_lock);
 	list_remove(&terminal->all);
+	list_each(node, &terminals) {
+		const struct terminal_file *other = container_of(node, struct terminal_file, all);
+
+		if (other->is_master && other->number == terminal->number) /* one of the two was lost, and the number is in use again */
+			named = false;
+	}
 	lock_release(&terminals_lock);
 	(void)tty_close(file->handle);
-	if (terminal->is_master)
+	if (named)
 		terminal_node_remove(terminal->number);
 	if (terminal->fs_file)
 		(void)fs_close(terminal->fs_file);
@@ -269,6 +327,7 @@ static u64 terminal_fs_handle(struct shim_file *file)
 
 const struct shim_file_ops terminal_ops = {
 	.name = "terminal",
+	.moves = true,
 	.read = terminal_read,
 	.write = terminal_write,
 	.ioctl = terminal_ioctl,

@@ -20,6 +20,15 @@ long shim_wait(struct shim_thread *t, const volatile u32 *word, u32 expected, na
 	return -EIO; /* the word's owner is gone */
 }
 
+volatile u32 file_moves;
+
+void file_moved(struct shim_file *file)
+{
+	epoll_file_moved(file);
+	__atomic_fetch_add(&file_moves, 1, __ATOMIC_RELEASE); /* the file has its new word */
+	(void)tk_wake(&file_moves, ~0u, 0, ~0u);
+}
+
 long shim_wait_word(struct shim_thread *t, const struct tk_pollword *word, u32 seen, nanos_t deadline)
 {
 	return shim_wait(t, &word->sequence, seen, deadline);

@@ -140,7 +140,7 @@ long watch_set_add(struct watch_set *set, const volatile u32 *word, void *cookie
 
 	if (result < 0)
 		*place = (struct watch_place){ 0 };
-	return result == -ENOSPC ? -ENOMEM : result;
+	return result == -ENOSPC ? -ENOMEM : result == -ECANCELED ? 0 : result;
 }
 
 void watch_set_remove(struct watch_set *set, struct watch_place *place)

@@ -11,7 +11,7 @@ struct watch_node;
 struct watch_place { struct watch_node *node; u32 index; }; /* node NULL: not in a set */
 
 struct watch_set *watch_set_create(void) must_check;
-/* Starts to watch a word; its notices carry the cookie (not NULL). -ENOMEM. */
+/* Starts to watch a word; its notices carry the cookie (not NULL). -ENOMEM. A word whose owner is gone is not watched, and tells nothing. */
 long watch_set_add(struct watch_set *set, const volatile u32 *word, void *cookie, struct watch_place *place) must_check;
 void watch_set_remove(struct watch_set *set, struct watch_place *place);
 /* The word to wait on: read it before watch_set_take. */

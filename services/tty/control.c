@@ -33,6 +33,7 @@ static long window_size_set(struct terminal *t, const struct ioctl_request *r)
 	lock_acquire(&t->lock);
 	changed = memcmp(&size, &t->size, sizeof(size)) != 0;
 	t->size = size;
+	t->settled = true;
 	lock_release(&t->lock);
 	if (changed)
 		(void)proc_terminal_signal(t->device, SIGWINCH); /* nobody in the foreground is no error */

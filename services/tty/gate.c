@@ -9,17 +9,22 @@
 /* lock order: opens_lock alone, or before a terminal's lock */
 static struct rt_lock opens_lock = RT_LOCK_INIT;
 static struct terminal_open *opens;   /* all under opens_lock, with the opens and holds of terminals */
-static u32 open_count, generations;
+static u32 open_count;
+static u64 generations; /* go on where no life of the service has been before: a handle of a former one is nobody's */
+
+#define HANDLE_INDEX_BITS 20u
+#define NANOS_OF_OPEN 1024u  /* an open takes longer */
+_Static_assert(OPENS_MAX < 1u << HANDLE_INDEX_BITS, "each has its place in a handle");
 
 static struct terminal_open *open_lookup(u32 caller, u64 handle)
 {
-	u64 index = (handle & 0xffffffff) - 1;
+	u64 index = (handle & ((1u << HANDLE_INDEX_BITS) - 1)) - 1;
 	struct terminal_open *open;
 
 	if (index >= open_count)
 		return NULL;
 	open = &opens[index];
-	return open->terminal && open->caller == caller && open->generation == handle >> 32 ? open : NULL;
+	return open->terminal && open->caller == caller && open->generation == handle >> HANDLE_INDEX_BITS ? open : NULL;
 }
 
 static void terminal_unhold(struct terminal *t)
@@ -90,7 +95,7 @@ static u64 open_insert(const struct rt_request *rq, struct terminal *t, bool mas
 			t->master_opens++;
 		else
 			t->opens++;
-		handle = (u64)(open - opens + 1) | (u64)open->generation << 32;
+		handle = (u64)(open - opens + 1) | open->generation << HANDLE_INDEX_BITS;
 	}
 	lock_release(&opens_lock);
 	return handle;
@@ -249,8 +254,11 @@ long tty_op_settings_put(const struct rt_request *rq, u64 terminal, const struct
 	if (result < 0)
 		return result;
 	lock_acquire(&open.terminal->lock);
-	open.terminal->size = settings->size;
-	termios_apply(open.terminal, &settings->termios);
+	if (!open.terminal->settled) {
+		open.terminal->settled = true;
+		open.terminal->size = settings->size;
+		termios_apply(open.terminal, &settings->termios);
+	}
 	lock_release(&open.terminal->lock);
 	open_end(&open);
 	return 0;
@@ -293,6 +301,7 @@ long tty_op_session_end(const struct rt_request *rq, i32 session)
 
 void tty_init(void)
 {
+	generations = clock_monotonic() / NANOS_OF_OPEN;
 	if (!serial_init())
 		log_line("tty: there is no serial console");
 }

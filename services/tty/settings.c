@@ -109,6 +109,7 @@ static long settings_set(const struct terminal_open *open, const struct ioctl_re
 		/* commit */
 		if (flush)
 			terminal_flush(t, true, false);
+		t->settled = true;
 		termios_apply(t, &settings);
 		if (flush)
 			t->driver->input_room(t);

@@ -40,6 +40,7 @@ struct terminal {
 	bool drain_waits;                 /* somebody waits until all output has left */
 	struct linux_termios2 termios;
 	struct linux_winsize size;
+	bool settled;                     /* somebody has set them since the service started */
 	/* Input: positions count up; index is position % INPUT_SIZE. */
 	u32 input_head, input_tail, line_head;  /* line_head: end of the last complete line */
 	bool literal_next, erasing, pushed;     /* pushed: the end of line was made by a switch to canonical mode */
@@ -111,7 +112,8 @@ void output_stop(struct terminal *t);
 
 /* gate.c: opens; one in use is a copy which holds the terminal */
 struct terminal_open {
-	u32 generation, caller;
+	u64 generation;
+	u32 caller;
 	struct terminal *terminal;        /* NULL: free */
 	bool master, console, hung;
 };

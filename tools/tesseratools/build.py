@@ -228,7 +228,7 @@ def unit_glue(builder, profile, unit):
     for name in sorted(set(map(server_of, unit.variants))):
         server = profile.unit_of(name)
         parts = {part: how for part, how in sorted(unit.variants.items()) if server_of(part) == name}
-        text = glue.client(builder.services[name].interface, parts, unit.isolation, server is not None and server.recovery == "stable")
+        text = glue.client(builder.services[name].interface, parts, unit.isolation, server.recovery if server else "essential")
         paths.append(write_changed(f"{folder}/{unit.name}_client_{name}.c", text))
     return paths
 

@@ -54,11 +54,11 @@ def _call_linked(op, number, gate):
     return _call(gate, number, True)
 
 
-def _gate(op, number, gate, direct, stable):
+def _gate(op, number, gate, direct, recovery):
     words = [w for p in op.parameters for w in _words(p)]
     call = _call_linked(op, number, gate) if direct else _call(gate, number, False)
     message = f"{{ {{ {', '.join(words) or '0'} }} }}"
-    if stable:   # the unit comes back with its state, and the call goes on
+    if recovery == "stable" and op.again != "told":   # the unit comes back with its state, and the call goes on
         once = op.again == "once"
         again = "&rt_ask, true" if once else f"NULL, {op.again or 'false'}"
         kept = "".join(f", .kept = {p.name}, .size = sizeof({p.argument})" for p in op.parameters if p.kind == "struct_out")
@@ -68,6 +68,8 @@ def _gate(op, number, gate, direct, stable):
                  f"\t}} while (rt_unanswered(rt_result) && rt_call_again(&rt_result, &rt_message, {again}));\n"]
     else:
         lines = [f"\tstruct tk_message rt_message = {message};\n", f"\tlong rt_result = {call};\n"]
+        if recovery not in ("essential", "stable") and op.again != "told":
+            lines.append("\n\tif (rt_unanswered(rt_result))\n\t\trt_result = rt_result == -TK_ECLOSED ? -EAGAIN : -EIO;\n")
     if op.outs:
         lines.append("\tif (rt_result >= 0) {\n")
         lines += [f"\t\t*{out} = rt_message.args[{i}];\n" for i, out in enumerate(op.outs)]
@@ -104,23 +106,23 @@ def _answer_ask(interface, call):
         "copy": "\tif (result >= 0 && about->size)\n\t\tmemcpy(about->kept, &kept, about->size);\n"}
 
 
-def client(interface, variants, isolation=0, stable=False):
+def client(interface, variants, isolation=0, recovery="essential"):
     """The client of those parts of an interface that one unit of a class has.
 
     variants: of a part, how it is reached ("direct", "gate" or "absent": no such service in the profile), and its gate.
-    stable: it is served by a unit that keeps its state.
+    recovery: the class of the unit that serves it.
     """
     name, variant = interface.name, next(iter(variants.values()))[0]
     parts = [part for part in interface.parts if part.name in variants]
     lines = [BANNER, f"#include <{name}_client.h>\n"]
     if variant != "absent":
         lines.append(f"#include <{name}_server.h>\n" if variant == "direct" else "#include <runtime_unit.h>\n#include <arch_counter.h>\n")
-    if variant == "gate" and stable and any(op.again == "once" for part in parts for op in part.operations):
+    if variant == "gate" and recovery == "stable" and any(op.again == "once" for part in parts for op in part.operations):
         lines.append(_answer_ask(interface, _call(variants[name][1], interface.parts[0].operations.index(interface.answer), isolation == 0)))
     for part in parts:
         for number, op in enumerate(part.operations):
             body = {"direct": lambda: _checks(op) + _direct(name, op),
-                    "gate": lambda: _checks(op) + _gate(op, number, variants[part.name][1], isolation == 0, stable),
+                    "gate": lambda: _checks(op) + _gate(op, number, variants[part.name][1], isolation == 0, recovery),
                     "absent": lambda: _absent(op)}[variant]()
             lines.append(f"\n{generate.client_prototype(name, op)}\n{{\n{body}}}\n")
     return "".join(lines)

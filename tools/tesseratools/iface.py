@@ -57,7 +57,7 @@ class Operation:
     parameters: list = field(default_factory=list)
     outs: list = field(default_factory=list)
     errors: list = field(default_factory=list)
-    again: str = ""     # when a call that was cut off may be sent again: "once", or a C expression; empty: never
+    again: str = ""     # when a call that was cut off may be sent again: "once", "told" (the caller decides), or a C expression; empty: never
 
     @property
     def marshalled(self):
@@ -249,6 +249,8 @@ def _operation_read(tokens, doc):
         op.outs = _names_read(tokens, "the name of an out word", ")")
     if tokens.accept("once"):
         op.again = "once"
+    elif tokens.accept("told"):
+        op.again = "told"
     elif tokens.accept("again"):
         op.again = "true"
         if tokens.accept("if"):

@@ -108,9 +108,9 @@ enum tk_exception {
 #define TK_FLOAT_SIMD (1ull << 32)
 enum tk_access { TK_ACCESS_READ = 1, TK_ACCESS_WRITE = 2, TK_ACCESS_EXECUTE = 4 };
 
-/* Call operation op of a gate. message->args are the words, and become the reply's. -EAGAIN: the unit is being restarted.
- * -EIO: the unit died while it served this call, or stays down; of a unit that keeps its state -TK_ECLOSED and -TK_ELOST, but -EIO
- * when it stays down. -EPERM: the gate is not this domain's. -ENOSYS: no such operation. */
+/* Call operation op of a gate. message->args are the words, and become the reply's. -TK_ECLOSED: the unit is being restarted.
+ * -TK_ELOST: it died while it served this call (of an essential unit -EAGAIN and -EIO, until the machine is reset). -EIO: it stays down.
+ * -EPERM: the gate is not this domain's. -ENOSYS: no such operation. */
 long tk_call(u32 gate, u32 op, struct tk_message *message) must_check;
 
 /* ---- Waiting ------------------------------------------------------------------------------------------------------------ */

@@ -151,17 +151,23 @@ class Output(unittest.TestCase):
         self.interface = parse(SAMPLE.replace(", in: struct_in<struct tk_requeue>", "").replace("op nothing()", "op nothing() once")
                                .replace("-> (file, word);", '-> (file, word) again if "!(flags & 1)";').replace("offset: u64) errors", "offset: u64) again errors")
                                + "op answer(since: u64) -> (out);\n")
-        text = glue.client(self.interface, {self.interface.name: ("gate", 5)}, 2, stable=True)
+        text = glue.client(self.interface, {self.interface.name: ("gate", 5)}, 2, recovery="stable")
         self.assertIn("rt_call_again(&rt_result, &rt_message, NULL, !(flags & 1))", text)
         self.assertIn("rt_call_again(&rt_result, &rt_message, &rt_ask, true)", text)
         self.assertIn("rt_call_again(&rt_result, &rt_message, NULL, false)", text)
+        self.compile(text)
+
+    def test_clients_of_a_stateless_unit_compile(self):
+        self.interface = parse(SAMPLE.replace(", in: struct_in<struct tk_requeue>", "").replace("op nothing()", "op nothing() told"))
+        text = glue.client(self.interface, {self.interface.name: ("gate", 5)}, 2, recovery="stateless")
+        self.assertEqual(text.count("rt_unanswered"), len(self.interface.operations) - 1)
         self.compile(text)
 
     def test_answer_with_a_buffer_compiles(self):
         self.interface = parse(SAMPLE.replace(", in: struct_in<struct tk_requeue>", "").replace("op nothing();", "")
                                + "op take(word: struct_out<struct tk_pollword>) -> (first, second) once;\n"
                                + "op answer(since: u64, kept: struct_out<struct tk_regs>) -> (first, second);\n")
-        text = glue.client(self.interface, {self.interface.name: ("gate", 5)}, 2, stable=True)
+        text = glue.client(self.interface, {self.interface.name: ("gate", 5)}, 2, recovery="stable")
         self.assertIn("{ .ask = answer_ask, .kept = word, .size = sizeof(struct tk_pollword) }", text)
         self.compile(text)
 
