@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "tools"))
@@ -27,15 +28,17 @@ def image(build, name, sources, directories=("dev",)):
     return path
 
 
-def run(build, profile, initrd, append, kept, limit, smp=2, cpu="max"):
-    """Console and log of a machine, which stay in the file `kept` below `build`."""
+def run(build, profile, initrd, append, kept, limit, smp=2, cpu="max", talk=None):
+    """Console and log of a machine, which stay in the file `kept` below `build`; talk(process) types, and returns what the console said."""
     report = os.path.join(build, f"report-{os.getpid()}.log")
     described = machine.Machine(os.path.join(build, profile, "tessera.elf"), initrd, report, smp=smp, cpu=cpu, append=append, serial="stdio")
-    try:
-        console = subprocess.run(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                 timeout=limit, check=False).stdout
-    except subprocess.TimeoutExpired as expired:
-        console = expired.stdout or b""
+    with subprocess.Popen(described.command(), stdin=subprocess.PIPE if talk else subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        timer = threading.Timer(limit, process.kill)
+        timer.start()
+        console = talk(process) if talk else process.stdout.read()
+        timer.cancel()
+        process.kill()
     log = "\n".join(machine.report_tail(report, LOG_MAX))
     if os.path.exists(report):
         os.unlink(report)

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
@@ -17,32 +16,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#define PATIENCE 20 /* seconds for what comes in a moment */
-
-static void *shared_make(void)
-{
-	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	CHECK(p != MAP_FAILED);
-	return p;
-}
-
-static pid_t child_make(void)
-{
-	pid_t pid = fork();
-
-	CHECK(pid >= 0);
-	return pid;
-}
-
-static void child_end(pid_t pid, int expected)
-{
-	int status;
-
-	CHECK(waitpid(pid, &status, 0) == pid);
-	CHECK(status == expected);
-}
 
 /* ---- Children ---------------------------------------------------------------------------------------------------------------- */
 
@@ -113,21 +86,8 @@ static void orphans(void)
 /* Programs, by vfork. */
 static void programs(void)
 {
-	while (time_left()) {
-		int code = 1 + (int)random_number(100);
-		char text[8];
-		pid_t pid;
-
-		snprintf(text, sizeof(text), "%d", code);
-		pid = vfork();
-		CHECK(pid >= 0);
-		if (pid == 0) {
-			execl("/faults", "faults", "child", text, NULL);
-			_exit(125);
-		}
-		child_end(pid, code << 8);
-		done_count();
-	}
+	while (time_left())
+		program_run(true);
 }
 
 static void *thread_run(void *argument)
@@ -192,18 +152,6 @@ static void handler_set(int signal, void (*handler)(int, siginfo_t *, void *))
 	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_RESTART };
 
 	CHECK(sigaction(signal, &action, NULL) == 0);
-}
-
-static bool reaches(volatile uint32_t *word, uint32_t value)
-{
-	time_t limit = time(NULL) + PATIENCE;
-
-	while (*word < value)
-		if (time(NULL) > limit)
-			return false;
-		else
-			usleep(100);
-	return *word == value;
 }
 
 /* Queued signals: each is taken once and in order, by a process that does other calls meanwhile. */
@@ -491,7 +439,7 @@ static void semaphores(void)
 	CHECK(semctl(id, 0, IPC_RMID) == 0);
 }
 
-const struct work jobs[] = {
+const struct work process_works[] = {
 	{ "many children", many_children }, { "orphans", orphans }, { "programs", programs }, { "threads", threads },
 	{ "watched processes", watched }, { "queued signals", queued_signals }, { "waits for signals", signal_waits },
 	{ "suspended", suspended }, { "groups", groups }, { "stops", stops }, { "ticks of a timer", timer_ticks }, { "alarms", alarms },

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -73,11 +72,9 @@ static void pipe_work(void)
 	int ends[2];
 	uint64_t at = 0;
 	pid_t writer;
-	int status;
 
 	CHECK(pipe(ends) == 0);
-	writer = fork();
-	CHECK(writer >= 0);
+	writer = child_make();
 	if (writer == 0) {
 		close(ends[0]);
 		while (time_left()) {
@@ -106,33 +103,14 @@ static void pipe_work(void)
 			CHECK(bytes[i] == (uint8_t)(at * 7 + at / 256));
 		done_count();
 	}
-	CHECK(waitpid(writer, &status, 0) == writer && status == 0);
+	child_end(writer, 0);
 }
 
-/* Processes: started, waited for, their status is theirs. */
+/* Programs by fork, from a file of /proc. */
 static void processes(void)
 {
-	while (time_left()) {
-		int code = 1 + (int)random_number(100), status;
-		char text[8];
-		pid_t pid;
-
-		snprintf(text, sizeof(text), "%d", code);
-		pid = fork();
-		CHECK(pid >= 0);
-		if (pid == 0) {
-			execl("/proc/self/exe", "faults", "child", text, NULL);
-			_exit(errno == EIO ? 125 : 126);
-		}
-		CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
-		if (WEXITSTATUS(status) == 125) {
-			errno = EIO;
-			(void)lost(-1);
-			continue;
-		}
-		CHECK(WEXITSTATUS(status) == code);
-		done_count();
-	}
+	while (time_left())
+		program_run(false);
 }
 
 /* Names: a set of them in a directory, made, moved, linked and removed; the directory and the model agree. */
@@ -210,14 +188,13 @@ static void directories(void)
 /* Locks: a counter in a file that is read and written under a record lock by several; none of the additions is lost. */
 static void locks(void)
 {
-	int fd = open("/counter", O_RDWR | O_CREAT | O_TRUNC, 0600), status;
-	uint64_t *added = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), value = 0;
+	int fd = open("/counter", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	uint64_t *added = shared_make(), value = 0;
 	pid_t pids[LOCKERS];
 
 	CHECK(fd >= 0 && write(fd, &value, sizeof(value)) == sizeof(value));
 	for (int i = 0; i < LOCKERS; i++) {
-		pids[i] = fork();
-		CHECK(pids[i] >= 0);
+		pids[i] = child_make();
 		while (pids[i] == 0) {
 			struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 8 };
 			int result = fcntl(fd, F_SETLKW, &lock);
@@ -237,7 +214,7 @@ static void locks(void)
 		}
 	}
 	for (int i = 0; i < LOCKERS; i++)
-		CHECK(waitpid(pids[i], &status, 0) == pids[i] && status == 0);
+		child_end(pids[i], 0);
 	CHECK(pread(fd, &value, sizeof(value), 0) == sizeof(value));
 	CHECK(value == added[0] + added[1] + added[2]);
 }
@@ -265,13 +242,12 @@ static void mappings(void)
 /* Waiting: a poll for a pipe's end wakes though its service was ended meanwhile. */
 static void waiting(void)
 {
-	int to[2], back[2], status;
+	int to[2], back[2];
 	pid_t other;
 	char byte;
 
 	CHECK(pipe(to) == 0 && pipe(back) == 0);
-	other = fork();
-	CHECK(other >= 0);
+	other = child_make();
 	if (other == 0) {
 		close(to[1]);
 		while (read(to[0], &byte, 1) == 1)
@@ -288,10 +264,10 @@ static void waiting(void)
 		done_count();
 	}
 	close(to[1]);
-	CHECK(waitpid(other, &status, 0) == other && status == 0);
+	child_end(other, 0);
 }
 
-const struct work works[] = {
+const struct work file_works[] = {
 	{ "content of files", content }, { "appended records", append }, { "bytes of a pipe", pipe_work }, { "processes", processes },
 	{ "names", names }, { "directories", directories }, { "record locks", locks }, { "mappings", mappings }, { "waiting", waiting },
 	{ NULL, NULL },
