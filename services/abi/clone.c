@@ -207,8 +207,15 @@ static long task_make(struct shim_thread *t, const struct clone_request *request
 	};
 	struct proc_created created;
 	struct shim_thread *child;
-	long error = proc_task_create(&create, &created);
+	long error;
 
+	shim_actions_hold(t->process); /* a child process has a copy of them */
+	if (!is_thread && request->flags & CLONE_SIGHAND) {
+		shim_actions_share(t->process);
+		shim_actions_share(process);
+	}
+	error = proc_task_create(&create, &created);
+	shim_actions_release(t->process, 0);
 	if (error < 0)
 		return error;
 	if (!is_thread)

@@ -140,6 +140,7 @@ static long exec_commit(struct exec *exec)
 	if (error < 0)
 		return error;
 	fd_table_close_on_exec(t);
+	shim_actions_forget(t->process);
 	error = space_switch(exec);
 	if (error < 0)
 		return error;

@@ -34,6 +34,18 @@ long shim_credentials_changed(struct shim_thread *t);
 /* limits.c: tells mem about the calling process's limits. */
 void shim_limits_changed(struct shim_thread *t);
 
+/* signal_action.c: sigaction; action NULL: only asks. */
+long shim_action(struct shim_process *process, u32 signal, const struct proc_action *action, struct proc_action *old) must_check;
+/* From here to the release proc knows all actions, and they stand still. changed: bits of signals whose action proc may have set. */
+void shim_actions_hold(struct shim_process *process);
+void shim_actions_release(struct shim_process *process, u64 changed);
+void shim_actions_share(struct shim_process *process);  /* with another process, from now on; held */
+void shim_actions_forget(struct shim_process *process); /* another program begins with its own; there is one thread */
+/* The calls of proc whose result may be a verdict. */
+long shim_signal_take(struct shim_thread *t) must_check;
+long shim_signal_force(struct shim_thread *t, u32 signal, i32 code, u64 address) must_check;
+long shim_signal_kill(struct shim_thread *t, u32 target, i32 id, i32 group, u32 signal) must_check;
+
 /* signal.c */
 bool shim_on_altstack(const struct shim_thread *t, u64 stack_pointer);
 /* signal_calls.c: active says that the thread runs on the one it has. */

@@ -49,6 +49,9 @@ struct shim_process {
 	struct shim_process *next, *previous; /* thread.c: all processes */
 	volatile u64 file_size_cut; /* ~RLIMIT_FSIZE's soft limit (0: none): like files_limit, and copied at fork */
 	const struct tk_pollword *signal_word; /* counts signals sent to it; signalfd.c, made at the first use */
+	struct rt_lock actions_lock; /* guards these two: signal_action.c */
+	struct shim_actions *actions;
+	bool actions_shared;        /* with other processes: none are kept */
 	volatile u32 files_limit;   /* RLIMIT_NOFILE's soft limit: whoever changes it by setrlimit or prlimit writes it here too */
 };
 

@@ -40,13 +40,14 @@ static void stop_wait(struct shim_thread *t, u32 value)
 }
 
 /* The handler's frame could not be made: SIGSEGV, by its default action if that was the signal itself. The next verdict. */
-static long frame_fail(u32 signal)
+static long frame_fail(struct shim_thread *t, u32 signal)
 {
-	u64 handler, restorer, mask;
+	const struct proc_action initial = { .handler = PROC_HANDLER_DEFAULT };
+	struct proc_action old;
 
 	if (signal == SIGSEGV)
-		(void)!proc_signal_action(SIGSEGV, 1, PROC_HANDLER_DEFAULT, 0, 0, 0, &handler, &restorer, &mask);
-	return proc_signal_force(SIGSEGV, PROC_SI_KERNEL, 0);
+		(void)!shim_action(t->process, SIGSEGV, &initial, &old);
+	return shim_signal_force(t, SIGSEGV, PROC_SI_KERNEL, 0);
 }
 
 /* The verdict on what comes of it: none when its frame stands. */
@@ -55,7 +56,7 @@ static long handler_run(struct shim_thread *t, struct tk_regs *regs, const struc
 	u64 mask = t->saved_mask_valid ? t->saved_mask : delivery->old_mask;
 
 	if (shim_frame_make(t, regs, delivery, mask) < 0)
-		return frame_fail((u32)delivery->info.signal);
+		return frame_fail(t, (u32)delivery->info.signal);
 	t->saved_mask_valid = false;
 	return PROC_VERDICT_NONE;
 }
@@ -73,7 +74,7 @@ static void mask_restore(struct shim_thread *t)
 /* noinline: a system call without a signal does not pay for the registers that a call of a gate takes. */
 __attribute__((noinline)) long signals_deliver(struct shim_thread *t, long result, bool in_call)
 {
-	return signals_act(t, proc_signal_take(), result, in_call);
+	return signals_act(t, shim_signal_take(t), result, in_call);
 }
 
 long signals_act(struct shim_thread *t, long verdict, long result, bool in_call)
@@ -110,7 +111,7 @@ long signals_act(struct shim_thread *t, long verdict, long result, bool in_call)
 			if (!t->page->interrupt) /* proc has set the word anew: nothing is left for now */
 				break;
 		}
-		verdict = proc_signal_take();
+		verdict = shim_signal_take(t);
 	}
 	if (in_call && result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK) {
 		call_finish(&regs, result, false, false);

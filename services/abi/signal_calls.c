@@ -10,25 +10,23 @@ static long set_get(vaddr_t from, u64 size, u64 *set)
 
 long sys_rt_sigaction(struct shim_thread *t, const u64 *a)
 {
-	struct linux_sigaction given, old;
+	struct linux_sigaction given, shown;
+	struct proc_action action, old;
 	long result;
 
-	(void)t;
 	if (a[3] != SIGSET_SIZE)
 		return -EINVAL;
 	if (a[1]) {
 		result = user_copy_in(&given, a[1], sizeof(given));
 		if (result < 0)
 			return result;
-	} else {
-		memset(&given, 0, sizeof(given));
+		action = (struct proc_action){ given.handler, given.flags, given.restorer, given.mask };
 	}
-	result = proc_signal_action((u32)a[0], a[1] != 0, given.handler, given.flags, given.restorer, given.mask, &old.handler, &old.restorer,
-				    &old.mask);
+	result = shim_action(t->process, (u32)a[0], a[1] ? &action : NULL, &old);
 	if (result < 0 || !a[2])
-		return result < 0 ? result : 0;
-	old.flags = (u64)result;
-	return user_copy_out(a[2], &old, sizeof(old));
+		return result;
+	shown = (struct linux_sigaction){ old.handler, old.flags, old.restorer, old.mask };
+	return user_copy_out(a[2], &shown, sizeof(shown));
 }
 
 long sys_rt_sigprocmask(struct shim_thread *t, const u64 *a)

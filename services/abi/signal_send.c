@@ -4,7 +4,7 @@
 /* What comes of it for the sender itself is known at once. */
 static long signal_send(struct shim_thread *t, u32 target, i32 id, i32 group, u32 signal)
 {
-	long verdict = proc_signal_kill(target, id, group, signal);
+	long verdict = shim_signal_kill(t, target, id, group, signal);
 
 	return verdict > 0 ? signals_act(t, verdict, 0, true) : verdict;
 }

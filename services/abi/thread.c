@@ -178,5 +178,6 @@ void shim_process_put(struct shim_process *process)
 	process_unlist(process);
 	if (process->files)
 		fd_table_put(process->files);
+	heap_free(process->actions);
 	heap_free(process);
 }

@@ -254,7 +254,6 @@ void proc_pending_drop_timers(struct proc_pending *pending);
 void proc_queued_free(struct proc_queued *entry);
 
 /* signal.c */
-#define PROC_SIGNALS_UNBLOCKABLE (PROC_SIGNAL_BIT(SIGKILL) | PROC_SIGNAL_BIT(SIGSTOP))
 #define PROC_SIGNALS_STOP (PROC_SIGNAL_BIT(SIGSTOP) | PROC_SIGNAL_BIT(SIGTSTP) | PROC_SIGNAL_BIT(SIGTTIN) | PROC_SIGNAL_BIT(SIGTTOU))
 #define PROC_SIGNALS_IGNORED (PROC_SIGNAL_BIT(SIGCONT) | PROC_SIGNAL_BIT(SIGCHLD) | PROC_SIGNAL_BIT(SIGWINCH) | PROC_SIGNAL_BIT(SIGURG))
 struct proc_action *proc_action_of(const struct proc_process *process, u32 signal);

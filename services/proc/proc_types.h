@@ -42,6 +42,7 @@
 #define PROC_SIGNALS 64
 #define PROC_SIGNAL_REALTIME 32 /* first that queues */
 #define PROC_SIGNAL_BIT(signal) (1ull << ((signal) - 1))
+#define PROC_SIGNALS_UNBLOCKABLE (PROC_SIGNAL_BIT(SIGKILL) | PROC_SIGNAL_BIT(SIGSTOP))
 
 #define PROC_HANDLER_DEFAULT 0ull
 #define PROC_HANDLER_IGNORE 1ull
@@ -55,6 +56,8 @@ enum proc_action_flags {
 	PROC_SA_NODEFER = 0x40000000,
 };
 #define PROC_SA_RESETHAND 0x80000000u
+#define PROC_SA_ALL (PROC_SA_NOCLDSTOP | PROC_SA_NOCLDWAIT | PROC_SA_SIGINFO | PROC_SA_RESTORER | PROC_SA_ONSTACK | PROC_SA_RESTART | \
+		     PROC_SA_NODEFER | PROC_SA_RESETHAND | 0x00000800ull /* SA_EXPOSE_TAGBITS */)
 
 /* siginfo si_code values that the services make. */
 enum proc_signal_code {

@@ -57,9 +57,6 @@ static void action_flush(struct proc_task *task, u32 signal)
 		proc_pending_flush(&container_of(node, struct proc_task, link)->pending, set);
 }
 
-#define ACTION_FLAGS (PROC_SA_NOCLDSTOP | PROC_SA_NOCLDWAIT | PROC_SA_SIGINFO | PROC_SA_RESTORER | PROC_SA_ONSTACK | PROC_SA_RESTART | \
-		      PROC_SA_NODEFER | PROC_SA_RESETHAND | 0x00000800ull /* SA_EXPOSE_TAGBITS */)
-
 long proc_op_signal_action(const struct rt_request *rq, u32 signal, u32 set, u64 handler, u64 flags, u64 restorer, u64 mask, u64 *old_handler,
 			   u64 *old_restorer, u64 *old_mask)
 {
@@ -78,7 +75,7 @@ long proc_op_signal_action(const struct rt_request *rq, u32 signal, u32 set, u64
 		*old_mask = now->mask;
 		result = (long)now->flags;
 		if (set) {
-			*now = (struct proc_action){ handler, flags & ACTION_FLAGS, restorer, mask & ~PROC_SIGNALS_UNBLOCKABLE };
+			*now = (struct proc_action){ handler, flags & PROC_SA_ALL, restorer, mask & ~PROC_SIGNALS_UNBLOCKABLE };
 			action_flush(task, signal);
 		}
 	}

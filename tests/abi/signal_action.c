@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -295,7 +296,112 @@ static void unsupported_flag_is_cleared(void)
 	CHECK_EQ(action.sa_flags & 0x800, 0x800);
 }
 
-TESTS(TEST(sigaction_returns_the_old_action), TEST(sigaction_refuses), TEST(procmask_operations),
+static void handler_hundred(int number)
+{
+	(void)number;
+	signals_counted += 100;
+}
+
+static void raise_in_child(void *unused)
+{
+	(void)unused;
+	raise(SIGUSR1);
+	CHECK_EQ(signals_counted, 100);
+}
+
+/* Whoever sends it, and wherever it is caught: of two handlers that were set it is the second. */
+static void the_last_handler_runs(void)
+{
+	struct sigaction action;
+
+	signal_set(SIGUSR1, signal_count, 0);
+	signal_set(SIGUSR1, handler_hundred, 0);
+	CHECK_EXITED(child_run(raise_in_child, NULL), 0);
+	raise(SIGUSR1);
+	CHECK_EQ(signals_counted, 100);
+	signal_set(SIGUSR1, signal_count, SA_RESTART);
+	CHECK_OK(sigaction(SIGUSR1, NULL, &action));
+	CHECK(action.sa_handler == signal_count && action.sa_flags & SA_RESTART);
+	CHECK_OK(sigqueue(getpid(), SIGUSR1, (union sigval){ 0 }));
+	CHECK_EQ(signals_counted, 101);
+	signal_set(SIGUSR1, handler_hundred, SA_RESETHAND);
+	raise(SIGUSR1);
+	CHECK_EQ(signals_counted, 201);
+	CHECK_OK(sigaction(SIGUSR1, NULL, &action));
+	CHECK(action.sa_handler == SIG_DFL);
+}
+
+static void handler_exits_seven(int number)
+{
+	(void)number;
+	_exit(7);
+}
+
+static void fault(void *unused)
+{
+	(void)unused;
+	signal_set(SIGSEGV, signal_count, 0);
+	signal_set(SIGSEGV, handler_exits_seven, 0);
+	*(volatile char *)bad_pointers[1] = 0;
+}
+
+static void the_last_handler_runs_for_faults(void)
+{
+	CHECK_EXITED(child_run(fault, NULL), 7);
+}
+
+static void *handler_set_in_thread(void *unused)
+{
+	raise(SIGUSR1);
+	CHECK_EQ(signals_counted, 100);
+	signal_set(SIGUSR1, signal_count, 0);
+	return unused;
+}
+
+static void threads_have_one_action(void)
+{
+	pthread_t thread;
+
+	signal_set(SIGUSR1, signal_count, 0);
+	signal_set(SIGUSR1, handler_hundred, 0);
+	REQUIRE(pthread_create(&thread, NULL, handler_set_in_thread, NULL) == 0);
+	pthread_join(thread, NULL);
+	raise(SIGUSR1);
+	CHECK_EQ(signals_counted, 101);
+}
+
+static int handler_set_in_sharer(void *unused)
+{
+	struct sigaction action;
+
+	(void)unused;
+	CHECK_OK(sigaction(SIGUSR1, NULL, &action));
+	CHECK(action.sa_handler == handler_hundred);
+	signal_set(SIGUSR1, signal_count, 0);
+	return 0;
+}
+
+static void processes_may_share_actions(void)
+{
+	static char stack[16 * PAGE] __attribute__((aligned(16)));
+	struct sigaction action;
+	int status;
+	pid_t pid;
+
+	signal_set(SIGUSR1, signal_count, 0);
+	signal_set(SIGUSR1, handler_hundred, 0);
+	pid = clone(handler_set_in_sharer, stack + sizeof(stack), CLONE_VM | CLONE_SIGHAND | SIGCHLD, NULL);
+	REQUIRE_OK(pid);
+	REQUIRE_OK(waitpid(pid, &status, 0));
+	CHECK_EXITED(status, 0);
+	CHECK_OK(sigaction(SIGUSR1, NULL, &action));
+	CHECK(action.sa_handler == signal_count);
+	raise(SIGUSR1);
+	CHECK_EQ(signals_counted, 1);
+}
+
+TESTS(TEST(the_last_handler_runs), TEST(the_last_handler_runs_for_faults), TEST(threads_have_one_action),
+      TEST(processes_may_share_actions), TEST(sigaction_returns_the_old_action), TEST(sigaction_refuses), TEST(procmask_operations),
       TEST(kill_and_stop_cannot_be_blocked), TEST(blocked_signals_stay_pending), TEST(ignoring_drops_pending),
       TEST(handler_blocks_its_signal_unless_nodefer), TEST(handler_mask_is_added_and_taken_back),
       TEST(resethand_runs_once), TEST(low_numbers_and_synchronous_first), TEST(sigsuspend_waits_with_its_mask),

@@ -70,7 +70,7 @@ long exception_signal(struct shim_thread *t, const struct tk_request *request)
 
 	/* The first thread has no program yet. */
 	if (shim_init_enter(t) || (kind == TK_EXCEPTION_MEMORY && memory_awaited(t)))
-		return proc_signal_take();
+		return shim_signal_take(t);
 	t->fault.trap = rule->trap;
 	t->fault.error = rule->trap == 14 ? page_error(kind, request->args[1], request->args[2]) :
 		rule->trap == 13 ? request->args[2] : 0;
@@ -80,5 +80,5 @@ long exception_signal(struct shim_thread *t, const struct tk_request *request)
 		code = float_code(request->args[2]);
 		t->fault.trap = request->args[2] & TK_FLOAT_SIMD ? rule->trap : TRAP_X87;
 	}
-	return proc_signal_force((u32)rule->signal, code, address);
+	return shim_signal_force(t, (u32)rule->signal, code, address);
 }

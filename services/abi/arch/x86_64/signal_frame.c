@@ -197,7 +197,7 @@ static long frame_take(struct shim_thread *t, struct tk_regs *regs)
 /* The frame is none, or what it holds faults on the way back. */
 static long frame_refuse(struct shim_thread *t)
 {
-	return signals_act(t, proc_signal_force(SIGSEGV, PROC_SI_KERNEL, 0), 0, true);
+	return signals_act(t, shim_signal_force(t, SIGSEGV, PROC_SI_KERNEL, 0), 0, true);
 }
 
 long sys_rt_sigreturn(struct shim_thread *t, const u64 *a)
