@@ -15,7 +15,6 @@ from tesseratools import machine
 LINK_BASE, PHYSICAL_BASE = 0xffffffff80000000, 0x200000
 TABLES = 0x40000                 # below 1 MiB the core takes no memory, but for the start of processors
 REGISTER_RDI = 5
-CHUNK = 1024
 LIMIT = 60
 INFO = struct.Struct("<IIIIQQQQII")   # struct hvm_start_info
 MEMORY = struct.Struct("<QQII")
@@ -128,24 +127,16 @@ class Odd:
                  "-kernel", image, "-initrd", archive, "-append", append]
         self.process = subprocess.Popen(words + machine.options_of_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.debugger = Debugger(path)
-        place = early_place(image)
-        self.debugger.breakpoint(place, True)
-        self.debugger.go_on()
-        if self.debugger.receive(LIMIT) is None:
-            raise OSError("the core did not begin")
-        self.debugger.breakpoint(place, False)
+        self.debugger.run_to(early_place(image), LIMIT)
         registers = self.debugger.ask("g")
         self.info_at = int.from_bytes(bytes.fromhex(registers[16 * REGISTER_RDI:16 * REGISTER_RDI + 16]), "little")
         self.info = list(INFO.unpack(self.read(self.info_at, INFO.size)))
 
     def read(self, address, size):
-        return bytes.fromhex(self.debugger.ask(f"m{address:x},{size:x}"))
+        return self.debugger.read(address, size)
 
     def write(self, address, data):
-        for at in range(0, len(data), CHUNK):
-            part = data[at:at + CHUNK]
-            if self.debugger.ask(f"M{address + at:x},{len(part):x}:{part.hex()}") != "OK":
-                raise OSError(f"no memory at {address + at:#x}")
+        self.debugger.write(address, data)
 
     def goes_on(self):
         """The log's end, once the machine is off."""

@@ -7,6 +7,8 @@ import socket
 import threading
 import time
 
+CHUNK = 1024   # bytes of memory in a packet
+
 
 def _connect(path, seconds=20):
     end = time.monotonic() + seconds
@@ -126,6 +128,29 @@ class Debugger:
 
     def breakpoint(self, address, insert):
         return self.ask(f"{'Z' if insert else 'z'}0,{address:x},1") == "OK"
+
+    def run_to(self, address, seconds):
+        """Goes on until an instruction."""
+        self.breakpoint(address, True)
+        self.go_on()
+        if self.receive(seconds) is None:
+            raise OSError(f"{address:#x} is not reached")
+        self.breakpoint(address, False)
+
+    def read(self, address, size):
+        data = b""
+        while len(data) < size:
+            part = self.ask(f"m{address + len(data):x},{min(CHUNK, size - len(data)):x}")
+            if part.startswith("E"):
+                raise OSError(f"no memory at {address + len(data):#x}")
+            data += bytes.fromhex(part)
+        return data
+
+    def write(self, address, data):
+        for at in range(0, len(data), CHUNK):
+            part = data[at:at + CHUNK]
+            if self.ask(f"M{address + at:x},{len(part):x}:{part.hex()}") != "OK":
+                raise OSError(f"no memory at {address + at:#x}")
 
 
 def socket_path(folder, name):

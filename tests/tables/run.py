@@ -15,10 +15,11 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [os.path.join(TOP, "tools"), HERE]
+sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "tests"), HERE]
 
 import checks  # noqa: E402
 import cpio  # noqa: E402
+import damage  # noqa: E402
 import page_tables  # noqa: E402
 from tesseratools import machine  # noqa: E402
 
@@ -182,6 +183,10 @@ def suite(add, configurations=CONFIGURATIONS, limit=120):
             continue
         for result, trouble, note in configuration_results(profile, keys, shape, initrd, limit):
             add(name, result, trouble, note)
+        if (profile, keys) == CONFIGURATIONS[0]:
+            image = os.path.join(TOP, "build", profile, "tessera.elf")
+            for result, trouble, note in damage.results(image, shape, symbols_read(image), BUILD):
+                add(name, result, trouble, note)
         print(f"# {name}: {time.monotonic() - started:.1f} s", flush=True)
 
 

@@ -30,6 +30,9 @@ static void structures_show(void)
 	OFFSET(frame_record, type);
 	OFFSET(frame_record, object_type);
 	OFFSET(frame_record, owner);
+	OFFSET(frame_record, flags);
+	OFFSET(frame_record, pins);
+	OFFSET(frame_record, map_count);
 	OFFSET(frame_record, object);
 	OFFSET(frame_record, holders);
 	OFFSET(vspace, root);

@@ -10,4 +10,6 @@ void helper_run(void);
 void helpers_start(void (*job)(void));  /* all at once */
 bool helpers_wait(void);                /* until all are done; false after ten seconds */
 
+noreturn_fn void program_run(void);     /* what the lent thread does, once it runs: see rules.c */
+
 #endif

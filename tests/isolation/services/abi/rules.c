@@ -5,6 +5,7 @@
 #include "tap.h"
 
 #define AT 0x40000000ul
+#define PATIENCE 10000000000ull   /* ns */
 #define NOWHERE 0xffff7ffffffff000ul     /* no unit's address */
 
 static volatile u32 first, second;
@@ -67,9 +68,56 @@ static void registers_are_checked(void)
 	CHECK(tk_thread_start(thread) == -EINVAL && tk_thread_interrupt(thread, 0) == -EINVAL);
 }
 
+static volatile u32 arrived, let_go, gone;
+
+void program_run(void)
+{
+	arrived++;
+	tk_wake(&arrived, 1, 0, ~0u);
+	while (!let_go)
+		tk_wait(&let_go, 0, NANOS_NEVER, TK_WAIT_NEVER_INTERRUPTED, ~0u);
+	tk_thread_exit(&gone);
+}
+
+/* Waits until a word has a value, for ten seconds. */
+static bool word_becomes(const volatile u32 *word, u32 value)
+{
+	nanos_t deadline = clock_monotonic() + PATIENCE;
+
+	for (u32 seen = *word; seen != value; seen = *word)
+		if (tk_wait(word, seen, deadline, 0, ~0u) == -ETIMEDOUT)
+			return false;
+	return true;
+}
+
+#define EXITED 3u
+
+static void threads_end_and_begin_again(void)
+{
+	vaddr_t thread = lent(TK_OBJECT_THREAD);
+	const volatile struct tk_thread_page *page = (struct tk_thread_page *)thread;
+	struct tk_field_write write = { TK_FIELD_THREAD_POLICY, 0, TK_POLICY_FIFO | 3 << 8 };
+	struct tk_regs regs;
+
+	for (u32 life = 1; life <= 2; life++) {
+		let_go = gone = 0;
+		CHECK(mem_renew(1) == -EBUSY && tk_object_write(thread, &write, 1) == 0 && tk_thread_start(thread) == 0 && tk_thread_start(thread) == -EBUSY);
+		CHECK(word_becomes(&arrived, life) && mem_take_back() == -EBUSY && mem_renew(1) == -EBUSY);
+		CHECK(tk_thread_interrupt(thread, TK_INTERRUPT_SIGNAL) == 0);
+		for (nanos_t end = clock_monotonic() + PATIENCE; tk_thread_regs_get(thread, &regs) == -EBUSY && clock_monotonic() < end;)
+			tk_yield(); /* until it waits */
+		CHECK(tk_thread_regs_get(thread, &regs) == 0 && regs.rip == 0);
+		let_go = 1;
+		tk_wake(&let_go, 1, 0, ~0u);
+		CHECK(word_becomes(&page->state, EXITED) && gone == 1 && tk_thread_regs_get(thread, &regs) == -EBUSY);
+		CHECK(mem_renew(0) == -EINVAL && (life == 2 || mem_renew(1) == 0));
+	}
+	CHECK(mem_take_back() == 0);
+}
+
 static void job_waits(void)
 {
-	if (tk_wait(&first, 0, clock_monotonic() + 10000000000ull, 0, 1) < 0)
+	if (tk_wait(&first, 0, clock_monotonic() + PATIENCE, 0, 1) < 0)
 		__atomic_add_fetch(&trouble, 1, __ATOMIC_RELAXED); /* read after helpers_wait, which orders it */
 }
 
@@ -77,7 +125,7 @@ static void job_waits(void)
 static void waiters_are_moved(void)
 {
 	struct tk_requeue r = { &first, &second, 0, 0, 1, TK_REQUEUE_COMPARE };
-	nanos_t deadline = clock_monotonic() + 10000000000ull;
+	nanos_t deadline = clock_monotonic() + PATIENCE;
 	long moved = 0;
 
 	trouble = 0;
@@ -113,6 +161,7 @@ const struct tap_test rule_tests[] = {
 	{ "the owner of memory gets what is its own", owner_of_memory },
 	{ "another's space is used but not changed", anothers_space_is_used_but_not_changed },
 	{ "registers are checked", registers_are_checked },
+	{ "threads end and begin again", threads_end_and_begin_again },
 	{ "waiters are moved", waiters_are_moved },
 	{ "devices and power are checked", devices_and_power_are_checked },
 	{ NULL, NULL },

@@ -63,7 +63,7 @@ long abi_serve_syscall(u32 number, const u64 *args, u32 thread)
 long abi_upcall_exception(const struct tk_request *request)
 {
 	(void)request;
-	return 0;
+	program_run(); /* there is nothing where a program begins */
 }
 
 long abi_upcall_interrupt(const struct tk_request *request)

@@ -299,3 +299,9 @@ long mem_op_take_back(const struct rt_request *rq)
 	(void)rq;
 	return tk_object_destroy(given);
 }
+
+long mem_op_renew(const struct rt_request *rq, u32 good)
+{
+	(void)rq;
+	return tk_object_renew(given, good ? space : NO_TOKEN);
+}
