@@ -154,7 +154,7 @@ long thread_create(u32 caller, const struct tk_object_create *r)
 	struct thread *t = frame_address(r->frames[1]);
 	long error = 0;
 
-	if (vector_frames() != 1 || r->argument > 0xffffffff)
+	if (r->argument > 0xffffffff)
 		return -EINVAL;
 	/* Only frames that are counted were claimed: the others in the request are just numbers. */
 	if (r->frame_count != 2 + (r->vspace ? vector_frames() + STACK_FRAMES : 0))

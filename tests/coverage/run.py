@@ -6,10 +6,11 @@
     tests/coverage/run.py --report       only the report on what was measured
 
 Runs tests/run.py of a copy of the tree (build/coverage/tree) piece by piece, with every QEMU under the plugin of branches.c. There the core is compiled
-so that a branch of the source stays a jump: each file by itself, nothing inlined, no threading of jumps. Each piece leaves build/coverage/PIECE.json, so that
+so that a branch of the source is a jump: each file by itself, without optimisation. Each piece leaves build/coverage/PIECE.json, so that
 one that is interrupted loses nothing of the others; the report joins them. A branch is a place in the source (file, line, column), as
-images differ; where the compiler made several jumps of it, the best of them counts. What only an assertion or the compiler's stack protector
-would take is left out. Writes report.txt, with the places that are not covered, and branches.json.
+images differ. Jumps of one place (of a macro, in several images) that lead to the same two places count as one, of others the best. Left out
+is what only an assertion or the compiler's stack protector would take. Writes report.txt, with the places that are not covered, and
+branches.json.
 """
 
 import argparse
@@ -41,7 +42,7 @@ PIECES = {
     "isolation-4": ["--tier", "long", "--suite", "isolation", "--smp", "4"],
 }
 COMPILE = ["clang-14", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden"]
-CORE_FLAGS = "-O1 -fno-inline -fno-lto"
+CORE_FLAGS = "-O0 -fno-lto"
 TREE = os.path.join(OUTPUT, "tree")
 PLUGIN = os.path.join(OUTPUT, "branches.so")
 HEADER, BLOCK = struct.Struct("<4088sQ"), struct.Struct("<QQQQBBB5x")     # of branches.c
