@@ -1,10 +1,12 @@
 /* What the core refuses: by the owner of memory (services/mem/rules.c), and to this unit, with objects that are another's. */
 #include <mem_client.h>
+#include <target_client.h>
 #include <tessera/arch.h>
 #include "helpers.h"
 #include "tap.h"
 
 #define AT 0x40000000ul
+#define KERNEL_HALF 0xffff800000000000ul
 #define PATIENCE 10000000000ull   /* ns */
 #define NOWHERE 0xffff7ffffffff000ul     /* no unit's address */
 
@@ -149,8 +151,51 @@ static void waiters_are_moved(void)
 	CHECK(tk_wait(&first, 0, 0, 0, 0) == -EINVAL && tk_wake((u32 *)NOWHERE, 1, 0, ~0u) == -EFAULT && tk_wake(&first, 0, 0, ~0u) == 0);
 }
 
+static const volatile u32 *lent_word;
+static u32 told;
+
+static void job_waits_on_lent_page(void)
+{
+	if (tk_wait(lent_word, 0, clock_monotonic() + PATIENCE, 0, ~0u) == -ECANCELED)
+		__atomic_add_fetch(&told, 1, __ATOMIC_RELAXED); /* as `trouble` */
+}
+
+/* Who waits on a page that is withdrawn, or whose object ends, is told. */
+static void waits_end_with_their_page(void)
+{
+	for (u32 ends = 0; ends < 2; ends++) {
+		lent_word = (u32 *)lent(TK_OBJECT_VSPACE);
+		struct tk_requeue same = { lent_word, lent_word, 0, 0, ~0u, 0 };
+		nanos_t deadline = clock_monotonic() + PATIENCE;
+
+		told = 0;
+		helpers_start(job_waits_on_lent_page);
+		while (tk_requeue(&same) != HELPERS && clock_monotonic() < deadline)
+			tk_yield();
+		CHECK((ends ? mem_take_back() : mem_withdraw()) == 0 && helpers_wait() && told == HELPERS);
+		CHECK(tk_wait(lent_word, 0, 0, 0, ~0u) == -ECANCELED && tk_wake(lent_word, 1, 0, ~0u) == 0 && tk_requeue(&same) == -ECANCELED);
+		CHECK(*lent_word == 0); /* the dead page */
+		CHECK(ends || mem_take_back() == 0);
+	}
+}
+
+static void bad_buffers_are_refused(void)
+{
+	static const u8 constant[16];
+	u8 bytes[16] = { 0 };
+	u8 *hole = (u8 *)rt_boot->heap + (rt_boot->heap_limit - 1) * PAGE_SIZE;
+	u64 secret;
+
+	CHECK(target_secret(&secret) == 0);
+	if (secret >= KERNEL_HALF)
+		return; /* a call within class IC0 copies nothing, and would fault in the core's own trust */
+	CHECK(target_reverse(hole, 16, bytes, 16) == -EFAULT && target_reverse(bytes, 16, hole, 16) == -EFAULT);
+	CHECK(target_reverse(bytes, 16, (void *)(u64)constant, 16) == -EFAULT && target_reverse((u8 *)NOWHERE, 16, bytes, 16) == -EFAULT);
+}
+
 static void devices_and_power_are_checked(void)
 {
+	CHECK(target_devices() == 0);
 	CHECK(tk_port_read(rt_boot->window, 0, 1) == -EPERM && tk_port_write(rt_boot->window, 0, 1, 0) == -EPERM);
 	CHECK(tk_irq_bind(rt_boot->window, &first) == -EPERM && tk_irq_ack(rt_boot->window) == -EPERM);
 	CHECK(tk_power(TK_POWER_PANIC + 1, 0) == -EINVAL && tk_power(TK_POWER_OFF, 256) == -EINVAL);
@@ -163,6 +208,8 @@ const struct tap_test rule_tests[] = {
 	{ "registers are checked", registers_are_checked },
 	{ "threads end and begin again", threads_end_and_begin_again },
 	{ "waiters are moved", waiters_are_moved },
+	{ "waits end with their page", waits_end_with_their_page },
+	{ "bad buffers are refused", bad_buffers_are_refused },
 	{ "devices and power are checked", devices_and_power_are_checked },
 	{ NULL, NULL },
 };

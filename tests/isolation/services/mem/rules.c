@@ -305,3 +305,8 @@ long mem_op_renew(const struct rt_request *rq, u32 good)
 	(void)rq;
 	return tk_object_renew(given, good ? space : NO_TOKEN);
 }
+
+long mem_op_withdraw(const struct rt_request *rq)
+{
+	return tk_revoke(given, rq->caller);
+}

@@ -132,3 +132,36 @@ long target_op_secret_intact(const struct rt_request *rq)
 	(void)rq;
 	return *secret == 0x5ec2e7 ? 0 : -EIO;
 }
+
+static vaddr_t token_find(u32 type)
+{
+	for (u32 i = 0; i < rt_boot->token_count; i++)
+		if (rt_boot->tokens[i].type == type)
+			return rt_boot->tokens[i].token;
+	return 0;
+}
+
+long target_op_devices(const struct rt_request *rq)
+{
+	static volatile u32 arrived;
+	static const volatile u32 constant;
+	vaddr_t ports = token_find(TK_OBJECT_PORTS), irq = token_find(TK_OBJECT_IRQ);
+	const struct { long result, expected; } calls[] = {
+		{ tk_port_read(ports, 0, 1), 0xff }, { tk_port_read(ports, 6, 2), 0xffff }, { tk_port_read(ports, 4, 4), 0xffffffff },
+		{ tk_port_read(ports, 0, 3), -EINVAL }, { tk_port_read(ports, 8, 1), -EINVAL }, { tk_port_read(ports, 7, 2), -EINVAL },
+		{ tk_port_write(ports, 7, 1, 0), 0 }, { tk_port_write(ports, 0, 2, 0), 0 }, { tk_port_write(ports, 4, 4, 0), 0 },
+		{ tk_port_write(ports, 5, 4, 0), -EINVAL }, { tk_port_read(irq, 0, 1), -EPERM }, { tk_irq_ack(ports), -EPERM },
+		{ tk_irq_bind(irq, (u32 *)((u64)&arrived + 2)), -EINVAL }, { tk_irq_bind(irq, (u32 *)0xffff7ffffffff000), -EFAULT },
+		{ tk_irq_bind(irq, (u32 *)irq), -EINVAL }, { tk_irq_bind(irq, (u32 *)(u64)&constant), -EFAULT },
+		{ tk_irq_bind(irq, &arrived), 0 }, { tk_irq_bind(irq, &arrived), 0 }, { tk_irq_ack(irq), 0 },
+	};
+	long mistakes = 0;
+
+	(void)rq;
+	for (u32 i = 0; i < countof(calls); i++)
+		if (calls[i].result != calls[i].expected) {
+			log_line("# device call %u: %ld", i, calls[i].result);
+			mistakes++;
+		}
+	return mistakes + (arrived != 0);
+}
