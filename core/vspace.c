@@ -35,9 +35,7 @@ bool vspace_range_valid(vaddr_t address, u64 pages)
 
 void vspace_flush(struct vspace *space, vaddr_t address, u64 pages)
 {
-	/* Full order: a processor that takes the space up after this look at `cpus` walks the tables as they are now. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	arch_tlb_flush(__atomic_load_n(&space->cpus, __ATOMIC_RELAXED), address, pages);
+	arch_tlb_flush(arch_root_cpus(space->root), address, pages);
 }
 
 void vspace_count(struct vspace *space, i64 pages)

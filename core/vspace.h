@@ -30,7 +30,6 @@ struct vspace {
 	u16 owner;                      /* domain */
 	u16 fault_domain;               /* serves TK_UPCALL_FAULT */
 	paddr_t root;
-	u64 cpus;                       /* processors on which it may be loaded: bits set at switch, cleared at switch away */
 	struct tk_region_table *table;  /* core's address of the region table */
 	u32 table_capacity;
 	frame_t table_first;            /* pinned frames of a larger region table; FRAME_NONE: the exported page */

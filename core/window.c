@@ -46,23 +46,25 @@ long window_map(struct domain *d, frame_t frame, bool writable)
 		holder_set(frame, d->id);
 	spin_unlock(&d->lock);
 	if (stale)
-		arch_tlb_flush(ARCH_TLB_EVERYONE, window_address(d, frame), 1);
+		arch_tlb_flush(arch_root_cpus(d->root), window_address(d, frame), 1);
 	return entry ? 0 : -ENOMEM;
 }
 
 /* Addresses that processors may still translate as they were. */
-struct stale { u32 count; vaddr_t list[ARCH_TLB_LIST_MAX]; };
+struct stale { u32 count; u64 cpus; vaddr_t list[ARCH_TLB_LIST_MAX]; };
 
-static void stale_add(struct stale *stale, vaddr_t address)
+/* The entry of d's window was replaced. */
+static void stale_add(struct stale *stale, const struct domain *d, frame_t frame)
 {
 	if (stale->count < ARCH_TLB_LIST_MAX)
-		stale->list[stale->count] = address;
+		stale->list[stale->count] = window_address(d, frame);
 	stale->count++;
+	stale->cpus |= arch_root_cpus(d->root);
 }
 
 static void stale_flush(const struct stale *stale)
 {
-	arch_tlb_flush_list(ARCH_TLB_EVERYONE, stale->list, stale->count);
+	arch_tlb_flush_list(stale->cpus, stale->list, stale->count);
 }
 
 bool window_replace_dead(struct domain *d, frame_t frame)
@@ -82,17 +84,17 @@ bool window_replace_dead(struct domain *d, frame_t frame)
 void window_unmap(struct domain *d, frame_t frame)
 {
 	if (window_replace_dead(d, frame))
-		arch_tlb_flush(ARCH_TLB_EVERYONE, window_address(d, frame), 1);
+		arch_tlb_flush(arch_root_cpus(d->root), window_address(d, frame), 1);
 }
 
 void window_unmap_all(frame_t frame, u32 owner)
 {
 	struct stale stale;
 
-	stale.count = 0;
+	stale.count = 0, stale.cpus = 0;
 	for (u32 id = 1; id < domain_count; id++)
 		if (id != owner && frame_held_by(frame_record(frame), id) && window_replace_dead(&domains[id], frame))
-			stale_add(&stale, window_address(&domains[id], frame));
+			stale_add(&stale, &domains[id], frame);
 	if (stale.count)
 		stale_flush(&stale);
 }
@@ -133,13 +135,13 @@ void window_remove(struct domain *d, const frame_t *frames, u32 count)
 {
 	struct stale stale;
 
-	stale.count = 0;
+	stale.count = 0, stale.cpus = 0;
 	spin_lock(&d->lock);
 	for (u32 i = 0; i < count; i++) {
 		arch_entry_t *entry = arch_page_walk(d->root, window_address(d, frames[i]), true, NULL);
 		core_assert(entry != NULL);
 		if (entry_replace(entry, 0))
-			stale_add(&stale, window_address(d, frames[i]));
+			stale_add(&stale, d, frames[i]);
 		holder_clear(frames[i], d->id);
 	}
 	spin_unlock(&d->lock);

@@ -86,7 +86,7 @@ TIERS = {
                  abi=EVERYWHERE + (Configuration("general", 2, debug=True), Configuration("tee", 2, debug=True)),
                  shell=EVERYWHERE, launcher=EVERYWHERE,
                  boot=tuple(Configuration(profile, 2) for profile in ("general", "tee", "fast")), composition=COMPOSED,
-                 contention=(Configuration("general", 4), Configuration("fast", 4)), exhaustion=EXHAUSTION,
+                 contention=tuple(Configuration(profile, 4) for profile in ("general", "tee", "fast")), exhaustion=EXHAUSTION,
                  processes=1000, limit=900),
 }
 

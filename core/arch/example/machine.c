@@ -80,6 +80,7 @@ long arch_page_table_set(paddr_t root, vaddr_t address, frame_t table) { NOT_POR
 void arch_root_init(paddr_t root) { NOT_PORTED; }
 struct arch_area arch_area_of(u32 class, u32 slot) { NOT_PORTED; }
 void arch_root_trim(paddr_t root, vaddr_t start, vaddr_t end, frame_t *chain) { NOT_PORTED; }
+u64 arch_root_cpus(paddr_t root) { NOT_PORTED; }
 void arch_tlb_flush(u64 cpu_mask, vaddr_t address, u64 pages) { NOT_PORTED; }
 void arch_tlb_flush_list(u64 cpu_mask, const vaddr_t *list, u32 count) { NOT_PORTED; }
 void arch_tlb_flush_local(vaddr_t address, u64 pages) { NOT_PORTED; }

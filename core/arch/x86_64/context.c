@@ -104,16 +104,10 @@ static void selectors_clear(void)
 
 static void client_load(struct cpu *cpu, struct vspace *new)
 {
-	struct vspace *old = cpu->vspace;
-
-	/* The bit is set before the root is loaded, so that a shoot-down never misses this processor. */
-	if (new)
-		__atomic_fetch_or(&new->cpus, 1ull << cpu->id, __ATOMIC_SEQ_CST);
 	cpu->vspace = new;
-	cpu->arch.root = new ? new->root : arch_kernel_root;
+	/* Relaxed: the load of CR3 waits for it, see arch_root_cpus. */
+	__atomic_store_n(&cpu->arch.root, new ? new->root : arch_kernel_root, __ATOMIC_RELAXED);
 	cr3_write(cpu->arch.root);
-	if (old)
-		__atomic_fetch_and(&old->cpus, ~(1ull << cpu->id), __ATOMIC_SEQ_CST);
 }
 
 void arch_thread_switch(struct thread *from, struct thread *to)

@@ -39,6 +39,24 @@ void arch_tlb_flush_local(vaddr_t address, u64 pages)
 	slot_flush(&(struct tlb_slot){ address, pages, NULL });
 }
 
+/*
+ * Whoever loads a root says so first, and a load of CR3 waits for that store and flushes: who has not said it yet walks the tables as they
+ * are now, who has said that it leaves uses its translations no more. The kernel's root is part of every other.
+ */
+u64 arch_root_cpus(paddr_t root)
+{
+	u64 mask = 0;
+
+	if (root == arch_kernel_root)
+		return ARCH_TLB_EVERYONE;
+	/* Sequentially consistent: the tables were changed before. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (u32 id = 0; id < cpu_count; id++)
+		if (cpus[id] && __atomic_load_n(&cpus[id]->arch.root, __ATOMIC_RELAXED) == root)
+			mask |= 1ull << id;
+	return mask;
+}
+
 void arch_tlb_serve(void)
 {
 	u64 *mask = &pending[arch_cpu()->id].mask;

@@ -42,6 +42,7 @@ void spin_wait(struct spinlock *lock)
 	abort();
 }
 void arch_tlb_serve(void) { }
+u64 arch_root_cpus(paddr_t root) { (void)root; return ARCH_TLB_EVERYONE; }
 void arch_tlb_flush(u64 cpu_mask, vaddr_t address, u64 pages)
 {
 	(void)cpu_mask, (void)address, (void)pages;

@@ -80,6 +80,20 @@ void invlpg(vaddr_t address)
 	}
 }
 
+void machine_root_load(u32 domain)
+{
+	__atomic_store_n(&interleave_cpu()->arch.root, domains[domain].root, __ATOMIC_RELAXED);
+	interleave_relax();
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* MOV to CR3 serialises: Intel SDM vol. 3A, 9.3 */
+	cr3_write(domains[domain].root);
+}
+
+/* The kernel's windows are in every root. */
+static bool in_root(const struct cpu *cpu, u32 domain)
+{
+	return domains[domain].root == arch_kernel_root || cpu->arch.root == domains[domain].root;
+}
+
 /* The walk of a processor: it notes the access in the entry before it keeps the translation. */
 static arch_entry_t entry_load(arch_entry_t *entry)
 {
@@ -108,6 +122,7 @@ static struct translation *translation_find(u32 domain, frame_t frame)
 frame_t machine_translate(u32 domain, frame_t frame, bool write)
 {
 	struct translation *t = translation_find(domain, frame);
+	interleave_expect(in_root(interleave_cpu(), domain), "a unit runs in its own root");
 	if (!t->entry || (write && !arch_entry_writable(t->entry))) {
 		bool large = false;
 		arch_entry_t *entry = arch_page_walk(domains[domain].root, machine_token(domain, frame), false, &large);
@@ -132,7 +147,8 @@ void machine_translations_check(void)
 		for (u32 i = 0; i < TRANSLATIONS; i++) {
 			const struct translation *t = &translations[cpu][i];
 			frame_t frame = arch_entry_frame(t->entry);
-			if (!t->entry || frame == frame_dead)
+			/* What a processor that is about to load another root still keeps is not used. */
+			if (!t->entry || frame == frame_dead || !in_root(&storage[cpu], t->domain))
 				continue;
 			const struct frame_record *r = frame_record(frame);
 			/* Stale ones live only while an operation keeps the frame what it is. */
@@ -202,6 +218,7 @@ void machine_create(u32 count)
 		memset(&storage[i], 0, sizeof(storage[i]));
 		storage[i].id = i;
 		storage[i].online = true;
+		storage[i].arch.root = 2 * PAGE_SIZE;
 		cpus[i] = &storage[i];
 		acts_as[i] = i;
 	}

@@ -28,6 +28,8 @@ static inline vaddr_t machine_token(u32 domain, frame_t frame) { return domains[
 /* A thread moved: what runs here is that processor now. Only where no translations count. */
 void machine_act_as(u32 cpu);
 void machine_time_set(nanos_t now);
+/* This processor loads the root of a domain, as LOAD_ROOT of crossing.h does; the kernel's is loaded at first. */
+void machine_root_load(u32 domain);
 /* A unit's access through its window on this processor, which may be interrupted before: the frame that it reached, FRAME_NONE: a fault. */
 frame_t machine_access(u32 domain, frame_t frame, bool write);
 /* The same with interrupts off. */

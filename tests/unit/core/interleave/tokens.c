@@ -90,6 +90,12 @@ static void revoke_holder(void)
 	lost(HOLDER);
 }
 
+static void revoke_guest(void)
+{
+	EXPECT(token_revoke(OWNER, machine_token(OWNER, A), GUEST) == 0);
+	lost(GUEST);
+}
+
 static void revoke_only(void) { kept.result[interleave_self()] = token_revoke(OWNER, machine_token(OWNER, A), HOLDER); }
 static void grant_read(void) { kept.result[interleave_self()] = token_grant(OWNER, machine_token(OWNER, A), HOLDER, TK_MODE_READ); }
 static void grant_guest(void) { kept.result[interleave_self()] = token_grant(OWNER, machine_token(OWNER, A), GUEST, TK_MODE_READ); }
@@ -109,7 +115,17 @@ static void holder_uses(void)
 	use(HOLDER, A, true);
 	use(HOLDER, A, false);
 }
-static void guest_uses(void) { use(GUEST, A, false); }
+static void guest_uses(void)
+{
+	machine_root_load(GUEST);
+	use(GUEST, A, false);
+	machine_root_load(OWNER);
+}
+static void guest_uses_twice(void)
+{
+	guest_uses();
+	guest_uses();
+}
 static void owner_uses_a(void) { use(OWNER, A, true); }
 static void owner_uses_b(void) { use(OWNER, B, true); }
 
@@ -166,6 +182,10 @@ static void destroyed_or_busy(void)
 
 static const struct interleave tests[] = {
 	{ "revoke from all, two holders use it", 3, false, frame_world, { revoke_everyone, holder_uses, guest_uses },
+		machine_translations_check, machine_rest_check },
+	{ "revoke from all, a holder in its own root comes and goes", 3, false, frame_world, { revoke_everyone, guest_uses_twice, guest_uses },
+		machine_translations_check, machine_rest_check },
+	{ "revoke from one that comes and goes", 3, false, frame_world, { revoke_guest, guest_uses_twice, holder_uses },
 		machine_translations_check, machine_rest_check },
 	{ "revoke, and a grant of the same at once", 3, false, frame_world, { revoke_only, grant_read, holder_uses },
 		machine_translations_check, machine_rest_check },

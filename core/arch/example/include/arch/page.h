@@ -58,6 +58,7 @@ void arch_page_copy(void *to, const void *from);
 void arch_page_zero(void *to);
 void arch_tlb_flush(u64 cpu_mask, vaddr_t address, u64 pages);
 #define ARCH_TLB_LIST_MAX 32u
+u64 arch_root_cpus(paddr_t root);
 void arch_tlb_flush_list(u64 cpu_mask, const vaddr_t *list, u32 count);
 void arch_tlb_flush_local(vaddr_t address, u64 pages);
 void arch_tlb_serve(void);

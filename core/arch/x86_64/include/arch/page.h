@@ -113,5 +113,7 @@ void arch_tlb_idle_enter(void);
 void arch_tlb_idle_leave(void);
 #define ARCH_TLB_ALL_PAGES (~0ull)
 #define ARCH_TLB_EVERYONE (~0ull)
+/* Processors that may keep translations of a root as they were before this call: a mask for arch_tlb_flush. */
+u64 arch_root_cpus(paddr_t root);
 
 #endif
