@@ -18,6 +18,7 @@ static struct undo_answer answers[128]; /* of calls that had committed when the 
 static struct rt_lock answers_lock = RT_LOCK_INIT;
 static u64 ready;                /* READY: the state is whole but for what the logs tell */
 static FRESH bool noting, recovers;
+static FRESH u64 heap_from, heap_bytes; /* where the heap can be, as soon as noting begins */
 
 static BARE struct undo *undo_here(void)
 {
@@ -32,8 +33,9 @@ static struct undo *undo_of_stack(u64 index)
 /* Memory that outlives the unit: its variables and its heap, whatever that has grown to. */
 static BARE bool kept(u64 address)
 {
-	return address - rt_boot->heap < rt_boot->heap_limit * PAGE_SIZE ||
-	       address - (u64)unit_kept_start < (u64)unit_kept_end - (u64)unit_kept_start;
+	if (likely(address - heap_from < heap_bytes))
+		return true;
+	return address - (u64)unit_kept_start < (u64)unit_kept_end - (u64)unit_kept_start;
 }
 
 static __attribute__((noinline)) void note(struct undo *undo, u64 address, u64 size)
@@ -229,6 +231,8 @@ void stable_ready(void)
 		undo_of_stack(i)->log = &logs[i];
 	}
 	ready = READY;
+	heap_from = rt_boot->heap;
+	heap_bytes = rt_boot->heap_limit * PAGE_SIZE;
 	noting = true;
 }
 

@@ -36,26 +36,24 @@ u32 undo_end(struct undo *undo)
 	return undo->frees;
 }
 
+/* Its records count together: the stores that they are of all come later. */
 void undo_note(struct undo *undo, struct undo_log *log, u64 address, u64 size)
 {
-	while (size) {
-		u64 part = size < 8 ? size : 8;
+	struct undo_record *record = &log->records[undo->count], *end = &log->records[UNDO_RECORDS];
 
-		if (undo->count == UNDO_RECORDS) {
-			undo->overflowed = 1;
-			return;
-		}
-		struct undo_record *record = &log->records[undo->count];
-
-		record->place = address << 8 | part;
-		record->old = 0;
-		bytes_copy(&record->old, (const void *)address, part);
-		UNDO_IN_ORDER();
-		undo->count++;
-		UNDO_IN_ORDER();
-		address += part;
-		size -= part;
+	for (; size >= 8 && record < end; record++, address += 8, size -= 8)
+		*record = (struct undo_record){ address << 8 | 8, *(const word *)address };
+	if (size && record < end) {
+		*record = (struct undo_record){ address << 8 | size, 0 };
+		bytes_copy(&record->old, (const void *)address, size);
+		record++;
+		size = 0;
 	}
+	if (size)
+		undo->overflowed = 1;
+	UNDO_IN_ORDER();
+	undo->count = (u32)(record - log->records);
+	UNDO_IN_ORDER();
 }
 
 bool undo_free_later(struct undo *undo, struct undo_log *log, void *p)
