@@ -258,6 +258,29 @@ static void poll_tables_are_checked(void)
 	CHECK(tk_unwatch(table, 0) == 0 && tk_unwatch(table, 0) == 0 && tk_object_destroy(table) == 0);
 }
 
+#define CHAIN (TK_WATCH_DEPTH + 2u)
+#define CROWD 18u                       /* tables that one wake fills: more than it wakes the watchers of */
+
+/* Tables that watch each other's tails, and many that watch one word. */
+static void wakes_are_passed_on_in_bounds(void)
+{
+	static volatile u32 word, crowded;
+	struct tk_watch_page *tables[CROWD];
+
+	for (u32 i = 0; i < CROWD; i++) {
+		tables[i] = (struct tk_watch_page *)object_make(TK_OBJECT_WATCHES, 2, 0);
+		if (i < CHAIN)
+			CHECK(tk_watch((vaddr_t)tables[i], 0, i ? &tables[i - 1]->tail : &word, i) == 0);
+		CHECK(tk_watch((vaddr_t)tables[i], 1, &crowded, 100 + i) == 0);
+	}
+	CHECK(tk_wake(&word, 1, 0, ~0u) == 0);
+	for (u32 i = 0; i < CROWD; i++)
+		CHECK(tables[i]->tail == (i < TK_WATCH_DEPTH));
+	CHECK(tk_wake(&crowded, 1, 0, ~0u) == 0);
+	for (u32 i = 0; i < CROWD; i++)
+		CHECK(tables[i]->queued[1] && tables[i]->tail > (i < TK_WATCH_DEPTH) && tk_object_destroy((vaddr_t)tables[i]) == 0);
+}
+
 static const struct { const char *name; void (*run)(void); } rules[] = {
 	{ "objects are made of one's own frames", objects_are_made_of_own_frames },
 	{ "threads are made whole", threads_are_made_whole },
@@ -269,6 +292,7 @@ static const struct { const char *name; void (*run)(void); } rules[] = {
 	{ "frames are given and granted by their owner", frames_are_given_and_granted_by_their_owner },
 	{ "memory comes on line once", memory_comes_on_line_once },
 	{ "poll tables are checked", poll_tables_are_checked },
+	{ "wakes are passed on in bounds", wakes_are_passed_on_in_bounds },
 };
 
 long mem_op_rule(const struct rt_request *rq, u32 number)
