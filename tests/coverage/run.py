@@ -9,7 +9,7 @@ Runs tests/run.py of a copy of the tree (build/coverage/tree) piece by piece, wi
 so that a branch of the source is a jump: each file by itself, without optimisation. Each piece leaves build/coverage/PIECE.json, so that
 one that is interrupted loses nothing of the others; the report joins them. A branch is a place in the source (file, line, column), as
 images differ. Jumps of one place (of a macro, in several images) that lead to the same two places count as one, of others the best. Left out
-is what only an assertion or the compiler's stack protector would take. Writes report.txt, with the places that are not covered, and
+is what only an assertion, the compiler's stack protector or its retry of an atomic operation would take. Writes report.txt, with the places that are not covered, and
 branches.json.
 """
 
@@ -50,6 +50,7 @@ IMAGE_BASE, IMAGE_SPACE, IMAGE_PHYSICAL, SLIDE_STEP = 0xffffffff80000000, 0x4000
 INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\s+(\w+)(?:\s+0x([0-9a-f]+))?(.*)$")
 PLACE = re.compile(r"(?:^|/)(core/(?!arch/example)[\w/]+\.[chS]):(\d+):(\d+)")
 ASSERTION = re.compile(r"\bcore_assert\(")
+ATOMIC = re.compile(r"__atomic_(fetch_\w+|\w+_fetch)\(")   # the compiler's loop around a compare-and-exchange
 
 
 # ---- Measuring ----
@@ -215,7 +216,7 @@ def assertions_drop(places):
     for (path, line, column), seen in places.items():
         with open(os.path.join(TOP, path), encoding="utf-8") as source:
             text = source.read().splitlines()[line - 1]
-        if not ASSERTION.search(text):
+        if not ASSERTION.search(text) and not ATOMIC.match(text, column - 1):
             kept[path, line, column] = seen
     return kept
 

@@ -208,6 +208,72 @@ static void pages_are_shared_between_spaces(void)
 	CHECK(tk_unmap(&(struct tk_unmap){ other, AT, 2, frames, 2, 0, 0 }) == 0 && tk_object_destroy(other) == 0);
 }
 
+#define BATCH 512u      /* pages and page tables that a call goes through at most: VSPACE_BATCH, VSPACE_TABLES */
+#define TABLES 32u
+#define MANY 600u
+#define SPARSE (TABLES + 8u)
+#define ENOUGH (4u * SPARSE)            /* page tables */
+
+static long share_all(vaddr_t other, u64 pages) { return tk_share(&(struct tk_share){ space, other, AT, pages, 0, 0 }); }
+static long move_all(vaddr_t from, vaddr_t to, u64 pages) { return tk_move(&(struct tk_move){ space, from, to, pages }); }
+
+/* Unmaps all from AT on, in both spaces. */
+static void all_unmap(vaddr_t other)
+{
+	u64 pages = rt_boot->user_limit / PAGE_SIZE - AT / PAGE_SIZE;
+	static frame_t frames[BATCH];
+
+	while (tk_object_renew(space, 0) == -EBUSY)
+		CHECK(unmap(AT, pages, BATCH, NULL) > 0);
+	while (other && tk_object_renew(other, 0) == -EBUSY)
+		CHECK(tk_unmap(&(struct tk_unmap){ other, AT, pages, frames, BATCH, 0, 0 }) == 0);
+}
+
+/* A call over many pages, or many page tables, ends in between and says how far it came. */
+static void calls_are_bounded(void)
+{
+	static frame_t frames[MANY];
+	vaddr_t other = object_make(TK_OBJECT_VSPACE, 3, 0), to = AT + 0x1000000000;
+	u64 sparse = SPARSE * TABLE_BYTES / PAGE_SIZE, done;
+
+	for (u32 i = 0; i < ENOUGH; i++)
+		frames[i] = frame_take();
+	CHECK(tk_reserve_fill(frames, ENOUGH) >= (long)ENOUGH);
+	for (u32 i = 0; i < MANY; i++)
+		frames[i] = i ? frames[0] : frame_take();
+	CHECK(map(AT, BATCH, 3, frames) == BATCH && map(AT + BATCH * PAGE_SIZE, MANY - BATCH, 3, frames) == MANY - BATCH);
+	CHECK(tk_protect(space, AT, MANY, 1) == BATCH && share_all(other, MANY) == BATCH && move_all(AT, to, MANY) == BATCH);
+	CHECK(move_all(AT, to, MANY) == MANY && unmap(to, MANY, MANY, NULL) == BATCH && unmap(to, MANY, MANY, NULL) == MANY);
+	all_unmap(other);
+	for (u32 i = 0; i < SPARSE; i++)
+		CHECK(map(AT + i * TABLE_BYTES, 1, 3, frames) == 1);
+	CHECK(tk_protect(space, AT, sparse, 1) < (long)sparse && share_all(other, sparse) < (long)sparse);
+	done = (u64)move_all(AT, to, sparse);
+	CHECK(done < sparse && move_all(AT + done * PAGE_SIZE, to + done * PAGE_SIZE, sparse - done) == (long)(sparse - done));
+	CHECK(tk_query(space, to + (SPARSE - 1) * TABLE_BYTES) > 0 && unmap(to, sparse, MANY, NULL) < (long)sparse);
+	all_unmap(other);
+	CHECK(tk_object_destroy(other) == 0);
+}
+
+/* Page tables for all that is asked are not there: each call says so, and leaves nothing half done. */
+static void calls_end_without_page_tables(void)
+{
+	vaddr_t other = object_make(TK_OBJECT_VSPACE, 3, 0), far = AT + 0x4000000000;
+	frame_t frame = frame_take(), last = (frame_t)(rt_boot->ranges[rt_boot->range_count - 1].first_frame + rt_boot->ranges[rt_boot->range_count - 1].count - 1);
+	u32 count = 0;
+
+	while (map(AT + count * TABLE_BYTES, 1, 3, &frame) == 1)
+		count++;
+	CHECK(count > 0 && map(far, 1, 3, &frame) == 0 && share_all(other, 1) == -ENOMEM && move_all(AT, far, 1) == -ENOMEM);
+	CHECK(tk_grant(token_of_frame(last), rt_boot->abi_domain, TK_MODE_READ) == -ENOMEM && tk_frames_give(last, 1, rt_boot->abi_domain) == -ENOMEM);
+	CHECK(tk_query(space, AT) == (long)(frame | 3ul << 32) && tk_query(other, AT) == -ENOENT);
+	*(u64 *)token_of_frame(last) = 1;
+	all_unmap(other);
+	CHECK(map(far, 1, 3, &frame) == 1 && tk_frames_give(last, 1, rt_boot->abi_domain) == 0);
+	all_unmap(other);
+	CHECK(tk_object_destroy(other) == 0);
+}
+
 static void frames_are_given_and_granted_by_their_owner(void)
 {
 	u32 self = rt_boot->domain, abi = rt_boot->abi_domain;
@@ -289,6 +355,8 @@ static const struct { const char *name; void (*run)(void); } rules[] = {
 	{ "pages are mapped in bounds", pages_are_mapped_in_bounds },
 	{ "pages move to free places", pages_move_to_free_places },
 	{ "pages are shared between spaces", pages_are_shared_between_spaces },
+	{ "calls are bounded", calls_are_bounded },
+	{ "calls end without page tables", calls_end_without_page_tables },
 	{ "frames are given and granted by their owner", frames_are_given_and_granted_by_their_owner },
 	{ "memory comes on line once", memory_comes_on_line_once },
 	{ "poll tables are checked", poll_tables_are_checked },
