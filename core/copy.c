@@ -106,7 +106,7 @@ static u64 client_copy_walk(struct thread *t, vaddr_t to, vaddr_t from, u64 size
 			return done;
 		page += client & PAGE_MASK;
 		size_t left = access == TK_ACCESS_WRITE ? arch_copy((vaddr_t)page, from + done, part) : arch_copy(to + done, (vaddr_t)page, part);
-		vspace_unpin(frame);
+		frame_unpin(frame);
 		done += part - left;
 		if (left)
 			return done;

@@ -65,9 +65,8 @@ enum fault_outcome { FAULT_SERVED, FAULT_CALL_MEM, FAULT_REFUSED /* the region's
 /* Serves a missing or write-protected page from the pool, if the region table allows it. Called with the space not locked. */
 enum fault_outcome vspace_fault(struct vspace *space, vaddr_t address, u32 access);
 /* Core's address of a mapped user page for access (enum tk_access) or NULL: the software walk of user copies. Caller holds no lock;
- * the frame is pinned until vspace_unpin. */
+ * the frame is pinned until frame_unpin. */
 void *vspace_pin(struct vspace *space, vaddr_t address, u32 access, frame_t *frame);
-void vspace_unpin(frame_t frame);
 
 long pool_create(u32 caller, const struct tk_object_create *request) must_check;
 long pool_destroy(void *pool) must_check;

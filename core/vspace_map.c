@@ -243,8 +243,3 @@ void *vspace_pin(struct vspace *space, vaddr_t address, u32 access, frame_t *fra
 	spin_unlock(&space->lock);
 	return found;
 }
-
-void vspace_unpin(frame_t frame)
-{
-	frame_unpin(frame);
-}

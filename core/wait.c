@@ -118,7 +118,7 @@ static __attribute__((noinline)) long word_load_elsewhere(const struct thread *t
 	if (page == NULL)
 		return -EFAULT;
 	u32 value = __atomic_load_n((u32 *)(page + (word & PAGE_MASK)), __ATOMIC_RELAXED);
-	vspace_unpin(frame);
+	frame_unpin(frame);
 	return value;
 }
 

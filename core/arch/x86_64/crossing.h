@@ -218,4 +218,18 @@
 	.endr
 .endm
 
+/* The last steps into an IC2 unit r15. rcx thread; registers that hold `ip` and `sp`; all others are the unit's but for those of `zero`. rax. */
+.macro IC2_LEAVE ip, sp, zero:vararg
+	ROOT_NEED DOMAIN_ROOT(%r15)
+	leaq THREAD_SERVICE_END(%rcx), %rax
+	movq %rax, %gs:ENTRY_RSP0
+	movq \sp, %rsp
+	movq \ip, %rcx
+	movl $0x202, %r11d
+	ZERO \zero
+	swapgs
+	BASES_ZERO rbp
+	sysretq
+.endm
+
 #endif

@@ -255,16 +255,7 @@ enter_ic1_roots:
 
 enter_ic2:
 	APPLICATION_LEAVE
-	ROOT_NEED DOMAIN_ROOT(%r15)
-	leaq THREAD_SERVICE_END(%rcx), %rax
-	movq %rax, %gs:ENTRY_RSP0
-	movq %rdx, %rsp
-	movq DOMAIN_ENTRY(%r15), %rcx
-	movl $0x202, %r11d
-	ZERO eax, edx, ebp, r14d, r15d
-	swapgs
-	BASES_ZERO rbp
-	sysretq
+	IC2_LEAVE DOMAIN_ENTRY(%r15), %rdx, eax, edx, ebp, r14d, r15d
 
 /* What a unit that acts for clients may name of their memory is checked when it is copied. */
 gate_call_range:

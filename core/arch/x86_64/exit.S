@@ -39,16 +39,7 @@ return_to_ic0:
 	jmp *%rbp
 
 return_to_ic2:
-	ROOT_NEED DOMAIN_ROOT(%r15)
-	leaq THREAD_SERVICE_END(%rcx), %rax
-	movq %rax, %gs:ENTRY_RSP0
-	movq %r11, %rsp
-	movq %rbp, %rcx
-	movl $0x202, %r11d
-	ZERO eax, ebx, edx, ebp, r8d, r9d, r13d, r14d, r15d
-	swapgs
-	BASES_ZERO rbp
-	sysretq
+	IC2_LEAVE %rbp, %r11, eax, ebx, edx, ebp, r8d, r9d, r13d, r14d, r15d
 
 /* ---- Back to the application: rbx thread, its user frame complete ---------------------------------------------------------------------------- */
 .globl return_to_user

@@ -69,7 +69,7 @@ void *vspace_pin(struct vspace *space, vaddr_t address, u32 access, frame_t *fra
 	pinned = address;
 	return page;
 }
-void vspace_unpin(frame_t frame) { (void)frame; }
+void frame_unpin(frame_t frame) { (void)frame; }
 enum fault_outcome vspace_fault(struct vspace *space, vaddr_t address, u32 access)
 {
 	(void)space, (void)address, (void)access;
