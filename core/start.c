@@ -27,18 +27,29 @@ static struct { struct thread *thread; bool wanted; } unit_threads[UNIT_THREADS_
 static u32 unit_thread_count;
 static struct spinlock unit_threads_lock; /* who clears `wanted` starts the thread: the restart, or the end of the thread's former life */
 
+/* A unit's own thread, or for no unit the one that starts all. Those that restart units run ahead of all programs. */
+static struct thread *thread_make(u32 domain, u32 index)
+{
+	struct thread *t = thread_create_boot();
+
+	t->owner = domain;
+	t->main_argument = index;
+	if (domain == 0 || domain == boot_manifest.super_domain) {
+		t->policy = TK_POLICY_FIFO;
+		t->priority = 99;
+	}
+	return t;
+}
+
 /* Objects of boot memory, before it is sealed. */
 void start_prepare(void)
 {
-	boot_thread = thread_create_boot();
+	boot_thread = thread_make(0, 0);
 	detach_prepare();
 	for (u32 d = 1; d < domain_count; d++)
 		for (u32 i = 0; i < domains[d].unit->threads; i++) {
 			core_assert(unit_thread_count < UNIT_THREADS_MAX);
-			struct thread *t = thread_create_boot();
-			t->owner = d;
-			t->main_argument = i;
-			unit_threads[unit_thread_count++].thread = t;
+			unit_threads[unit_thread_count++].thread = thread_make(d, i);
 		}
 }
 

@@ -82,7 +82,7 @@ static void unit_restart(struct watched *unit, nanos_t now)
 		(void)!mem_unit_ended(page->id); /* it knows nothing of what it had */
 	result = tk_domain_restart((vaddr_t)page);
 	if (result == -EAGAIN) {
-		unit->due = now + LEAVING;
+		unit->due = clock_monotonic() + LEAVING; /* they may have to run on this processor */
 		return;
 	}
 	unit->seen = false;
