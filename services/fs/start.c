@@ -93,10 +93,11 @@ static void usual_mount(u64 client, const char *type, const char *path)
 	heap_free(request);
 }
 
-long fs_op_answer(const struct rt_request *rq, u64 since, u64 *out)
+long fs_op_answer(const struct rt_request *rq, u64 since, u32 operation, u64 *out)
 {
+	const struct stable_question question = { since, operation };
 	u64 outs[3];
-	long result = stable_answer(rq, since, outs, NULL, 0);
+	long result = stable_answer(rq, &question, outs, NULL, 0);
 
 	if (result >= 0)
 		*out = outs[0];

@@ -268,10 +268,11 @@ long proc_recover(void)
 	return 0;
 }
 
-long proc_op_answer(const struct rt_request *rq, u64 since, struct proc_kept *kept, u64 *first, u64 *second, u64 *third)
+long proc_op_answer(const struct rt_request *rq, u64 since, u32 operation, struct proc_kept *kept, u64 *first, u64 *second, u64 *third)
 {
+	const struct stable_question question = { since, operation };
 	u64 outs[3] = { 0 };
-	long result = stable_answer(rq, since, outs, kept, sizeof(*kept));
+	long result = stable_answer(rq, &question, outs, kept, sizeof(*kept));
 
 	*first = outs[0];
 	*second = outs[1];

@@ -34,11 +34,12 @@ extern const struct runtime_gate unit_gates[];
 typedef long unit_serve(const struct rt_request *rq, const u64 *args, u64 *outs);
 /* In classes IC1 and IC2 an operation is entered with its words as arguments, and leaves by the reply. */
 typedef noreturn_fn void unit_enter(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
-#define UNIT_ENTER(name) \
+#define UNIT_ENTER(name, number) \
 	static noreturn_fn void name##_enter(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f) \
 	{ \
 		const u64 args[TK_ARGS_MAX] = { a, b, c, d, e, f }; \
 		u64 outs[TK_OUTS_MAX] = { 0 }; \
+		stable_call_begin(number); \
 		long result = name(runtime_request_of(arch_stack_address()), args, outs); \
 		lock_none("a call returns with a lock"); \
 		stable_call_end(); \
@@ -53,6 +54,7 @@ bool client_put(vaddr_t to, const void *from, size_t length);
 struct rt_answer_ask {
 	long (*ask)(struct tk_message *message, const struct rt_answer_ask *about);
 	u64 since;    /* when the call was sent */
+	u32 operation;
 	void *kept;   /* its struct_out, NULL: none */
 	size_t size;
 };

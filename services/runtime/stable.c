@@ -97,6 +97,11 @@ bool stable_free_later(void *p)
 	return undo->depth && undo_free_later(undo, undo->log, p);
 }
 
+void stable_call_begin(u32 operation)
+{
+	undo_here()->operation = operation;
+}
+
 void stable_call_end(void)
 {
 	undo_here()->handles = 0;
@@ -113,6 +118,7 @@ void stable_commit_all(const struct stable_result *is, const void *kept)
 	else if (undo->depth)
 		undo_note(undo, undo->log, (u64)answer, offsetof(struct undo_answer, kept) + is->kept_size);
 	answer->of = *runtime_request_of(arch_stack_address());
+	answer->operation = undo->operation;
 	answer->time = arch_counter_read();
 	answer->is = *is;
 	if (is->kept_size)
@@ -134,22 +140,22 @@ void stable_commit(long result, u64 out)
 	stable_commit_all(&is, NULL);
 }
 
-static struct undo_answer *answer_find(const struct rt_request *of)
+static struct undo_answer *answer_find(const struct rt_request *of, u32 operation)
 {
 	for (u32 i = 0; i < countof(answers); i++)
-		if (answers[i].time && answers[i].of.caller == of->caller && answers[i].of.thread == of->thread)
+		if (answers[i].time && answers[i].of.caller == of->caller && answers[i].of.thread == of->thread && answers[i].operation == operation)
 			return &answers[i];
 	return NULL;
 }
 
-long stable_answer(const struct rt_request *rq, u64 since, u64 outs[3], void *kept, size_t size)
+long stable_answer(const struct rt_request *rq, const struct stable_question *question, u64 outs[3], void *kept, size_t size)
 {
 	long result = -ESRCH;
 
 	lock_acquire(&answers_lock);
-	const struct undo_answer *answer = answer_find(rq);
+	const struct undo_answer *answer = answer_find(rq, question->operation);
 
-	if (answer && (i64)(answer->time - since) > 0) {
+	if (answer && (i64)(answer->time - question->since) > 0) {
 		u64 there = answer->is.kept_size < UNDO_KEPT ? answer->is.kept_size : UNDO_KEPT;
 
 		result = answer->is.result;
@@ -161,10 +167,10 @@ long stable_answer(const struct rt_request *rq, u64 since, u64 outs[3], void *ke
 	return result;
 }
 
-/* In the place of an older one of the same thread, or of the oldest of all. */
+/* In the place of an older one of the same thread and operation, or of the oldest of all. */
 static void answer_keep(const struct undo_answer *answer)
 {
-	struct undo_answer *place = answer_find(&answer->of);
+	struct undo_answer *place = answer_find(&answer->of, answer->operation);
 
 	if (!place) {
 		place = &answers[0];

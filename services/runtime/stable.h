@@ -25,18 +25,21 @@ void stable_section_end(void);
 bool stable_free_later(void *p);
 
 /* ---- Calls. Handles that one has made are known to nobody until it is answered: recovery ends them. */
+void stable_call_begin(u32 operation);
 void stable_call_end(void);
 void stable_made(u64 handle);
 bool stable_unanswered(u32 *at, u64 *handle);   /* the next of them, from *at = 0 */
 
 /* Under a lock: with what is done under it the call is done, and this is its result. If its caller is cut off, it hears of it by
- * stable_answer: the result of this thread's last call, if that was done after a time (arch_counter_read). -ESRCH: it has changed nothing.
+ * stable_answer: the result of this thread's last call of this operation, if that was done after a time (arch_counter_read). -ESRCH: it has
+ * changed nothing. A call that a killed thread has left goes on in its name beside the calls that the thread makes to end.
  * kept: what the call writes to its struct_out, UNDO_KEPT bytes at most; the answer gives as many as there is room for, and zeros behind. */
 struct rt_request;
 struct stable_result { i64 result; u64 outs[3]; u32 kept_size; };
 void stable_commit(long result, u64 out);
 void stable_commit_all(const struct stable_result *is, const void *kept);
-long stable_answer(const struct rt_request *rq, u64 since, u64 outs[3], void *kept, size_t size);
+struct stable_question { u64 since; u32 operation; };
+long stable_answer(const struct rt_request *rq, const struct stable_question *question, u64 outs[3], void *kept, size_t size);
 
 /* ---- Starts */
 bool stable_start(const struct tk_boot_info *boot); /* takes unfinished sections back; true: state was kept, and is to be recovered */

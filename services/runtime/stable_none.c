@@ -7,12 +7,13 @@ void stable_section_begin(void) {}
 void stable_section_end(void) {}
 bool stable_free_later(void *p) { (void)p; return false; }
 void stable_made(u64 handle) { (void)handle; }
+void stable_call_begin(u32 operation) { (void)operation; }
 void stable_call_end(void) {}
 void stable_commit(long result, u64 out) { (void)result, (void)out; }
 void stable_commit_all(const struct stable_result *is, const void *kept) { (void)is, (void)kept; }
-long stable_answer(const struct rt_request *rq, u64 since, u64 outs[3], void *kept, size_t size)
+long stable_answer(const struct rt_request *rq, const struct stable_question *question, u64 outs[3], void *kept, size_t size)
 {
-	(void)rq, (void)since, (void)outs, (void)kept, (void)size;
+	(void)rq, (void)question, (void)outs, (void)kept, (void)size;
 	return -ESRCH;
 }
 bool stable_unanswered(u32 *at, u64 *handle) { (void)at, (void)handle; return false; }

@@ -14,9 +14,10 @@
 
 #define UNDO_KEPT 176u  /* bytes of a call's buffer that goes back to its caller */
 
-/* The last call that has committed on a stack: whose, when (arch_counter_read), and its result. */
+/* The last call that has committed on a stack: whose, of which operation, when (arch_counter_read), and its result. */
 struct undo_answer {
 	struct rt_request of;
+	u32 operation;
 	u64 time;
 	struct stable_result is;
 	u8 kept[UNDO_KEPT];
@@ -31,6 +32,7 @@ struct undo {
 	u32 overflowed;             /* a section was longer than its log, and can't be taken back */
 	u32 current;                /* which of the answers counts: noted when it changes, and all that a commit costs the log */
 	u32 answered;               /* it has changed since the first section began */
+	u32 operation;              /* of the call under way */
 	struct undo_log *log;       /* for notes alone: recovery knows where the logs are */
 	u32 marks[UNDO_DEPTH];      /* records when each section began */
 	u64 made[UNDO_HANDLES];

@@ -54,7 +54,7 @@ def _call_linked(op, number, gate):
     return _call(gate, number, True)
 
 
-def _gate(op, number, gate, direct, recovery):
+def _gate(op, number, gate, direct, recovery, operation):
     words = [w for p in op.parameters for w in _words(p)]
     call = _call_linked(op, number, gate) if direct else _call(gate, number, False)
     message = f"{{ {{ {', '.join(words) or '0'} }} }}"
@@ -62,7 +62,7 @@ def _gate(op, number, gate, direct, recovery):
         once = op.again == "once"
         again = "&rt_ask, true" if once else f"NULL, {op.again or 'false'}"
         kept = "".join(f", .kept = {p.name}, .size = sizeof({p.argument})" for p in op.parameters if p.kind == "struct_out")
-        lines = ["\tstruct tk_message rt_message;\n", f"\tstruct rt_answer_ask rt_ask = {{ .ask = answer_ask{kept} }};\n" * once,
+        lines = ["\tstruct tk_message rt_message;\n", f"\tstruct rt_answer_ask rt_ask = {{ .ask = answer_ask, .operation = {operation}{kept} }};\n" * once,
                  "\tlong rt_result;\n\n\tdo {\n", "\t\trt_ask.since = arch_counter_read();\n" * once,
                  f"\t\trt_message = (struct tk_message){message};\n\t\trt_result = {call};\n",
                  f"\t}} while (rt_unanswered(rt_result) && rt_call_again(&rt_result, &rt_message, {again}));\n"]
@@ -85,7 +85,7 @@ def _absent(op):
 ANSWER_ASK = """
 static long answer_ask(struct tk_message *message, const struct rt_answer_ask *about)
 {
-%(kept)s	struct tk_message rt_message = { { about->since%(words)s } };
+%(kept)s	struct tk_message rt_message = { { about->since, about->operation%(words)s } };
 	long result = %(call)s;
 
 	*message = rt_message;
@@ -122,7 +122,7 @@ def client(interface, variants, isolation=0, recovery="essential"):
     for part in parts:
         for number, op in enumerate(part.operations):
             body = {"direct": lambda: _checks(op) + _direct(name, op),
-                    "gate": lambda: _checks(op) + _gate(op, number, variants[part.name][1], isolation == 0, recovery),
+                    "gate": lambda: _checks(op) + _gate(op, number, variants[part.name][1], isolation == 0, recovery, interface.operations.index(op)),
                     "absent": lambda: _absent(op)}[variant]()
             lines.append(f"\n{generate.client_prototype(name, op)}\n{{\n{body}}}\n")
     return "".join(lines)
@@ -192,7 +192,7 @@ def dispatcher(interfaces, isolation):
     names = [name for interface in interfaces for name in _serve_names(interface)]
     if isolation == 0:
         return DISPATCH_DIRECT % "".join(f"\t{name},\n" for name in names)
-    return DISPATCH_GATE % ("".join(f"UNIT_ENTER({name})\n" for name in names), "".join(f"\t{name}_enter,\n" for name in names))
+    return DISPATCH_GATE % ("".join(f"UNIT_ENTER({name}, {number})\n" for number, name in enumerate(names)), "".join(f"\t{name}_enter,\n" for name in names))
 
 
 def _upcalls(services):

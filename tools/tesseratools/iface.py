@@ -105,11 +105,11 @@ class Interface:
     def answer(self):
         """The operation that tells what became of the thread's last call, None if there is none. Every caller may ask."""
         return next((op for op in self.parts[0].operations if op.name == "answer" and op.outs and
-                     [p.kind for p in op.parameters] in (["u64"], ["u64", "struct_out"])), None)
+                     [p.kind for p in op.parameters] in (["u64", "u32"], ["u64", "u32", "struct_out"])), None)
 
     def answerable(self, op):
         """Whether the answer has room for all that a call of this operation gives back."""
-        return len(op.outs) <= len(self.answer.outs) and sum(p.kind == "struct_out" for p in op.parameters) < len(self.answer.parameters)
+        return len(op.outs) <= len(self.answer.outs) and sum(p.kind == "struct_out" for p in op.parameters) < len(self.answer.parameters) - 1
 
 
 class _Tokens:
@@ -307,7 +307,7 @@ def parse(text, path):
         tokens.fail("the file must begin with: interface <name>;", 1)
     once = [op for op in interface.operations if op.again == "once"]
     if once and not interface.answer:
-        tokens.fail("a call is sent once, but there is no operation answer(since: u64) -> (out)", 1)
+        tokens.fail("a call is sent once, but there is no operation answer(since: u64, operation: u32) -> (out)", 1)
     for op in once:
         if not interface.answerable(op):
             tokens.fail(f"{op.name}: the answer has no room for what it gives back", op.line)

@@ -33,9 +33,9 @@ void stable_commit_all(const struct stable_result *is, const void *kept)
 	fake_committed = *is;
 }
 void stable_commit(long result, u64 out) { fake_committed = (struct stable_result){ .result = result, .outs = { out } }; }
-long stable_answer(const struct rt_request *rq, u64 since, u64 outs[3], void *kept, size_t size)
+long stable_answer(const struct rt_request *rq, const struct stable_question *question, u64 outs[3], void *kept, size_t size)
 {
-	(void)rq, (void)since, (void)outs, (void)kept, (void)size;
+	(void)rq, (void)question, (void)outs, (void)kept, (void)size;
 	return -ESRCH;
 }
 

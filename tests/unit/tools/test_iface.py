@@ -34,10 +34,10 @@ class Parse(unittest.TestCase):
         self.assertEqual(str(caught.exception), message)
 
     def test_once_needs_an_answer(self):
-        self.refused("interface demo;\nop take() once;\n", "x.iface:1: a call is sent once, but there is no operation answer(since: u64) -> (out)")
+        self.refused("interface demo;\nop take() once;\n", "x.iface:1: a call is sent once, but there is no operation answer(since: u64, operation: u32) -> (out)")
 
     def test_answer_has_room(self):
-        answer = "op answer(since: u64) -> (out);\n"
+        answer = "op answer(since: u64, operation: u32) -> (out);\n"
         for op in ("op take() -> (a, b) once;\n", "op take(t: struct_out<struct tk_pollword>) once;\n"):
             self.refused("interface demo;\n" + op + answer, "x.iface:2: take: the answer has no room for what it gives back")
 
@@ -100,8 +100,8 @@ class Parse(unittest.TestCase):
         self.assertEqual([op.name for op in interface.operations], ["f", "g", "h", "i"])
         self.refused("interface x;\npart a;\nop f();\npart a;", "x.iface:4: part 'x.a' is declared twice")
         self.refused("interface x;\npart a;\nop f();\nop f();", "x.iface:4: operation 'f' is declared twice")
-        self.refused("interface x;\npart a;\nop f() once;\nop answer(since: u64) -> (out);",
-                     "x.iface:1: a call is sent once, but there is no operation answer(since: u64) -> (out)")
+        self.refused("interface x;\npart a;\nop f() once;\nop answer(since: u64, operation: u32) -> (out);",
+                     "x.iface:1: a call is sent once, but there is no operation answer(since: u64, operation: u32) -> (out)")
 
     def test_load_checks_folder_and_file(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -150,7 +150,7 @@ class Output(unittest.TestCase):
     def test_clients_of_a_stable_unit_compile(self):
         self.interface = parse(SAMPLE.replace(", in: struct_in<struct tk_requeue>", "").replace("op nothing()", "op nothing() once")
                                .replace("-> (file, word);", '-> (file, word) again if "!(flags & 1)";').replace("offset: u64) errors", "offset: u64) again errors")
-                               + "op answer(since: u64) -> (out);\n")
+                               + "op answer(since: u64, operation: u32) -> (out);\n")
         text = glue.client(self.interface, {self.interface.name: ("gate", 5)}, 2, recovery="stable")
         self.assertIn("rt_call_again(&rt_result, &rt_message, NULL, !(flags & 1))", text)
         self.assertIn("rt_call_again(&rt_result, &rt_message, &rt_ask, true)", text)
@@ -166,9 +166,9 @@ class Output(unittest.TestCase):
     def test_answer_with_a_buffer_compiles(self):
         self.interface = parse(SAMPLE.replace(", in: struct_in<struct tk_requeue>", "").replace("op nothing();", "")
                                + "op take(word: struct_out<struct tk_pollword>) -> (first, second) once;\n"
-                               + "op answer(since: u64, kept: struct_out<struct tk_regs>) -> (first, second);\n")
+                               + "op answer(since: u64, operation: u32, kept: struct_out<struct tk_regs>) -> (first, second);\n")
         text = glue.client(self.interface, {self.interface.name: ("gate", 5)}, 2, recovery="stable")
-        self.assertIn("{ .ask = answer_ask, .kept = word, .size = sizeof(struct tk_pollword) }", text)
+        self.assertIn("{ .ask = answer_ask, .operation = 3, .kept = word, .size = sizeof(struct tk_pollword) }", text)
         self.compile(text)
 
     def test_dispatcher_compiles(self):
