@@ -55,6 +55,10 @@ class Case:
         return self.unit.split("+")
 
     @property
+    def types(self):
+        return "terminals" in self.append
+
+    @property
     def until(self):
         """Seconds after the machine's start until which kills come: more slowly than asked, since a restart takes its time."""
         return DELAY_MS / 1000 + self.kills * 0.3
@@ -98,23 +102,26 @@ class Figures:
     ends: int        # as the core says
     kills: int       # as the killer says, ...
     starting: int    # ... and of them those on the way back
-    outage: int      # the longest, us
+    outages: list    # us: from what super saw to the restart, of super itself from its end to when it was seen to run
     waited: int      # calls: by the shim's last count
     again: int
     lost: int
 
     @property
     def note(self):
-        return (f"{self.kills} kills, {self.starting} of them on the way back, longest outage {self.outage / 1000:.1f} ms; "
+        return (f"{self.kills} kills, {self.starting} of them on the way back, longest outage {self.outages[-1] / 1000:.1f} ms, median "
+                f"{self.outages[len(self.outages) // 2] / 1000:.1f} ms; "
                 f"{self.waited} calls waited, {self.again} went on, {self.lost} were lost")
 
 
 def figures(case, log):
     ends = len(re.findall(rf"^unit (?:{'|'.join(case.units)}) failed", log, re.M))
-    killer = [tuple(map(int, found)) for found in
-              re.findall(r"killer: \S+: (\d+) ends, (\d+) of them on its way back, longest outage (\d+) us$", log, re.M)]
+    killer = {unit: tuple(map(int, numbers)) for unit, *numbers in
+              re.findall(r"killer: (\S+): (\d+) ends, (\d+) of them on its way back, longest outage (\d+) us$", log, re.M)}
+    outages = [int(n) for n in re.findall(rf"super: (?:{'|'.join(case.units)}) restarted \(\d+\) after (\d+) us", log)]
+    outages += [killer["super"][2]] if "super" in killer else []
     calls = re.findall(r"(\d+) calls waited for it, (\d+) went on, (\d+) failed", log)
-    return Figures(ends, sum(k[0] for k in killer), sum(k[1] for k in killer), max((k[2] for k in killer), default=0),
+    return Figures(ends, sum(k[0] for k in killer.values()), sum(k[1] for k in killer.values()), sorted(outages) or [0],
                    *map(int, calls[-1] if calls else (0, 0, 0)))
 
 
@@ -122,10 +129,11 @@ def case_run(case, initrd, limit):
     """(name, trouble, note) of each test."""
     typist = Typist()
     kept = f"console-{case.name.replace('/', '-').replace(', ', '-').replace(' ', '-')}.txt"
-    text, log = lone.run(BUILD, case.profile, initrd, case.append, kept, limit, case.smp, "max" if case.pks else "max,-pks", typist.talk)
+    text, log = lone.run(BUILD, case.profile, initrd, case.append, kept, limit, case.smp, "max" if case.pks else "max,-pks",
+                         typist.talk if case.types else None)
     yield from lone.verdicts(text, "faults")
     found = figures(case, log)
-    if "terminals" in case.append:
+    if case.types:
         yield ("what was typed", *typist.verdict(text, found.ends))
     # A busy host has time for fewer than were asked for.
     good = found.kills == found.ends >= case.kills / 2 and (found.starting or not case.again)
