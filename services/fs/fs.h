@@ -22,6 +22,7 @@ struct fs_walk;
 struct fs_gate { volatile u32 state; };
 void fs_gate_shared(struct fs_gate *gate);
 void fs_gate_exclusive(struct fs_gate *gate);
+bool fs_gate_upgrade(struct fs_gate *gate) must_check; /* from shared to exclusive; false: others hold it or wait, and it stays shared */
 void fs_gate_release(struct fs_gate *gate);   /* of either kind */
 extern struct fs_gate fs_tree;
 

@@ -44,6 +44,17 @@ void fs_gate_exclusive(struct fs_gate *gate)
 	stable_section_begin();
 }
 
+bool fs_gate_upgrade(struct fs_gate *gate)
+{
+	u32 state = 1;
+
+	/* Acquire: what other holders looked at before they left is not changed earlier. */
+	if (!__atomic_compare_exchange_n(&gate->state, &state, EXCLUSIVE, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return false;
+	stable_section_begin();
+	return true;
+}
+
 void fs_gate_release(struct fs_gate *gate)
 {
 	u32 state = __atomic_load_n(&gate->state, __ATOMIC_RELAXED), next;

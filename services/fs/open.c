@@ -208,6 +208,8 @@ long fs_op_open(const struct rt_request *rq, const struct fs_open *request, cons
 		if (!result)
 			result = (wanted.flags & FS_O_TMPFILE) == FS_O_TMPFILE ? open_unnamed(rq, &walk, &wanted, &made)
 				: open_found(rq, &walk, &wanted, exclusive, &made);
+		if (result == 1 && fs_gate_upgrade(&fs_tree)) /* nothing has changed since the walk */
+			result = open_found(rq, &walk, &wanted, true, &made);
 		fs_walk_unlock(&walk);
 		if (result != 1)
 			break;
