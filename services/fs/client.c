@@ -204,8 +204,10 @@ long fs_op_umask_set(const struct rt_request *rq, u64 client, u32 mask)
 
 	if (!c)
 		return -EBADF;
-	fs_gate_shared(&fs_tree);
-	old = (long)__atomic_exchange_n(&c->directories->umask, mask & 0777, __ATOMIC_RELAXED); /* a number by itself */
+	fs_gate_exclusive(&fs_tree);
+	old = c->directories->umask;
+	c->directories->umask = mask & 0777;
+	stable_commit(old, 0);
 	fs_gate_release(&fs_tree);
 	fs_client_put(c);
 	return old;

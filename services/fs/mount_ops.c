@@ -153,6 +153,8 @@ static long mount_run(const struct rt_request *rq, const struct fs_mount *reques
 		if (!result) {
 			fs_gate_exclusive(&fs_tree);
 			result = mount_locked(&walks[0], &walks[1], request, source);
+			if (!result)
+				stable_commit(0, 0);
 			fs_gate_release(&fs_tree);
 		}
 		if (walks[1].unused)
@@ -273,6 +275,8 @@ long fs_op_umount(const struct rt_request *rq, const struct fs_at *at, const voi
 			mount = deepest(top);
 			more = mount != top;
 			place = mount_detach(mount);
+			if (!more)
+				stable_commit(0, 0);
 		}
 		fs_walk_unlock(&walk);
 		if (mount) {

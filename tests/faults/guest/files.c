@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -183,6 +184,42 @@ static void directories(void)
 	}
 }
 
+/* How often a place is in the list of mounts. */
+static unsigned mounts_of(const char *place)
+{
+	FILE *list = fopen("/proc/mounts", "r");
+	char line[200];
+	unsigned found = 0;
+
+	CHECK(list != NULL);
+	while (fgets(line, sizeof(line), list))
+		found += strstr(line, place) != NULL;
+	fclose(list);
+	return found;
+}
+
+/* Mounts are made and undone once, with what is in them; the umask that is given back is the last one. */
+static void mounts(void)
+{
+	mode_t last = 0;
+
+	(void)umask(0);
+	CHECK(mkdir("/mounted", 0700) == 0);
+	while (time_left()) {
+		mode_t next = (mode_t)random_number(01000);
+
+		CHECK(mount("here", "/mounted", "tmpfs", 0, "size=64k") == 0);
+		CHECK(mounts_of(" /mounted ") == 1);
+		CHECK(mkdir("/mounted/inner", 0777) == 0);
+		CHECK(umask(next) == last);
+		last = next;
+		CHECK(umount2("/mounted", 0) == 0);
+		CHECK(mounts_of(" /mounted ") == 0);
+		CHECK(rmdir("/mounted/inner") == -1 && errno == ENOENT);
+		done_count();
+	}
+}
+
 #define LOCKERS 3
 
 /* Locks: a counter in a file that is read and written under a record lock by several; none of the additions is lost. */
@@ -269,6 +306,6 @@ static void waiting(void)
 
 const struct work file_works[] = {
 	{ "content of files", content }, { "appended records", append }, { "bytes of a pipe", pipe_work }, { "processes", processes },
-	{ "names", names }, { "directories", directories }, { "record locks", locks }, { "mappings", mappings }, { "waiting", waiting },
+	{ "names", names }, { "directories", directories }, { "mounts", mounts }, { "record locks", locks }, { "mappings", mappings }, { "waiting", waiting },
 	{ NULL, NULL },
 };
