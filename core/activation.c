@@ -404,6 +404,8 @@ void activation_unwind(struct thread *t)
 		}
 	if (bottom == NULL)
 		return;
+	if (t->lent_priority) /* locks of the failed unit are nobody's: their waiters come out, too */
+		sched_lend_end(t);
 	/* Stacks of failed domains are theirs again when they restart; those of live ones above go back now. */
 	while (t->top > bottom) {
 		struct activation *a = t->top;

@@ -65,7 +65,7 @@ void lock_acquire(struct rt_lock *lock)
 
 static __attribute__((noinline, cold)) void lock_waiter_wake(struct rt_lock *lock)
 {
-	tk_wake(&lock->word, 1, 0, ~0u);
+	tk_wake(&lock->word, 1, TK_WAIT_LOCK, ~0u); /* and what was lent to this thread is over */
 }
 
 void lock_release(struct rt_lock *lock)

@@ -42,6 +42,8 @@ void unit_fail(const char *file, int line, const char *what)
 	abort();
 }
 
+static struct rt_lock shared_lock = RT_LOCK_INIT;
+
 long tk_wait(const volatile u32 *word, u32 expected, nanos_t deadline, u32 flags, u32 bitset)
 {
 	(void)flags, (void)bitset;
@@ -53,7 +55,8 @@ long tk_wait(const volatile u32 *word, u32 expected, nanos_t deadline, u32 flags
 
 long tk_wake(const volatile u32 *word, u32 count, u32 flags, u32 bitset)
 {
-	(void)flags, (void)bitset;
+	(void)bitset;
+	CHECK((flags == TK_WAIT_LOCK) == (word == &shared_lock.word)); /* so that the core takes back what waiters have lent */
 	__atomic_fetch_add(&wakes, 1, __ATOMIC_RELAXED);
 	return syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count > 1000 ? 1000 : (int)count, NULL, NULL, 0);
 }
@@ -221,7 +224,6 @@ static void heap_ends_in_null(void)
 	heap_limit = HEAP_PAGES;
 }
 
-static struct rt_lock shared_lock = RT_LOCK_INIT;
 static u64 shared_count;
 
 static void *lock_worker(void *unused)
