@@ -73,6 +73,12 @@ def fadt(dsdt, dsdt64=0, reset=generic(1, 0xcf9), sleep=generic(0, 0), size=268)
     return table(b"FACP", bytes(body[36:size]))
 
 
+def absent_processor(tables):
+    """One that does not start."""
+    absent = struct.pack("<BBBBI", 0, 8, 0, 77, 1)
+    return tables.finish(tables.add(table(b"XSDT", struct.pack("<Q", tables.add(madt(PROCESSOR, absent, CONTROLLER_ENTRY))))))
+
+
 def no_root(tables):
     return tables.finish(0)
 
@@ -91,7 +97,8 @@ def bad_tables(tables):
                struct.pack("<BBHII", 9, 12, 0, 0, 1), struct.pack("<BB6x", 200, 8), struct.pack("<BBHQ", 5, 12, 0, LOCAL_CONTROLLER),
                struct.pack("<BBHQ", 5, 12, 0, FAR), struct.pack("<BBBBIH", 2, 10, 7, 3, 3, 0), struct.pack("<BBBBIH", 2, 10, 0, 9, 9, 15),
                struct.pack("<BBBBIH", 2, 10, 0, 250, 250, 0)]
-    entries += [OVERRIDE] * 20 + [CONTROLLER_ENTRY] * 2 + [struct.pack("<BBBBII", 1, 12, 0, 0, CONTROLLER, 200)] * 6
+    entries += [OVERRIDE] * 20 + [struct.pack("<BBBBII", 1, 12, 0, 0, *place) for place in ((0xfffff800, 100), (CONTROLLER, 200))] + [CONTROLLER_ENTRY] * 6
+    entries += [PROCESSOR] * 80 + [struct.pack("<BBBBI", 0, 8, 0, 77, 1)]
     good = tables.add(madt(PROCESSOR, *entries, struct.pack("<BB", 0, 200)))
     halved = tables.add(madt(PROCESSOR, struct.pack("<BB", 0, 0)))
     pointers = [0, FAR, HUGE, tables.add(table(b"APIC", b"", 20)), tables.add(table(b"APIC", b"", 1 << 24)), tables.add(table(b"APIC", b"", 1 << 31)),
@@ -112,7 +119,7 @@ def sleeps(tables):
     return tables.finish(tables.add(table(b"XSDT", b"".join(struct.pack("<Q", p) for p in pointers))))
 
 
-FIRMWARE = (("firmware_without_root", no_root), ("firmware_old_root", old_root), ("firmware_bad_tables", bad_tables), ("firmware_bad_sleep", sleeps))
+FIRMWARE = (("firmware_absent_processor", absent_processor), ("firmware_without_root", no_root), ("firmware_old_root", old_root), ("firmware_bad_tables", bad_tables), ("firmware_bad_sleep", sleeps))
 
 
 class Odd:
@@ -138,13 +145,14 @@ class Odd:
     def write(self, address, data):
         self.debugger.write(address, data)
 
-    def goes_on(self):
-        """The log's end, once the machine is off."""
+    def goes_on(self, line):
+        """The log's end, once it has the line or the machine is off."""
         self.write(self.info_at, INFO.pack(*self.info))
         self.debugger.go_on()
-        end = time.monotonic() + LIMIT
-        while self.process.poll() is None and time.monotonic() < end:
+        log, end = "", time.monotonic() + LIMIT
+        while line not in log and self.process.poll() is None and time.monotonic() < end:
             time.sleep(0.05)
+            log = "\n".join(machine.report_tail(self.report, 20))
         return "\n".join(machine.report_tail(self.report, 20))
 
     def end(self):
@@ -158,7 +166,7 @@ def early_place(image):
     return int(re.search(r"^([0-9a-f]+) \w start_early$", text, re.M).group(1), 16) - LINK_BASE + PHYSICAL_BASE
 
 
-MODULES, RSDP, MAP, MAP_COUNT, MAGIC, VERSION = 4, 6, 7, 8, 0, 1   # places in `info`
+MAGIC, VERSION, MODULE_COUNT, MODULES, COMMAND_LINE, RSDP, MAP, MAP_COUNT = 0, 1, 3, 4, 5, 6, 7, 8   # places in `info`
 
 
 def memory_map_odd(odd):
@@ -192,9 +200,11 @@ def info_of(place, value):
     return change
 
 
-GOOD, NO_MAP = "tessera: exit 7", "the loader gave no memory map"
+GOOD, NO_MAP, STARTED = "tessera: exit 7", "the loader gave no memory map", "processors: 1"
 LOADER = (
     ("loader_odd_memory_map", memory_map_odd, GOOD), ("loader_archive_not_at_a_page", archive_shifted, GOOD),
+    ("loader_without_tables", info_of(RSDP, 0), GOOD), ("loader_without_command_line", info_of(COMMAND_LINE, 0), STARTED),
+    ("loader_command_line_too_high", info_of(COMMAND_LINE, 1 << 33), STARTED), ("loader_without_archive", info_of(MODULE_COUNT, 0), "can't be run"),
     ("loader_without_magic", info_of(MAGIC, 5), NO_MAP), ("loader_old_version", info_of(VERSION, 0), NO_MAP), ("loader_map_too_high", info_of(MAP, 1 << 33), NO_MAP),
     ("loader_archive_too_low", module_at(0x1000, 0x1000), NO_MAP), ("loader_archive_too_high", module_at((1 << 32) - 0x1000, 0x2000), NO_MAP),
     ("loader_archive_wraps", module_at((1 << 64) - 0x1000, 0x2000), NO_MAP),
@@ -209,7 +219,7 @@ def case_run(image, archive, append, folder, change, line):
         return str(error)
     try:
         change(odd)
-        log = odd.goes_on()
+        log = odd.goes_on(line)
     except OSError as error:
         return str(error)
     finally:

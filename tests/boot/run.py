@@ -38,6 +38,7 @@ CASES = (
     ("without_keys", "pvh", ["-machine", "q35", "-m", "256M", "-smp", "2", "-cpu", "max,-pks"]),
     ("without_random_instruction", "pvh", ["-machine", "q35", "-m", "256M", "-cpu", "max,-rdrand"]),
     ("without_supervisor_protection", "pvh", ["-machine", "q35", "-m", "256M", "-cpu", "max,-smep,-smap,-umip"]),
+    ("without_wide_vectors", "pvh", ["-machine", "q35", "-m", "256M", "-cpu", "max,-avx"]),
     ("archive_gzip", "pvh gzip -9n", ["-machine", "q35", "-m", "256M"]),
     ("archive_zstd", "pvh zstd -19 -q", ["-machine", "q35", "-m", "256M"]),
     ("without_acpi", "pvh", ["-machine", "q35,acpi=off", "-m", "256M", "-smp", "2"] + DEBUG_EXIT),
