@@ -96,27 +96,28 @@ static void who_yields_stands_behind_his_equals(void)
 	CHECK_EQ(ran, RUNNERS);
 }
 
-static void *run_tell_then_sleep(void *argument)
+static sem_t begin[RUNNERS];
+
+static void *run_tell_then_wait(void *argument)
 {
 	struct runner *runner = argument;
-	struct timespec moment = time_spec(20 * MILLISECOND);
 
 	__atomic_store_n(&tids[runner->number], gettid(), __ATOMIC_SEQ_CST);
-	nanosleep(&moment, NULL);
+	sem_wait(&begin[runner->number]);
 	return run_note(argument);
 }
 
-/* While this thread has the processor, sleepers wake and wait for it; then their places change. */
+/* While this thread has the processor, others are woken and wait for it; then their places change. */
 static void places_are_those_of_the_policy_now(void)
 {
 	struct runner runners[RUNNERS];
 
 	alone(10);
 	for (int i = 0; i < RUNNERS; i++)
-		runner_start(&runners[i], i, SCHED_FIFO, 20 + i, run_tell_then_sleep);
+		runner_start(&runners[i], i, SCHED_FIFO, 20 + i, run_tell_then_wait);
 	policy_set(0, SCHED_FIFO, 50);
-	for (int64_t end = time_now() + 40 * MILLISECOND; time_now() < end;)
-		;
+	for (int i = 0; i < RUNNERS; i++)
+		sem_post(&begin[i]);
 	CHECK_EQ(ran, 0);
 	policy_set(tids[3], SCHED_OTHER, 0);
 	policy_set(tids[0], SCHED_RR, 40);
@@ -125,8 +126,6 @@ static void places_are_those_of_the_policy_now(void)
 		pthread_join(runners[i].thread, NULL);
 	CHECK(order[0] == 0 && order[1] == 1 && order[2] == 2 && order[3] == 3);
 }
-
-static sem_t begin[RUNNERS];
 
 static void *run_until_told(void *argument)
 {
@@ -158,14 +157,14 @@ static void *run_count(void *argument)
 /* Who wakes above the one that runs takes its place; that one goes on before others of its priority. */
 static void a_waker_preempts_and_the_preempted_goes_on(void)
 {
-	struct timespec moment = time_spec(20 * MILLISECOND);
 	struct runner spinner, waker, other;
 
 	alone(50);
 	runner_start(&waker, 7, SCHED_FIFO, 40, run_wake_and_tell);
 	runner_start(&spinner, 0, SCHED_FIFO, 10, run_until_told);
 	runner_start(&other, 1, SCHED_FIFO, 10, run_count);
-	nanosleep(&moment, NULL); /* they wait to begin */
+	policy_set(0, SCHED_FIFO, 5); /* until they wait to begin */
+	policy_set(0, SCHED_FIFO, 50);
 	sem_post(&begin[0]);
 	sem_post(&begin[1]);
 	pthread_join(waker.thread, NULL);
@@ -201,39 +200,41 @@ static void round_robin_shares(void)
 	CHECK(turns[0] && turns[1]);
 }
 
-#define WRITES 60
+#define TRIES 60
+#define LARGE (1024 * PAGE)
 
-static int file;
-
-static void *run_write(void *argument)
+/* Maps and unmaps, with the lock of the address space held for long. */
+static void *run_map(void *argument)
 {
-	char bytes[4096] = { 0 };
-
 	(void)argument;
-	while (!go)
-		REQUIRE(pwrite(file, bytes, sizeof(bytes), 0) == sizeof(bytes));
+	while (!go) {
+		void *pages = mmap(NULL, LARGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+		REQUIRE(pages != MAP_FAILED);
+		REQUIRE_OK(munmap(pages, LARGE));
+	}
 	return NULL;
 }
 
-/* The lowest is stopped again and again within the file system, which holds the file's lock then: the highest waits for it, not for the middle. */
+/* The lowest is stopped again and again within the memory service, whose lock it holds: the highest waits for it, not for the middle. */
 static void a_lock_lends_its_priority(void)
 {
 	struct timespec moment = time_spec(MILLISECOND);
-	struct runner writer, spinner;
-	char byte = 0;
+	struct runner mapper, spinner;
 
-	scratch_enter();
-	file = file_make("shared", "x", 0);
 	alone(50);
-	runner_start(&writer, 0, SCHED_OTHER, 0, run_write);
+	runner_start(&mapper, 0, SCHED_OTHER, 0, run_map);
 	runner_start(&spinner, 1, SCHED_OTHER, 0, run_until_told);
 	sem_post(&begin[1]);
-	for (int i = 0; i < WRITES; i++) {
+	for (int i = 0; i < TRIES; i++) {
 		nanosleep(&moment, NULL);
-		REQUIRE(pwrite(file, &byte, 1, 0) == 1);
+		void *page = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		REQUIRE(page != MAP_FAILED);
+		REQUIRE_OK(munmap(page, PAGE));
 	}
 	go = 1;
-	pthread_join(writer.thread, NULL);
+	pthread_join(mapper.thread, NULL);
 	pthread_join(spinner.thread, NULL);
 }
 

@@ -126,7 +126,8 @@ enum tk_wait_flags {
  * 0 woken (look at the word again: it may be for no reason) · -EAGAIN the word differs · -EINTR interrupt word · -ETIMEDOUT · -EFAULT no such word · -ECANCELED word went away
  * -EBUSY: with SHARED, mem is changing the region table (also from tk_wake and tk_requeue): yield, and call again */
 long tk_wait(const volatile u32 *word, u32 expected, nanos_t deadline, u32 flags, u32 bitset);
-/* Wakes at most count waiters whose bitset meets this one; the number woken. */
+/* Wakes at most count waiters whose bitset meets this one; the number woken. TK_WAIT_LOCK: the calling thread gives back the priority
+ * that it was lent. */
 long tk_wake(const volatile u32 *word, u32 count, u32 flags, u32 bitset);
 /* If *word == expected (checked when flags has bit 31): wakes `wake`, moves up to `move` more to `to`. The number woken and moved. */
 #define TK_REQUEUE_COMPARE (1u << 31)
