@@ -73,7 +73,7 @@ class Case:
 
 SHAPES = (("general", True, ("tty", "super")), ("general", False, ("tty", "super")), ("tee", True, ("fs", "proc", "tty", "super")),
           ("fast", True, ("super",)))
-TIERS = {"ci": (Case("tee", "fs", 60), Case("tee", "proc", 30), Case("general", "tty+super", 40)),
+TIERS = {"ci": (Case("tee", "fs", 60), Case("tee", "proc", 30, again=True), Case("general", "tty+super", 40)),
          "long": tuple(Case(profile, unit, 1000, 2, pks) for profile, pks, units in SHAPES for unit in units)
                  + tuple(Case("tee", unit, 1000, again=True) for unit in ("fs", "proc", "tty+super"))}
 
@@ -101,7 +101,8 @@ def compose(profile):
 class Figures:
     ends: int        # as the core says
     kills: int       # as the killer says, ...
-    starting: int    # ... and of them those on the way back
+    soon: int        # ... of them those on the way back or just after, ...
+    starting: int    # ... and of those the ones before the unit ran
     outages: list    # us: from what super saw to the restart, of super itself from its end to when it was seen to run
     waited: int      # calls: by the shim's last count
     again: int
@@ -109,7 +110,7 @@ class Figures:
 
     @property
     def note(self):
-        return (f"{self.kills} kills, {self.starting} of them on the way back, longest outage {self.outages[-1] / 1000:.1f} ms, median "
+        return (f"{self.kills} kills, {self.soon} of them on the way back or just after, {self.starting} before the unit ran, longest outage {self.outages[-1] / 1000:.1f} ms, median "
                 f"{self.outages[len(self.outages) // 2] / 1000:.1f} ms; "
                 f"{self.waited} calls waited, {self.again} went on, {self.lost} were lost")
 
@@ -117,11 +118,11 @@ class Figures:
 def figures(case, log):
     ends = len(re.findall(rf"^unit (?:{'|'.join(case.units)}) failed", log, re.M))
     killer = {unit: tuple(map(int, numbers)) for unit, *numbers in
-              re.findall(r"killer: (\S+): (\d+) ends, (\d+) of them on its way back, longest outage (\d+) us$", log, re.M)}
+              re.findall(r"killer: (\S+): (\d+) ends, (\d+) of them soon after the last, (\d+) before it ran, longest outage (\d+) us$", log, re.M)}
     outages = [int(n) for n in re.findall(rf"super: (?:{'|'.join(case.units)}) restarted \(\d+\) after (\d+) us", log)]
-    outages += [killer["super"][2]] if "super" in killer else []
+    outages += [killer["super"][3]] if "super" in killer else []
     calls = re.findall(r"(\d+) calls waited for it, (\d+) went on, (\d+) failed", log)
-    return Figures(ends, sum(k[0] for k in killer.values()), sum(k[1] for k in killer.values()), sorted(outages) or [0],
+    return Figures(ends, *(sum(k[i] for k in killer.values()) for i in range(3)), sorted(outages) or [0],
                    *map(int, calls[-1] if calls else (0, 0, 0)))
 
 
@@ -136,7 +137,9 @@ def case_run(case, initrd, limit):
     if case.types:
         yield ("what was typed", *typist.verdict(text, found.ends))
     # A busy host has time for fewer than were asked for.
-    good = found.kills == found.ends >= case.kills / 2 and (found.starting or not case.again)
+    good = found.kills == found.ends >= case.kills / 2
+    if case.again:   # only a unit that recovers its state is on its way back for so long that some ends fall into it
+        good = good and found.soon and (found.starting or set(case.units) & {"tty", "super"})
     yield "each end is followed by a restart", None if good else f"{found.ends} ends, {found.note}", found.note
     yield from lone.afterwards(log, *case.units)
 

@@ -15,7 +15,7 @@ enum number { COUNT, MEAN_US, DELAY_MS, UNTIL_MS, AGAIN, NUMBERS };
 
 struct victim {
 	const struct tk_domain_page *page;
-	u64 ends, starting;      /* starting: of them while it was on its way back */
+	u64 ends, soon, starting; /* soon: of them on its way back or just after; starting: of those before it ran */
 	nanos_t longest;         /* from an end until it ran again */
 	nanos_t restart;         /* the last restart that was left alone */
 };
@@ -109,7 +109,7 @@ static bool victim_end_and_await(struct victim *v, bool again)
 			continue;
 		again = false;
 		pause_for(random_below(v->restart + WINDOW_LEAST));
-		(void)!victim_end(v);
+		v->soon += victim_end(v);
 	}
 	outage = clock_monotonic() - ended;
 	if (alone)
@@ -133,8 +133,8 @@ void killer_main(u32 index)
 		good = victim_end_and_await(&victims[random_below(victim_count)], numbers[AGAIN] && kills % 2);
 	}
 	for (u32 i = 0; i < victim_count; i++)
-		log_line("killer: %s: %llu ends, %llu of them on its way back, longest outage %llu us%s", victims[i].page->name,
-			 (unsigned long long)victims[i].ends, (unsigned long long)victims[i].starting,
-			 (unsigned long long)(victims[i].longest / NANOS_IN_MICRO), good ? "" : ", at last it did not come back");
+		log_line("killer: %s: %llu ends, %llu of them soon after the last, %llu before it ran, longest outage %llu us%s",
+			 victims[i].page->name, (unsigned long long)victims[i].ends, (unsigned long long)victims[i].soon,
+			 (unsigned long long)victims[i].starting, (unsigned long long)(victims[i].longest / NANOS_IN_MICRO), good ? "" : ", at last it did not come back");
 	tk_thread_exit(NULL);
 }
