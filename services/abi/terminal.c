@@ -59,7 +59,8 @@ static long terminal_connect(u32 device, u32 flags, struct terminal_open *open)
 	settings = settings_kept;
 	restore = settings_valid && TTY_OPENED_DEVICE(open->opened) == TTY_DEVICE_SERIAL;
 	lock_release(&settings_lock);
-	result = !open->word ? -EIO : restore ? tty_settings_put(open->handle, &settings) : 0;
+	/* A word that is not there any more: the service has failed since. */
+	result = !open->word ? -TK_ECLOSED : restore ? tty_settings_put(open->handle, &settings) : 0;
 	if (result < 0)
 		(void)tty_close(open->handle);
 	return result;
