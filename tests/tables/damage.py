@@ -9,7 +9,7 @@ from nmi.monitor import Debugger, socket_path
 from tesseratools import machine, root
 
 STATUS = 124           # AUDIT_FAILED_STATUS
-LIMIT = 60
+LIMIT = 300
 FRAMES = 49152         # of 192 MiB
 PINNED = 25            # more than the log tells
 TOLD = ("counted more often than mapped", "mapped more often than counted", "mapped, but not a user frame", "unknown type", "still pinned",
@@ -51,10 +51,10 @@ class Records:
 
 
 def damaged_run(image, shape, symbols, build):
-    """The log of a machine whose records were damaged, and its status."""
+    """The log of a machine whose records were damaged, and its status. It is switched off by a program, whose memory is there then."""
     report, path = os.path.join(build, "report-damage.log"), socket_path(build, "gdb")
     described = machine.Machine(image, root.default(os.path.dirname(build)), report, memory="192M", serial="null",
-                                append=f"audit nokaslr {machine.command_line(['sh', '-c', 'sleep 1000 & exit 0'])}", extra=["-S", "-gdb", f"unix:{path},server=on,wait=off"])
+                                append=f"audit nokaslr {machine.command_line(['poweroff', '-f'])}", extra=["-S", "-gdb", f"unix:{path},server=on,wait=off"])
     with subprocess.Popen(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             debugger = Debugger(path)
