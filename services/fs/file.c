@@ -32,7 +32,7 @@ long fs_file_create(const struct rt_request *rq, struct fs_place place, struct f
 	made->handle = fs_handle_create(rq->caller, FS_HANDLE_FILE, made);
 	if (!made->handle) {
 		fs_file_destroy(made);
-		return -ENFILE;
+		return fs_handle_refusal();
 	}
 	*file = made;
 	return 0;

@@ -28,7 +28,8 @@ extern struct fs_gate fs_tree;
 
 /* ---- handle.c: ids of clients and files, found in O(1) and checked against caller, kind and generation -------------------------- */
 enum fs_handle_kind { FS_HANDLE_FREE, FS_HANDLE_CLIENT, FS_HANDLE_FILE };
-u64 fs_handle_create(u32 owner, enum fs_handle_kind kind, void *object) must_check; /* 0: out of memory */
+u64 fs_handle_create(u32 owner, enum fs_handle_kind kind, void *object) must_check; /* 0: none is left */
+long fs_handle_refusal(void); /* why: out of numbers or of memory */
 void *fs_handle_get(u64 handle, u32 owner, enum fs_handle_kind kind) must_check;    /* takes a reference; NULL: no such handle */
 void *fs_handle_peek(u64 handle, enum fs_handle_kind kind) must_check;              /* the same, whoever owns it (procfs) */
 void fs_handle_put(u64 handle);                                                     /* the last one destroys the object */

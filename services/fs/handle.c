@@ -47,6 +47,12 @@ static bool chunk_add(void)
 	return true;
 }
 
+long fs_handle_refusal(void)
+{
+	/* Relaxed: a number by itself. */
+	return __atomic_load_n(&chunk_count, __ATOMIC_RELAXED) == CHUNKS ? -ENFILE : -ENOMEM;
+}
+
 u64 fs_handle_create(u32 owner, enum fs_handle_kind kind, void *object)
 {
 	struct handle_entry *entry;

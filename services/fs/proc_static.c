@@ -1,7 +1,7 @@
 /* The files of /proc that belong to no process, and sysfs. */
 #include "proc.h"
 #include "recover.h"
-#include <abi_system.h>
+#include <abi/include/abi_system.h>
 #include <fs_server.h>
 #include <mem_client.h>
 #include <mem/mem_types.h>

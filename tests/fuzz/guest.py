@@ -18,10 +18,11 @@ from tesseratools import linux, machine, root  # noqa: E402
 BUILD = os.path.join(TOP, "build", "fuzz")
 CRASHES = os.path.join(BUILD, "crashes")
 LINUX_CPU = "max,la57=off,pku=off"   # what Tessera does not use shows in the errors
+SIZES = {"calls": "512M", "gates": "128M"}   # the latter is used up, page by page
 SILENCE = 90               # seconds without a line until a machine counts as hung
 LEAK_KIB_A_ROUND = 24      # what may be gone for each round, in the long run
 LEAK_ROUNDS = 100          # rounds that are looked at for it, at least
-COVERAGE = re.compile(r"^C (\S+) (\d+) (\d+)((?: \d+)*)\s*$", re.MULTILINE)
+COVERAGE = re.compile(r"^([CE]) (\S+) (\d+) (\d+)((?: \d+)*)\s*$", re.MULTILINE)
 MEMORY = re.compile(r"^M (\d+) (\d+)\s*$", re.MULTILINE)
 ROUND = re.compile(r"^R (\d+)\s*$", re.MULTILINE)
 BAD_LOG = re.compile(r"panic|^unit \S+ failed|assert|is restarted|stays down|hung", re.MULTILINE)
@@ -66,9 +67,10 @@ class Run:
         found = ROUND.findall(self.console)
         return int(found[-1]) if found else 0
 
-    def coverage(self):
-        """Name -> [tries, successes, errors]."""
-        return {name: [int(tries), int(good), [int(e) for e in errors.split()]] for name, tries, good, errors in COVERAGE.findall(self.console)}
+    def coverage(self, wanted="C"):
+        """Name -> [tries, successes, errors]: of all calls (C), or of those of sequences as they stand (E)."""
+        return {name: [int(tries), int(good), [int(e) for e in errors.split()]] for what, name, tries, good, errors in COVERAGE.findall(self.console)
+                if what == wanted}
 
 
 def words(settings):
@@ -105,7 +107,7 @@ def watch(command, limit):
 
 def tessera_run(run, image, initrd, append, limit):
     report = os.path.join(BUILD, f"report-{os.getpid()}.log")
-    described = machine.Machine(image, initrd, report, smp=run.configuration.smp, memory="512M", serial="stdio", append=append,
+    described = machine.Machine(image, initrd, report, smp=run.configuration.smp, memory=SIZES[run.kind], serial="stdio", append=append,
                                 cpu="max" if run.configuration.pks else "max,-pks", icount=run.configuration.counted)
     run.console, run.hung = watch(described.command(), limit)
     run.log = "\n".join(machine.report_tail(report, 10**7))

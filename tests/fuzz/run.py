@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import time
+import tomllib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -27,14 +28,20 @@ from tesseratools import iface  # noqa: E402
 REFERENCE = os.path.join(guest.HERE, "reference.json")
 CALLS = {"seed": 1, "first": 0, "rounds": 24, "threads": 3, "steps": 200, "race": 1}
 EXPECTED_MIN = 15          # successes that the reference makes expected: none of so many is no chance
-GATES = {"seed": 1, "calls": 12000, "interface": "fs"}
-INTERFACES = ("fs", "mem", "proc", "tty")   # abi answers super alone
+GATES = {"seed": 1, "calls": 60000, "interface": "fs"}
+INTERFACES = ("abi", "fs", "mem", "proc", "tty")
+UNREACHED = os.path.join(guest.HERE, "unreached.toml")
 LIMIT = 900
 CI = (Configuration("general", 1), Configuration("tee", 2), Configuration("fast", 2), Configuration("general", 1, False))
 EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("general", True), ("general", False), ("tee", True), ("fast", True))
                    for smp in (1, 2, 4))
-GATES_CI = (Configuration("fuzz", 2), Configuration("fuzz-tee", 1))
-GATES_EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("fuzz", True), ("fuzz", False), ("fuzz-tee", True)) for smp in (1, 2, 4))
+GATES_CI = (Configuration("fuzz", 2), Configuration("fuzz-tee", 1), Configuration("fuzz-shim", 1), Configuration("fuzz-shim-tee", 2), Configuration("fuzz-super", 1))
+GATES_EVERYWHERE = tuple(Configuration(profile, smp, pks) for profile, pks in (("fuzz", True), ("fuzz", False), ("fuzz-tee", True), ("fuzz-shim", True),
+                         ("fuzz-shim", False), ("fuzz-shim-tee", True), ("fuzz-super", True)) for smp in (1, 2, 4))
+ALL = "all"                # instead of an interface: the sequences as they stand, then calls of all interfaces
+STRANGER = ("fs", "mem", "proc", "tty")   # what each kind of hostile unit is asked to call most
+ASKED = {"fuzz": STRANGER, "fuzz-tee": STRANGER, "fuzz-shim": (ALL,), "fuzz-shim-tee": (ALL,), "fuzz-super": (ALL,)}
+FOLDERS = {"fuzz-shim": "shim", "fuzz-shim-tee": "shim", "fuzz-super": "overseer"}   # of the hostile unit
 TIERS = {"ci": (CI, 24), "long": (EVERYWHERE, 100)}   # configurations and rounds
 
 
@@ -47,7 +54,7 @@ def image_of(profile):
 
 
 def compose(profile):
-    command = ["tools/compose", f"tests/fuzz/profiles/{profile}.toml", "--services", "tests/fuzz/services", "--build", "build/fuzz"]
+    command = ["tools/compose", f"tests/fuzz/profiles/{profile}.toml", "--services", f"tests/fuzz/{FOLDERS.get(profile, 'services')}", "--build", "build/fuzz"]
     return subprocess.run(command if own(profile) else ["tools/compose", profile], cwd=guest.TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).returncode == 0
 
 
@@ -87,7 +94,8 @@ def replay(path):
     compose(configuration.profile)
     if kept["kind"] == "gates":
         run = gates_run(configuration, kept["settings"], True)
-        print("\n".join(run.log.splitlines()[-20:]))
+        print("\n".join(run.console.splitlines()[-20:]))
+        print(f"# {run.troubles[0] if run.troubles else 'nothing'}")
         return 1 if run.troubles else 0
     guest.calls_build()
     first, last = kept["settings"]["first"], kept["last_round"]
@@ -136,22 +144,45 @@ def gates_coverage_write(name, coverage):
     return rows
 
 
+def error_name(number):
+    return {errno.ENOTSUP: "EOPNOTSUPP", errno.EDEADLOCK: "EDEADLK"}.get(number) or errno.errorcode.get(number, str(number))
+
+
+def sequences_judge(add, coverage):
+    """What the sequences show as they stand: each operation's success and each declared error, but for what unreached.toml names."""
+    with open(UNREACHED, "rb") as source:
+        excused = set(tomllib.load(source))
+    rows = gates_coverage_write("sequences", coverage)
+    silent = sorted(set(declared_errors()) - {op for op, row in rows.items() if row["successes"]})
+    missing = {f"{op} success" for op in silent} | {f"{op} {error_name(e)}" for op, row in rows.items() for e in row["not_reached"]}
+    strange = sorted(f"{op} {error_name(e)}" for op, row in rows.items() for e in row["undeclared"])
+    lost, stale = sorted(missing - excused), sorted(excused - missing)
+    add("fuzz gates", "sequences reach each success and each declared error", f"not: {', '.join(lost)}" if lost else None)
+    add("fuzz gates", "what is excused is not reached", f"it is: {', '.join(stale)}" if stale else None)
+    add("fuzz gates", "sequences meet no error that is not declared", f"but {', '.join(strange)}" if strange else None)
+    print(f"# sequences: {len(rows) - len(silent)} of {len(rows)} operations succeed, {sum(len(row['errors']) for row in rows.values())} errors, "
+          f"{len(missing)} not reached", flush=True)
+
+
 def gates_suite(add, configurations, settings):
-    """Each service under the hostile unit, in each configuration."""
-    total = {}
+    """Each service under hostile units, in each configuration."""
+    total, shown = {}, {}
     for configuration in configurations:
         if not compose(configuration.profile):
             add("fuzz gates", f"{configuration.profile} composes", "it does not")
             continue
-        for interface in INTERFACES:
+        for interface in ASKED[configuration.profile]:
+            started = time.monotonic()
             run = gates_run(configuration, {**settings, "interface": interface})
             trouble = f"{run.troubles[0]}; again: {crash_keep(run)}" if run.troubles else None
             coverage_merge(total, run.coverage())
+            coverage_merge(shown, run.coverage("E"))
             add(f"fuzz gates {configuration}", f"{interface}, seed {settings['seed']}, {settings['calls']} calls", trouble)
+            print(f"# {sum(tries for tries, _, _ in run.coverage().values())} calls, {time.monotonic() - started:.1f} s", flush=True)
     rows = gates_coverage_write("gates", total)
-    never = [op for op, row in rows.items() if not row["successes"]]
-    print(f"# {len(rows) - len(never)} of {len(rows)} operations succeed, {sum(len(row['not_reached']) for row in rows.values())} declared errors "
-          f"are not reached; without success: {', '.join(never)}", flush=True)
+    if set(ASKED) <= {c.profile for c in configurations}:
+        sequences_judge(add, shown)
+    print(f"# {sum(bool(row['successes']) for row in rows.values())} of {len(rows)} operations succeed", flush=True)
 
 
 def coverage_write(name, coverage, reference):
@@ -234,7 +265,7 @@ def suite(add, configurations, settings):
 
 
 def gates_tier(tier):
-    return (GATES_EVERYWHERE, 60000) if tier == "long" else (GATES_CI, GATES["calls"])
+    return (GATES_EVERYWHERE, 300000) if tier == "long" else (GATES_CI, GATES["calls"])
 
 
 def options_read():

@@ -158,12 +158,24 @@ class Builder:
 
     # ---- Compiling ----
 
+    def used(self, service):
+        """The service and what it uses, and so on: whose headers it can need."""
+        found, left = [], [service.name]
+        while left:
+            name = server_of(left.pop())
+            if name not in found:
+                found.append(name)
+                left += self.services[name].uses + self.services[name].uses_optional
+        return [s for s in self.services.values() if s.name in found]
+
     def includes(self, service=None):
+        """Of a service, which a compiler is told the same of in all profiles, or of what is generated for a unit or image."""
+        known = self.used(service) if service else list(self.services.values())
         own = [] if service is None else [service.folder, f"{service.folder}/include", f"{self.build}/gen/{service.name}"]
         common = ["core/include", f"core/arch/{ARCH}/include", "services/runtime", f"services/runtime/arch/{ARCH}", "lib",
-                  f"{self.build}/gen"] + sorted({os.path.dirname(s.folder) for s in self.services.values()} | {"services"}, reverse=True)
-        others = [s.folder for s in self.services.values() if s is not service]
-        shared = [f"{s.folder}/include" for s in self.services.values() if os.path.isdir(f"{s.folder}/include")]
+                  f"{self.build}/gen"] + sorted({os.path.dirname(s.folder) for s in known} | {"services"}, reverse=True)
+        others = [s.folder for s in known if s is not service]
+        shared = [f"{s.folder}/include" for s in known if os.path.isdir(f"{s.folder}/include")]
         return [f"-I{p}" for p in own + common] + [w for p in shared + others for w in ("-idirafter", p)]
 
     def compile_step(self, source, includes, embedded, noted=False, vector=False):
@@ -198,7 +210,7 @@ def core_sources():
 
 
 def core_includes(builder):
-    return ["-Icore", f"-Icore/arch/{ARCH}", f"-I{builder.build}/gen/core"] + builder.includes()
+    return ["-Icore", f"-Icore/arch/{ARCH}", f"-I{builder.build}/gen/core"] + builder.includes(builder.services["mem"])
 
 
 def core_offsets(builder):
@@ -237,7 +249,8 @@ def unit_objects(builder, profile, unit):
     """All objects of a unit, compiled."""
     stable, own = unit.recovery == "stable", unit_glue(builder, profile, unit)
     groups = [(service.sources() + builder.service_generate(service), builder.includes(service)) for service in unit.services]
-    groups.append((own + runtime_sources(unit.isolation > 0, builder.debug, stable), builder.includes()))
+    groups.append((own, builder.includes()))
+    groups.append((runtime_sources(unit.isolation > 0, builder.debug, stable), builder.includes(builder.services["mem"]))) # its heap grows by it
     noted = [s for service in unit.services for s in service.sources() if s.endswith(".c")] + own + list(NOTED_SHARED) if stable else []
     return [o for objects in builder.compile(groups, noted=noted, vector=unit.vector) for o in objects]
 
@@ -271,7 +284,7 @@ def image_objects(builder, profile, images):
     core_offsets(builder)
     groups = [(core_sources(), core_includes(builder)), ([manifest_source], builder.includes())]
     if all(unit.isolation for unit in profile.units):
-        groups.append((sorted(glob.glob("lib/*.c")), builder.includes()))
+        groups.append((sorted(glob.glob("lib/*.c")), builder.includes(builder.services["mem"])))
     objects = builder.compile(groups) + builder.compile([([images_source], builder.includes())], images.values())
     return [o for group in objects for o in group]
 

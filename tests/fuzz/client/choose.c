@@ -1,7 +1,5 @@
 /* Chooses the words of one operation: handles of the kind that a name asks for, flags, paths, ranges; some noise everywhere. */
 #include "fuzz.h"
-#include "grammar.h"
-#include <mem_client.h>
 
 #define KNOWN 32u
 #define NOISE 16u /* one word in so many is anything */
@@ -73,7 +71,7 @@ static enum pool pool_of(const char *interface, const char *name)
 	return POOL_NONE;
 }
 
-static u64 noise_choose(struct fuzzer *f)
+u64 noise_choose(struct fuzzer *f)
 {
 	switch (random_next(f) % 4) {
 	case 0:
@@ -91,8 +89,8 @@ static u64 known_choose(struct fuzzer *f, enum pool pool)
 {
 	u32 count = known_count[pool] < KNOWN ? known_count[pool] : KNOWN;
 
-	if (pool == POOL_PID)
-		return random_next(f) % 3;
+	if (pool == POOL_PID && random_next(f) % 2)
+		return random_next(f) % 3; /* itself, the first process, none */
 	return count ? known[pool][random_next(f) % count] : random_next(f) % 8;
 }
 
@@ -223,12 +221,7 @@ void results_keep(struct fuzzer *f, const char *interface, const struct grammar_
 	}
 }
 
-void client_make(void)
+void space_keep(u64 space)
 {
-	struct mem_map_request request = { .address = RANGE_BASE, .size = RANGE_SIZE, .prot = 3, .flags = MEM_MAP_FIXED };
-	u64 frame, address;
-
-	if (mem_space_create(0, &request.space, &frame) < 0 || mem_map(&request, &address) < 0 || tk_client_set(token_of_frame(frame)) < 0)
-		log_line("# no client: ranges fail");
-	known_add("mem", "space", request.space);
+	known_add("mem", "space", space);
 }
