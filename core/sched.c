@@ -137,12 +137,15 @@ static void account(struct thread *t)
 	}
 }
 
+/* FIFO has none: a timer set to one that is over would come again at once, and for ever. */
+static nanos_t slice_end(const struct thread *t) { return t->policy == TK_POLICY_FIFO ? NANOS_NEVER : t->slice_end; }
+
 static void timer_program(struct cpu *cpu)
 {
 	nanos_t next = cpu->timers.next;
 
-	if (cpu->current != cpu->idle && cpu->queue.running > 1 && cpu->current->slice_end < next)
-		next = cpu->current->slice_end;
+	if (cpu->current != cpu->idle && cpu->queue.running > 1 && slice_end(cpu->current) < next)
+		next = slice_end(cpu->current);
 	arch_timer_set(cpu->tick < next ? cpu->tick : next);
 }
 
@@ -159,7 +162,7 @@ void sched_tick(void)
 		else
 			t->page->ticks_system++;
 	}
-	if (t != cpu->idle && t->policy != TK_POLICY_FIFO && t->accounted >= t->slice_end)
+	if (t != cpu->idle && t->accounted >= slice_end(t))
 		cpu->reschedule = true;
 	timer_program(cpu);
 }
@@ -206,7 +209,7 @@ void sched_wake(struct thread *t)
 	bool second = q->running == 2; /* the one that runs had no end of its slice so far */
 	spin_unlock(&q->lock);
 	if (cpu == here && second && (later || !preempts))
-		arch_timer_set(current->slice_end); /* deadlines have had the timer since they were armed */
+		arch_timer_set(slice_end(current)); /* deadlines have had the timer since they were armed */
 	if (!preempts && (cpu == here || !second))
 		return;
 	/* Release: the thread stands in the queue. */
@@ -246,8 +249,8 @@ static struct thread *choose(struct cpu *cpu, struct thread *previous)
 	struct run_queue *q = &cpu->queue;
 
 	if (previous->state == THREAD_RUNNABLE && !previous->queued && previous->affinity >> cpu->id & 1 && previous != cpu->idle) {
-		/* Who is preempted goes on before his equals; FIFO has no end of a slice. */
-		bool ends = cpu->yielding || (previous->policy != TK_POLICY_FIFO && previous->accounted >= previous->slice_end);
+		/* Who is preempted goes on before his equals. */
+		bool ends = cpu->yielding || previous->accounted >= slice_end(previous);
 		if (previous->policy == TK_POLICY_FAIR)
 			previous->virtual_deadline = previous->virtual_time + SLICE_FAIR * WEIGHT_DEFAULT / previous->weight;
 		queue_insert(q, previous, !ends);
