@@ -40,7 +40,7 @@ test-boot: build setup-iso
 test-mutation: setup
 	@tests/mutation/run.py
 
-## branch coverage of the core by the tests that CI runs (build/coverage/report.txt)
+## branch coverage of the core by all suites, those that were not measured yet (build/coverage/report.txt)
 coverage: setup-iso
 	@tests/coverage/run.py
 

@@ -199,7 +199,11 @@ static void devices_and_power_are_checked(void)
 	CHECK(tk_port_read(rt_boot->window, 0, 1) == -EPERM && tk_port_write(rt_boot->window, 0, 1, 0) == -EPERM);
 	CHECK(tk_irq_bind(rt_boot->window, &first) == -EPERM && tk_irq_ack(rt_boot->window) == -EPERM);
 	CHECK(tk_power(TK_POWER_PANIC + 1, 0) == -EINVAL && tk_power(TK_POWER_OFF, 256) == -EINVAL);
-	CHECK(tk_log((const char *)NOWHERE, 4) == -EFAULT && tk_log("", 0) == 0);
+	static const char odd[] = "# a line with a tab\t, a bell\a and a delete\x7f\n";
+	char longest[400];
+
+	memset(longest, '#', sizeof(longest));
+	CHECK(tk_log((const char *)NOWHERE, 4) == -EFAULT && tk_log("", 0) == 0 && tk_log(odd, sizeof(odd) - 1) == 0 && tk_log(longest, sizeof(longest)) == 0);
 }
 
 const struct tap_test rule_tests[] = {
