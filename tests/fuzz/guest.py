@@ -22,7 +22,7 @@ SIZES = {"calls": "512M", "gates": "128M"}   # the latter is used up, page by pa
 SILENCE = 90               # seconds without a line until a machine counts as hung
 LEAK_KIB_A_ROUND = 24      # what may be gone for each round, in the long run
 LEAK_ROUNDS = 100          # rounds that are looked at for it, at least
-COVERAGE = re.compile(r"^([CE]) (\S+) (\d+) (\d+)((?: \d+)*)\s*$", re.MULTILINE)
+COVERAGE = re.compile(r"^([CE]) (\S+) (\d+) (\d+)((?: \d+(?::\d+)?)*)\s*$", re.MULTILINE)
 MEMORY = re.compile(r"^M (\d+) (\d+)\s*$", re.MULTILINE)
 ROUND = re.compile(r"^R (\d+)\s*$", re.MULTILINE)
 BAD_LOG = re.compile(r"panic|^unit \S+ failed|assert|is restarted|stays down|hung", re.MULTILINE)
@@ -68,9 +68,9 @@ class Run:
         return int(found[-1]) if found else 0
 
     def coverage(self, wanted="C"):
-        """Name -> [tries, successes, errors]: of all calls (C), or of those of sequences as they stand (E)."""
-        return {name: [int(tries), int(good), [int(e) for e in errors.split()]] for what, name, tries, good, errors in COVERAGE.findall(self.console)
-                if what == wanted}
+        """Name -> [tries, successes, errors]: of all calls (C), or of those of sequences as they stand (E). An error has a count, or 1."""
+        return {name: [int(tries), int(good), {int(error): int(count or 1) for error, _, count in (e.partition(":") for e in errors.split())}]
+                for what, name, tries, good, errors in COVERAGE.findall(self.console) if what == wanted}
 
 
 def words(settings):

@@ -110,8 +110,8 @@ def replay(path):
 
 def coverage_merge(total, more):
     for name, (tries, good, errors) in more.items():
-        old = total.setdefault(name, [0, 0, []])
-        total[name] = [old[0] + tries, old[1] + good, sorted(set(old[2]) | set(errors))]
+        old = total.setdefault(name, [0, 0, {}])
+        total[name] = [old[0] + tries, old[1] + good, {e: old[2].get(e, 0) + errors.get(e, 0) for e in sorted(set(old[2]) | set(errors))}]
 
 
 def coverage_judge(coverage, reference):
@@ -137,7 +137,7 @@ def gates_coverage_write(name, coverage):
     declared, rows = declared_errors(), {}
     for op, (tries, good, errors) in coverage.items():
         if op in declared:
-            rows[op] = {"tries": tries, "successes": good, "errors": errors, "not_reached": sorted(set(declared[op]) - set(errors)),
+            rows[op] = {"tries": tries, "successes": good, "errors": sorted(errors), "not_reached": sorted(set(declared[op]) - set(errors)),
                         "undeclared": sorted(set(errors) - set(declared[op]))}
     with open(os.path.join(guest.BUILD, f"{name}.json"), "w", encoding="utf-8") as output:
         json.dump(rows, output, indent=1)
@@ -186,17 +186,26 @@ def gates_suite(add, configurations, settings):
 
 
 def coverage_write(name, coverage, reference):
-    """build/fuzz/NAME.json: of each call how often, how often well, with which errors, and which errors of Linux are not among them."""
-    rows = {call: {"tries": tries, "successes": good, "errors": errors, "not_reached": sorted(set(reference.get(call, [0, 0, []])[2]) - set(errors))}
-            for call, (tries, good, errors) in coverage.items()}
+    """
+    build/fuzz/NAME.json: of each call how often, how often well, with which errors, and which errors of Linux are not among them, of these
+    those which were to be expected. Returns the last: pairs of call and error.
+    """
+    rows, expected = {}, []
+    for call, (tries, good, errors) in coverage.items():
+        known = reference.get(call, [0, 0, {}])
+        missing = sorted(set(known[2]) - set(errors))
+        likely = [e for e in missing if tries * known[2][e] / max(known[0], 1) >= EXPECTED_MIN]
+        rows[call] = {"tries": tries, "successes": good, "errors": sorted(errors), "not_reached": missing, "expected": likely}
+        expected += [f"{call} {error_name(e)}" for e in likely]
     with open(os.path.join(guest.BUILD, f"{name}.json"), "w", encoding="utf-8") as output:
         json.dump(rows, output, indent=1)
+    return expected
 
 
 def reference_load():
     try:
         with open(REFERENCE, encoding="utf-8") as source:
-            return json.load(source)
+            return {name: [tries, good, {int(e): count for e, count in errors.items()}] for name, (tries, good, errors) in json.load(source).items()}
     except OSError:
         return {}
 
@@ -249,7 +258,10 @@ def calls_suite(add, configurations, settings):
         add(f"fuzz calls {configuration}", f"seed {settings['seed']}, {settings['rounds']} rounds", trouble)
         print(f"# {sum(tries for tries, _, _ in coverage.values())} calls, {sum(bool(good) for _, good, _ in coverage.values())} of {len(coverage)} "
               f"succeed, {time.monotonic() - started:.1f} s", flush=True)
-    coverage_write("calls", total, reference)
+    missing = coverage_write("calls", total, reference)
+    reached = sum(len(set(reference.get(name, [0, 0, {}])[2]) & set(errors)) for name, (_, _, errors) in total.items())
+    print(f"# {reached} of {sum(len(errors) for _, _, errors in reference.values())} pairs of call and error that Linux answers are reached; "
+          f"expected and not reached: {', '.join(missing) or 'none'}", flush=True)
     return total
 
 

@@ -63,7 +63,7 @@ extern const unsigned call_count;
 
 struct coverage {
 	uint32_t tries, successes;
-	uint64_t errors[ERRORS_MAX / 64];
+	uint32_t errors[ERRORS_MAX]; /* how often each */
 };
 
 /* What one thread is doing: a supervisor that sees no step for a while interrupts it, and then kills it. */

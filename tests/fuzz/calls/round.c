@@ -49,7 +49,7 @@ static void result_note(const struct call *call, const uint64_t *arguments, int6
 
 	__atomic_fetch_add(&c->tries, 1, __ATOMIC_RELAXED);
 	if (result < 0 && result > -ERRORS_MAX)
-		__atomic_fetch_or(&c->errors[-result / 64], 1ul << (-result % 64), __ATOMIC_RELAXED);
+		__atomic_fetch_add(&c->errors[-result], 1, __ATOMIC_RELAXED);
 	else
 		__atomic_fetch_add(&c->successes, 1, __ATOMIC_RELAXED);
 	if (settings.trace && shared->trace_count < TRACE_MAX) {

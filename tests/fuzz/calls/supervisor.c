@@ -265,8 +265,8 @@ static void coverage_say(void)
 
 		say("C %s %u %u", calls[i].name, c->tries, c->successes);
 		for (unsigned error = 1; error < ERRORS_MAX; error++) {
-			if (c->errors[error / 64] & 1ul << (error % 64))
-				say(" %u", error);
+			if (c->errors[error])
+				say(" %u:%u", error, c->errors[error]);
 		}
 		say("\n");
 	}

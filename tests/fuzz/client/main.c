@@ -7,6 +7,7 @@
 #define OTHER_ODDS 6u    /* one call in so many goes to another interface, whose handles are arguments of this one */
 #define SEQUENCE_ODDS 8u /* one turn in so many is a sequence */
 #define ERRORS_MAX 192u
+#define TURNS_SAID 2048u
 
 static bool tracing; /* asked for, and the sequences as they stand, which name themselves, are over */
 struct fuzz_options fuzz_options = { .calls = CALLS_DEFAULT };
@@ -155,6 +156,8 @@ void calls_random(struct fuzzer *f, u32 count)
 {
 	tracing = fuzz_options.trace;
 	for (f->turns = 0; f->turns < count && !f->gone && !(f->interrupt && *f->interrupt & TK_INTERRUPT_KILL); f->turns++) {
+		if (f->turns % TURNS_SAID == 0)
+			log_line("# turn %u", f->turns); /* that it goes on */
 		if (random_next(f) % SEQUENCE_ODDS == 0)
 			sequence_random(f);
 		else
