@@ -9,7 +9,7 @@
 #define RESTART_PAUSE (10 * NANOS_IN_MILLI)
 
 /* One read or write of the application's. */
-struct terminal_call { struct shim_thread *thread; struct shim_file *file; u32 seen; };
+struct terminal_call { struct shim_thread *thread; struct shim_file *file; u32 seen, cuts; };
 
 /* What the last program set, for a restarted service; one terminal outlives it, the console. */
 static struct rt_lock settings_lock = RT_LOCK_INIT;
@@ -179,10 +179,12 @@ static void terminal_look(struct terminal_call *call)
 }
 
 /* A result of the service that only the shim can understand: 0 to try again, else what the call answers. */
-static long terminal_trouble(const struct terminal_call *call, u64 handle, long result)
+static long terminal_trouble(struct terminal_call *call, u64 handle, long result)
 {
 	if (result == -EINTR) /* job control has sent a signal */
 		return -ERESTARTSYS;
+	if (result == -TK_ELOST && ++call->cuts == RT_CUTS_MAX)
+		return -EIO;
 	if (result == -EBADF)
 		result = terminal_reopen(call->file, handle);
 	return terminal_wait_restart(call->thread, result);
@@ -190,7 +192,7 @@ static long terminal_trouble(const struct terminal_call *call, u64 handle, long 
 
 static long terminal_read(struct shim_thread *t, struct shim_file *file, vaddr_t to, u64 size, i64 offset)
 {
-	struct terminal_call call = { t, file, 0 };
+	struct terminal_call call = { t, file, 0, 0 };
 	u32 flags = file->flags & O_NONBLOCK ? TTY_READ_NONBLOCK : 0;
 	u64 handle, wait = 0;
 	long result, waited = 0;
@@ -223,7 +225,7 @@ static long terminal_read(struct shim_thread *t, struct shim_file *file, vaddr_t
 
 static long terminal_write(struct shim_thread *t, struct shim_file *file, vaddr_t from, u64 size, i64 offset)
 {
-	struct terminal_call call = { t, file, 0 };
+	struct terminal_call call = { t, file, 0, 0 };
 	u64 done = 0, handle;
 	long result = 0;
 
@@ -271,7 +273,7 @@ static bool command_sets(u32 command)
 
 static long terminal_ioctl(struct shim_thread *t, struct shim_file *file, u32 command, u64 argument)
 {
-	struct terminal_call call = { t, file, 0 };
+	struct terminal_call call = { t, file, 0, 0 };
 	u32 size = argument_size(command);
 	u64 handle;
 	long result;

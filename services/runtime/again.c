@@ -33,8 +33,10 @@ static bool answer_missing(long *result, struct tk_message *message, const struc
 	return *result == -ESRCH;
 }
 
-bool rt_call_again(long *result, struct tk_message *message, const struct rt_answer_ask *ask, bool again)
+bool rt_call_again(long *result, struct tk_message *message, const struct rt_answer_ask *ask, bool again, u32 *cuts)
 {
+	bool lost = !again && !ask;
+
 	if (*result == -TK_ECLOSED) {
 		count(&calls_waited);
 		nap();
@@ -44,7 +46,12 @@ bool rt_call_again(long *result, struct tk_message *message, const struct rt_ans
 		again = answer_missing(result, message, ask);
 	else if (!again)
 		*result = -EIO;
-	count(again || ask ? &calls_again : &calls_lost);
+	if (again && ++*cuts == RT_CUTS_MAX) { /* it may be what the unit dies of */
+		*result = -EIO;
+		again = false;
+		lost = true;
+	}
+	count(lost ? &calls_lost : &calls_again);
 	return again;
 }
 

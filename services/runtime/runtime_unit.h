@@ -49,7 +49,8 @@ extern unit_enter *const unit_entries[];
 /* A copy between the unit and its client by whatever is quickest in its class; false: it is to be done by tk_copy_*, step by step. */
 bool client_get(void *to, vaddr_t from, size_t length);
 bool client_put(vaddr_t to, const void *from, size_t length);
-/* A call that a unit which keeps its state did not answer: true to send it again. ask: what became of it; NULL: `again` says it all. */
+/* A call that a unit which keeps its state did not answer: true to send it again. ask: what became of it; NULL: `again` says it all.
+ * cuts: how often it was cut off so far; RT_CUTS_MAX times, and it is -EIO. */
 #define rt_unanswered(result) unlikely((u64)((result) + TK_ELOST) <= TK_ELOST - TK_ECLOSED)
 struct rt_answer_ask {
 	long (*ask)(struct tk_message *message, const struct rt_answer_ask *about);
@@ -58,7 +59,7 @@ struct rt_answer_ask {
 	void *kept;   /* its struct_out, NULL: none */
 	size_t size;
 };
-bool rt_call_again(long *result, struct tk_message *message, const struct rt_answer_ask *ask, bool again);
+bool rt_call_again(long *result, struct tk_message *message, const struct rt_answer_ask *ask, bool again, u32 *cuts);
 void unit_dispatch(struct tk_request *request);       /* generated: runs a request of the core; in class IC0 any */
 void runtime_start(const struct tk_boot_info *boot);  /* before the services' own init functions */
 void runtime_guard_set(const struct tk_boot_info *boot);

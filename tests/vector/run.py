@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(TOP, "tests"))
 import lone  # noqa: E402
 
 BUILD = os.path.join(TOP, "build", "vector")
+CUTS = 4   # RT_CUTS_MAX: so often the shim sends a call again that its unit dies of
 CONFIGURATIONS = (("vector-ic1", 2, True), ("vector-ic1", 2, False), ("vector-ic1", 1, True), ("vector-ic2", 2, True))
 VECTOR_REGISTER = re.compile(r"%[xyz]mm\d")
 UNITS = {"vector-ic1": {"second": True, "tty": True, "system": False, "super": False},
@@ -65,7 +66,8 @@ def configuration_run(profile, smp, pks, initrd, limit):
     text, log = lone.run(BUILD, profile, initrd, "audit init=/vectors", kept, limit, smp, "max" if pks else "max,-pks")
     yield from lone.verdicts(text, "vectors")
     ends = sorted(re.findall(r"^unit (plain|tty) failed: vector (\d+)", log, re.M))
-    yield "the units that were to fail do, once and as they were to", None if ends == [("plain", "7"), ("tty", "6")] else str(ends), ""
+    wanted = [("plain", "7")] + [("tty", "6")] * CUTS
+    yield "the units that were to fail do, as they were to", None if ends == wanted else str(ends), ""
     yield from lone.afterwards(log, "plain", "tty")
 
 
