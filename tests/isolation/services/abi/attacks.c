@@ -2,7 +2,7 @@
 #include <target_client.h>
 #include <victim_client.h>
 #include "../victim/include/attacks.h"
-#include "tap.h"
+#include <tap.h>
 
 #define PATIENCE 5000000000ull
 

@@ -1,7 +1,7 @@
 /* What crosses a gate arrives as it was sent, in every class; what must not cross is refused. */
 #include <target_client.h>
 #include <victim_client.h>
-#include "tap.h"
+#include <tap.h>
 
 static u8 *sent, *received;
 

@@ -3,7 +3,7 @@
 #include <target_client.h>
 #include <tessera/arch.h>
 #include "helpers.h"
-#include "tap.h"
+#include <tap.h>
 
 #define AT 0x40000000ul
 #define KERNEL_HALF 0xffff800000000000ul

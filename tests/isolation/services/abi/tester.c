@@ -1,6 +1,6 @@
 /* Runs the tests and powers off: status 0 when all passed. */
 #include "abi_server.h"
-#include "tap.h"
+#include <tap.h>
 #include "helpers.h"
 
 u32 tap_failures;

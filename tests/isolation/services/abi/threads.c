@@ -1,7 +1,7 @@
 /* Many callers at once, locks, waiting, time. */
 #include <target_client.h>
 #include "helpers.h"
-#include "tap.h"
+#include <tap.h>
 
 #define COUNTS 2000u
 
