@@ -413,5 +413,8 @@ void activation_unwind(struct thread *t)
 		if (activation_kind(a->kind) == ACTIVATION_START) /* whoever asked for it has failed, too */
 			detach_start_end(t);
 	}
-	activation_end(t, restartable(bottom->domain) && activation_kind(bottom->kind) == ACTIVATION_CALL ? (u64)-TK_ELOST : (u64)-EIO, NULL, false);
+	bool told = restartable(bottom->domain) && activation_kind(bottom->kind) == ACTIVATION_CALL;
+	long error = !told ? -EIO : t->fatal ? -TK_EFATAL : -TK_ELOST;
+	t->fatal = false;
+	activation_end(t, (u64)error, NULL, false);
 }

@@ -124,6 +124,7 @@ struct thread {
 	struct thread *origin;    /* of an orphan: whose calls it finishes */
 	struct timer look;
 	volatile bool dying;      /* was told to end */
+	bool fatal;               /* it faulted in a unit, and has not left it yet */
 	volatile bool starting;   /* runs the start of a unit */
 	volatile bool look_due, look_waited; /* a look was made at it, and ended a wait */
 	u32 looks, looks_waiting; /* that found it where it was */

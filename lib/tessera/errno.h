@@ -52,5 +52,6 @@
 /* How a call ended that a unit which keeps its state did not answer (docs/recovery.md); others answer -EAGAIN and -EIO. */
 #define TK_ECLOSED 530 /* it did not begin: the unit is about to be restarted */
 #define TK_ELOST 531   /* the unit died meanwhile: nobody knows how far the call got */
+#define TK_EFATAL 532  /* the same, and it was this call that it died of */
 
 #endif

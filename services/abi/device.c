@@ -128,7 +128,7 @@ long sys_vhangup(struct shim_thread *t, const u64 *a)
 		return 0; /* there is no terminal to hang up */
 	result = tty_ioctl(open.handle, TIOCVHANGUP, 0, 0, 0);
 	(void)tty_close(open.handle);
-	return result == -TK_ECLOSED || result == -TK_ELOST || result > 0 ? 0 : result; /* a failure has hung up as well */
+	return result == -TK_ECLOSED || result == -TK_ELOST || result == -TK_EFATAL || result > 0 ? 0 : result; /* a failure has hung up as well */
 }
 
 long device_open(struct shim_thread *t, u32 device_major, u32 device_minor, u32 flags, u64 fs_file, struct shim_file **file)

@@ -9,7 +9,7 @@
 #define RESTART_PAUSE (10 * NANOS_IN_MILLI)
 
 /* One read or write of the application's. */
-struct terminal_call { struct shim_thread *thread; struct shim_file *file; u32 seen, cuts; };
+struct terminal_call { struct shim_thread *thread; struct shim_file *file; u32 seen, deaths; };
 
 /* What the last program set, for a restarted service; one terminal outlives it, the console. */
 static struct rt_lock settings_lock = RT_LOCK_INIT;
@@ -71,7 +71,7 @@ static long terminal_wait_restart(struct shim_thread *t, long result)
 {
 	static const volatile u32 never;
 
-	if (result == -TK_ELOST)
+	if (result == -TK_ELOST || result == -TK_EFATAL)
 		return 0;
 	if (result != -TK_ECLOSED)
 		return result;
@@ -81,11 +81,15 @@ static long terminal_wait_restart(struct shim_thread *t, long result)
 
 long terminal_open(struct shim_thread *t, u32 device, u32 flags, struct terminal_open *open)
 {
+	u32 deaths = 0;
+
 	for (;;) {
 		long result = terminal_connect(device, flags, open);
 
 		if (result >= 0)
 			return 0;
+		if (result == -TK_EFATAL && ++deaths == RT_DEATHS_MAX)
+			return -EIO;
 		result = terminal_wait_restart(t, result);
 		if (result < 0)
 			return result;
@@ -183,7 +187,7 @@ static long terminal_trouble(struct terminal_call *call, u64 handle, long result
 {
 	if (result == -EINTR) /* job control has sent a signal */
 		return -ERESTARTSYS;
-	if (result == -TK_ELOST && ++call->cuts == RT_CUTS_MAX)
+	if (result == -TK_EFATAL && ++call->deaths == RT_DEATHS_MAX)
 		return -EIO;
 	if (result == -EBADF)
 		result = terminal_reopen(call->file, handle);

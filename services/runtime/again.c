@@ -33,9 +33,9 @@ static bool answer_missing(long *result, struct tk_message *message, const struc
 	return *result == -ESRCH;
 }
 
-bool rt_call_again(long *result, struct tk_message *message, const struct rt_answer_ask *ask, bool again, u32 *cuts)
+bool rt_call_again(long *result, struct tk_message *message, const struct rt_answer_ask *ask, bool again, u32 *deaths)
 {
-	bool lost = !again && !ask;
+	bool fatal = *result == -TK_EFATAL, lost = !again && !ask;
 
 	if (*result == -TK_ECLOSED) {
 		count(&calls_waited);
@@ -46,7 +46,7 @@ bool rt_call_again(long *result, struct tk_message *message, const struct rt_ans
 		again = answer_missing(result, message, ask);
 	else if (!again)
 		*result = -EIO;
-	if (again && ++*cuts == RT_CUTS_MAX) { /* it may be what the unit dies of */
+	if (again && fatal && ++*deaths == RT_DEATHS_MAX) {
 		*result = -EIO;
 		again = false;
 		lost = true;

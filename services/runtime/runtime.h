@@ -99,7 +99,7 @@ void rt_unit_returned(const char *what);     /* a unit runs again: calls of it g
 
 /* A bug in the service: one line, then the unit fails and super restarts it by its recovery class. Never for values from outside. */
 noreturn_fn void unit_fail(const char *file, int line, const char *what);
-#define RT_CUTS_MAX 4u /* a call that a failure of its unit cuts off is sent again, but not as often as a unit may fail (restart_limit) */
+#define RT_DEATHS_MAX 4u /* a call that its unit dies of is sent again, but not as often as a unit may fail (restart_limit) */
 #define rt_assert(condition) ((condition) ? (void)0 : unit_fail(__FILE__, __LINE__, #condition))
 
 #endif

@@ -50,8 +50,8 @@ extern unit_enter *const unit_entries[];
 bool client_get(void *to, vaddr_t from, size_t length);
 bool client_put(vaddr_t to, const void *from, size_t length);
 /* A call that a unit which keeps its state did not answer: true to send it again. ask: what became of it; NULL: `again` says it all.
- * cuts: how often it was cut off so far; RT_CUTS_MAX times, and it is -EIO. */
-#define rt_unanswered(result) unlikely((u64)((result) + TK_ELOST) <= TK_ELOST - TK_ECLOSED)
+ * deaths: how often its unit died of it so far; RT_DEATHS_MAX times, and it is -EIO. */
+#define rt_unanswered(result) unlikely((u64)((result) + TK_EFATAL) <= TK_EFATAL - TK_ECLOSED)
 struct rt_answer_ask {
 	long (*ask)(struct tk_message *message, const struct rt_answer_ask *about);
 	u64 since;    /* when the call was sent */
@@ -59,7 +59,7 @@ struct rt_answer_ask {
 	void *kept;   /* its struct_out, NULL: none */
 	size_t size;
 };
-bool rt_call_again(long *result, struct tk_message *message, const struct rt_answer_ask *ask, bool again, u32 *cuts);
+bool rt_call_again(long *result, struct tk_message *message, const struct rt_answer_ask *ask, bool again, u32 *deaths);
 void unit_dispatch(struct tk_request *request);       /* generated: runs a request of the core; in class IC0 any */
 void runtime_start(const struct tk_boot_info *boot);  /* before the services' own init functions */
 void runtime_guard_set(const struct tk_boot_info *boot);

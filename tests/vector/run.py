@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(TOP, "tests"))
 import lone  # noqa: E402
 
 BUILD = os.path.join(TOP, "build", "vector")
-CUTS = 4   # RT_CUTS_MAX: so often the shim sends a call again that its unit dies of
+DEATHS = 4   # RT_DEATHS_MAX: so often the shim sends a call again that its unit dies of
 CONFIGURATIONS = (("vector-ic1", 2, True), ("vector-ic1", 2, False), ("vector-ic1", 1, True), ("vector-ic2", 2, True))
 VECTOR_REGISTER = re.compile(r"%[xyz]mm\d")
 UNITS = {"vector-ic1": {"second": True, "tty": True, "system": False, "super": False},
@@ -66,7 +66,7 @@ def configuration_run(profile, smp, pks, initrd, limit):
     text, log = lone.run(BUILD, profile, initrd, "audit init=/vectors", kept, limit, smp, "max" if pks else "max,-pks")
     yield from lone.verdicts(text, "vectors")
     ends = sorted(re.findall(r"^unit (plain|tty) failed: vector (\d+)", log, re.M))
-    wanted = [("plain", "7")] + [("tty", "6")] * CUTS
+    wanted = [("plain", "7")] + [("tty", "6")] * DEATHS
     yield "the units that were to fail do, as they were to", None if ends == wanted else str(ends), ""
     yield from lone.afterwards(log, "plain", "tty")
 

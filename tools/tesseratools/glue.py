@@ -63,9 +63,9 @@ def _gate(op, number, gate, direct, recovery, operation):
         again = "&rt_ask, true" if once else f"NULL, {op.again or 'false'}"
         kept = "".join(f", .kept = {p.name}, .size = sizeof({p.argument})" for p in op.parameters if p.kind == "struct_out")
         lines = ["\tstruct tk_message rt_message;\n", f"\tstruct rt_answer_ask rt_ask = {{ .ask = answer_ask, .operation = {operation}{kept} }};\n" * once,
-                 "\tu32 rt_cuts = 0;\n\tlong rt_result;\n\n\tdo {\n", "\t\trt_ask.since = arch_counter_read();\n" * once,
+                 "\tu32 rt_deaths = 0;\n\tlong rt_result;\n\n\tdo {\n", "\t\trt_ask.since = arch_counter_read();\n" * once,
                  f"\t\trt_message = (struct tk_message){message};\n\t\trt_result = {call};\n",
-                 f"\t}} while (rt_unanswered(rt_result) && rt_call_again(&rt_result, &rt_message, {again}, &rt_cuts));\n"]
+                 f"\t}} while (rt_unanswered(rt_result) && rt_call_again(&rt_result, &rt_message, {again}, &rt_deaths));\n"]
     else:
         lines = [f"\tstruct tk_message rt_message = {message};\n", f"\tlong rt_result = {call};\n"]
         if recovery not in ("essential", "stable") and op.again != "told":

@@ -189,6 +189,7 @@ static __attribute__((noinline)) void unit_interrupted(struct thread *t, struct 
 		return;
 	if (vector == VECTOR_NO_VECTOR_UNIT && vector_first_use(t))
 		return;
+	t->fatal = true;
 	domain_fail(d, vector, (u32)f->error, vector == VECTOR_PAGE ? cr2_read() : 0, f->rip);
 }
 

@@ -78,7 +78,7 @@ static u32 over_failure(u32 seed)
 	bool kept;
 	long result = across(seed, TK_CALL | (SECOND_GATE + 1) << 8, words, &kept);
 
-	return (result == -TK_ELOST ? 0 : VECTORS_REFUSED) | (kept ? 0 : VECTORS_LOST);
+	return (result == -TK_EFATAL ? 0 : VECTORS_REFUSED) | (kept ? 0 : VECTORS_LOST);
 }
 
 static u64 thread_counts(void)
