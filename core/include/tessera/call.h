@@ -109,7 +109,8 @@ enum tk_exception {
 enum tk_access { TK_ACCESS_READ = 1, TK_ACCESS_WRITE = 2, TK_ACCESS_EXECUTE = 4 };
 
 /* Call operation op of a gate. message->args are the words, and become the reply's. -TK_ECLOSED: the unit is being restarted.
- * -TK_ELOST: it died while it served this call, -TK_EFATAL: by a fault in this call (of an essential unit -EAGAIN and -EIO, until the machine is reset). -EIO: it stays down.
+ * -TK_ELOST: it died while it served this call. -TK_EFATAL: it died by a fault in this call. (Of an essential unit these are -EAGAIN and
+ * -EIO, until the machine is reset.) -EIO: it stays down.
  * -EPERM: the gate is not this domain's. -ENOSYS: no such operation. */
 long tk_call(u32 gate, u32 op, struct tk_message *message) must_check;
 
