@@ -1,5 +1,5 @@
 /*
- * Inside of the memory service. Lock order: space, object, handles, pool, frames; a lock to the right is taken last.
+ * Inside of the memory service. Lock order: space, object, handles, pool, given, frames; a lock to the right is taken last.
  * Non-static names start with mem_; functions named *_locked want the lock their comment names.
  */
 #ifndef MEM_H

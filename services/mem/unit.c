@@ -6,11 +6,8 @@
 #define UNIT_SHARE 4u /* a unit gets at most this part of all memory, heap and frames together */
 
 static volatile u64 unit_frames[TK_DOMAINS_MAX]; /* that each unit has; of mem's own unit they are not counted */
-
-static u8 unit_state(u32 domain)
-{
-	return domain == rt_boot->domain ? (u8)MEM_FRAME_OWN : (u8)MEM_FRAME_UNIT;
-}
+/* Guards that a frame is another unit's by mem's states exactly if it is by the core's record, or was given back: any unit may name any. */
+static struct rt_lock given_lock = RT_LOCK_RANKED(RANK_MEM_GIVEN);
 
 /* Counts frames for a unit; false: it would have more than its share. */
 static bool unit_frames_add(u32 domain, u32 count)
@@ -36,7 +33,7 @@ static void unit_frames_remove(u32 domain, u32 count)
 		;
 }
 
-/* Maps up to HEAP_FRAMES_AT_ONCE pages; how many, or an error. */
+/* Maps up to HEAP_FRAMES_AT_ONCE pages; how many, or an error. The frames are mem's own until they are the heap's. */
 static long heap_extend(u32 domain, u64 page, u32 pages)
 {
 	frame_t frames[HEAP_FRAMES_AT_ONCE];
@@ -46,7 +43,7 @@ static long heap_extend(u32 domain, u64 page, u32 pages)
 	if (!unit_frames_add(domain, wanted))
 		return -ENOMEM;
 	while (count < wanted) {
-		frames[count] = mem_frame_take_zeroed(unit_state(domain));
+		frames[count] = mem_frame_take_zeroed(MEM_FRAME_OWN);
 		if (!frames[count])
 			break;
 		count++;
@@ -56,8 +53,11 @@ static long heap_extend(u32 domain, u64 page, u32 pages)
 		result = tk_heap_map(domain, page, frames, count);
 	if (count && result == -ENOMEM && mem_reserve_refill() == 0)
 		result = tk_heap_map(domain, page, frames, count);
-	if (!mem_is_error(result))
+	if (!mem_is_error(result)) {
+		for (u32 i = 0; i < count && domain != rt_boot->domain; i++)
+			mem_frame_state_set(frames[i], MEM_FRAME_UNIT);
 		return count;
+	}
 	unit_frames_remove(domain, count);
 	for (u32 i = 0; i < count; i++)
 		mem_frames_put(frames[i], 0);
@@ -87,54 +87,81 @@ static u8 given_state(const struct rt_request *rq)
 	return rq->caller == rt_boot->domain ? (u8)MEM_FRAME_NEIGHBOUR : (u8)MEM_FRAME_UNIT;
 }
 
+static u8 block_state(u8 given, u32 order, u32 index)
+{
+	return (u8)(given | (index ? MEM_ORDER_INNER : order));
+}
+
+/* Hands a block that mem has taken to a unit, or to a service beside mem. */
+static long block_give(const struct rt_request *rq, frame_t first, u32 order)
+{
+	u32 count = 1u << order;
+
+	lock_acquire(&given_lock);
+	long result = rq->caller == rt_boot->domain ? 0 : tk_frames_give(first, count, rq->caller);
+
+	for (u32 i = 0; i < count && !mem_is_error(result); i++)
+		mem_frame_state_set(first + i, block_state(given_state(rq), order, i));
+	lock_release(&given_lock);
+	return result;
+}
+
 long mem_op_frames_alloc(const struct rt_request *rq, u32 order, u64 *frame)
 {
 	u32 count = 1u << (order & 31);
-	u8 state = given_state(rq);
 	frame_t first;
 
 	if (order > MEM_ORDER_MAX)
 		return -EINVAL;
 	if (!unit_frames_add(rq->caller, count))
 		return -ENOMEM;
-	first = mem_frames_take(order, state | MEM_ORDER_INNER);
+	first = mem_frames_take(order, MEM_FRAME_OWN);
 	if (!first) {
 		unit_frames_remove(rq->caller, count);
 		return -ENOMEM;
 	}
 	for (u32 i = 0; i < count; i++)
 		mem_frame_zero(first + i);
-	mem_frame_state_set(first, (u8)(state | order));
-	if (rq->caller != rt_boot->domain) {
-		long result = tk_frames_give(first, count, rq->caller);
+	long result = block_give(rq, first, order);
 
-		if (result == -ENOMEM && mem_reserve_refill() == 0)
-			result = tk_frames_give(first, count, rq->caller);
-		if (mem_is_error(result)) {
-			unit_frames_remove(rq->caller, count);
-			mem_frames_put(first, order);
-			return -ENOMEM;
-		}
+	if (result == -ENOMEM && mem_reserve_refill() == 0)
+		result = block_give(rq, first, order);
+	if (mem_is_error(result)) {
+		unit_frames_remove(rq->caller, count);
+		mem_frames_put(first, order);
+		return -ENOMEM;
 	}
 	*frame = first;
 	return 0;
 }
 
-/* That mem owns a frame again is for the core to say: revoking what is not one's own is refused. */
+/* The block was given whole, no part of it was taken back since, and all of it is mem's again. That mem owns a frame is for the core to
+ * say: revoking what is not one's own is refused. */
+static bool block_is_back(frame_t first, u32 order, u8 given)
+{
+	for (u32 i = 0; i < 1u << order; i++)
+		if (mem_frame_state(first + i) != block_state(given, order, i))
+			return false;
+	for (u32 i = 0; i < 1u << order; i++)
+		if (mem_is_error(tk_revoke(token_of_frame(first + i), TK_EVERYONE)))
+			return false;
+	return true;
+}
+
 long mem_op_frames_free(const struct rt_request *rq, u64 frame, u32 order)
 {
 	frame_t first = (frame_t)frame;
-	u8 state = (u8)(given_state(rq) | order);
-	bool owned = true;
 
-	if (order > MEM_ORDER_MAX || frame != first || !mem_frame_state_change(first, state, MEM_FRAME_OWN))
+	if (order > MEM_ORDER_MAX || frame != first)
 		return -EINVAL;
-	for (u32 i = 0; i < 1u << order && owned; i++)
-		owned = !mem_is_error(tk_revoke(token_of_frame(first + i), TK_EVERYONE));
-	if (!owned) {
-		mem_frame_state_set(first, state);
+	lock_acquire(&given_lock);
+	bool back = block_is_back(first, order, given_state(rq));
+
+	for (u32 i = 0; back && i < 1u << order; i++)
+		mem_frame_state_set(first + i, MEM_FRAME_OWN);
+	lock_release(&given_lock);
+	if (!back)
 		return -EINVAL;
-	}
 	unit_frames_remove(rq->caller, 1u << order);
 	mem_frames_put(first, order);
 	return 0;
@@ -145,11 +172,17 @@ static bool frame_reclaim(u32 domain, frame_t frame)
 {
 	u8 state = mem_frame_state(frame);
 
-	if (state < MEM_FRAME_UNIT || state >= MEM_FRAME_FREE || mem_is_error(tk_frames_reclaim(domain, frame)))
+	if (state < MEM_FRAME_UNIT || state >= MEM_FRAME_FREE)
 		return false;
-	mem_frame_state_set(frame, MEM_FRAME_OWN);
-	mem_frames_put(frame, 0);
-	return true;
+	lock_acquire(&given_lock);
+	bool had = !mem_is_error(tk_frames_reclaim(domain, frame));
+
+	if (had)
+		mem_frame_state_set(frame, MEM_FRAME_OWN);
+	lock_release(&given_lock);
+	if (had)
+		mem_frames_put(frame, 0);
+	return had;
 }
 
 /* Twice: an object ends at its first frame, and only then can the others be had. */

@@ -41,7 +41,7 @@ struct rt_lock {
 #define RT_LOCK_INIT { 0 }
 /* Locks of different kinds that are held together are taken in this order; debug builds see to it. RANK_NONE: held with any. A file's
  * position alone is kept while user memory is copied, as in Linux: nothing that serves a fault takes it. */
-enum lock_rank { RANK_NONE, RANK_ABI_POSITION, RANK_FS_INODE, RANK_MEM_SPACE, RANK_MEM_OBJECT, RANK_MEM_HANDLES, RANK_MEM_POOL, RANK_MEM_FRAMES };
+enum lock_rank { RANK_NONE, RANK_ABI_POSITION, RANK_FS_INODE, RANK_MEM_SPACE, RANK_MEM_OBJECT, RANK_MEM_HANDLES, RANK_MEM_POOL, RANK_MEM_GIVEN, RANK_MEM_FRAMES };
 #ifdef RT_DEBUG
 #define RT_LOCK_RANKED(lock_rank) { 0, lock_rank }
 static inline void lock_rank_set(struct rt_lock *lock, enum lock_rank rank) { lock->rank = rank; }

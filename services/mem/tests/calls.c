@@ -450,6 +450,47 @@ static void frames_come_back_once(void)
 	CHECK(mem_op_frames_free(&unit, frame, 0) == 0 && mem_op_frames_free(&unit, frame, 0) == -EINVAL && free_frames() == before);
 }
 
+static u32 stolen;
+
+static void frame_steal(frame_t frame)
+{
+	struct rt_request thief = request_of(10);
+
+	stolen += mem_op_frames_free(&thief, frame, 0) == 0;
+}
+
+/* Nobody frees a frame that is on its way to a unit, into a heap or back. */
+static void frames_on_their_way(void)
+{
+	struct rt_request unit = request_of(11), super = request_of(rt_boot->super_domain);
+	u64 frame, before;
+
+	space_new();
+	before = free_frames();
+	core_meanwhile = frame_steal;
+	CHECK(mem_op_frames_alloc(&unit, 0, &frame) == 0 && free_frames() == before - 1);
+	CHECK(mem_op_heap_grow(&unit, 0, 3) == 3 && free_frames() == before - 4);
+	CHECK(mem_op_unit_ended(&super, 11) == 1 && free_frames() == before - 3);
+	core_meanwhile = NULL;
+	CHECK(stolen == 0);
+}
+
+/* The first frame of a block was passed on, and stays when the others are taken from a unit that has failed: it is no block any more. */
+static void block_in_parts(void)
+{
+	struct rt_request unit = request_of(11), friend = request_of(12), super = request_of(rt_boot->super_domain);
+	u64 frame, before;
+
+	space_new();
+	before = free_frames();
+	CHECK(mem_op_frames_alloc(&unit, 1, &frame) == 0);
+	CHECK(tk_frames_reclaim(11, (frame_t)frame) == 0 && tk_frames_give((frame_t)frame, 1, 12) == 0); /* the unit gives it to its friend, */
+	CHECK(mem_op_unit_ended(&super, 11) == 1 && free_frames() == before - 1);
+	CHECK(tk_frames_reclaim(12, (frame_t)frame) == 0); /* who gives it to mem */
+	CHECK(mem_op_frames_free(&friend, frame, 1) == -EINVAL && free_frames() == before - 1);
+	CHECK(tk_frames_give((frame_t)frame, 1, 12) == 0 && mem_op_unit_ended(&super, 12) == 1 && free_frames() == before);
+}
+
 static void old_handles(void)
 {
 	u64 first, second, frame;
@@ -529,4 +570,5 @@ static void objects_are_listed(void)
 TEST_MAIN(TEST(map_refuses), TEST(addresses_go_down_and_hints_hold), TEST(neighbours_merge_and_split), TEST(many_regions),
           TEST(regions_have_a_limit), TEST(stacks_grow), TEST(break_moves), TEST(limits_hold), TEST(remap_as_linux), TEST(files),
           TEST(what_fork_leaves_out), TEST(heap_runs_dry), TEST(an_end_that_waits), TEST(words), TEST(units_have_a_share),
-          TEST(frames_come_back_once), TEST(old_handles), TEST(objects_of_others), TEST(objects_are_listed))
+          TEST(frames_come_back_once), TEST(frames_on_their_way), TEST(block_in_parts), TEST(old_handles), TEST(objects_of_others),
+          TEST(objects_are_listed))

@@ -13,6 +13,7 @@ u64 locks_held;
 static u32 short_percent, tables = 16, objects;
 static vaddr_t client;
 u64 core_heap_refusals = ~0ull;
+void (*core_meanwhile)(frame_t frame);
 
 void broken(const char *what)
 {
@@ -72,10 +73,17 @@ long tk_reserve_fill(const frame_t *frames, u32 count)
 	return (long)tables;
 }
 
+static void meanwhile(frame_t frame)
+{
+	if (core_meanwhile && !locks_held)
+		core_meanwhile(frame);
+}
+
 long tk_heap_map(u32 domain, u64 page, const frame_t *frames, u32 count)
 {
 	(void)page;
 	for (u32 i = 0; i < count; i++) {
+		meanwhile(frames[i]);
 		MUST(frame_free_of_use(frames[i]));
 		records[frames[i]].owner = (u8)(domain ? domain : OWN_DOMAIN);
 		records[frames[i]].maps = 1;
@@ -86,6 +94,7 @@ long tk_heap_map(u32 domain, u64 page, const frame_t *frames, u32 count)
 long tk_frames_give(frame_t first, u32 count, u32 domain)
 {
 	for (u32 i = 0; i < count; i++) {
+		meanwhile(first + i);
 		MUST(frame_free_of_use(first + i));
 		records[first + i].owner = (u8)domain;
 	}
@@ -99,6 +108,7 @@ long tk_frames_reclaim(u32 domain, frame_t frame)
 		return -EPERM;
 	records[frame].owner = OWN_DOMAIN;
 	records[frame].granted = 0;
+	meanwhile(frame);
 	return 0;
 }
 

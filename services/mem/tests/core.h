@@ -21,6 +21,7 @@ void core_start(void);             /* boots the machine and mem once */
 void core_short(u32 percent);      /* that many of the calls that may stop early do */
 void core_tables_set(u32 tables);  /* page tables in the reserve */
 extern u64 core_heap_refusals;     /* heap_alloc fails after this many more, ~0: never */
+extern void (*core_meanwhile)(frame_t frame); /* what another thread does while a frame changes hands, unless a lock keeps it out */
 
 u64 core_space(vaddr_t token);     /* index of a space */
 void core_client(vaddr_t token);   /* the calling thread's client */

@@ -139,6 +139,7 @@ static void frames_of_units(void)
 	/* A frame of a service of mem's own unit is mem's for the core, and still not anybody's to free. */
 	CHECK(mem_op_frames_alloc(&own, 0, &second) == 0 && mem_op_frames_free(&fs, second, 0) == -EINVAL);
 	CHECK(mem_op_frames_free(&own, second, 0) == 0);
+	CHECK(mem_op_frames_alloc(&own, 2, &second) == 0 && mem_op_frames_free(&own, second, 2) == 0);
 	CHECK(mem_op_frames_adopt(&fs, 0, 50) == 0 && mem_op_frames_adopt(&fs, second, 8) == 0 && mem_op_frames_adopt(&fs, 1, ~0ull) == 0);
 	CHECK(mem_op_heap_grow(&fs, 10, 100) == 100 && mem_op_heap_grow(&own, 0, 3) == 3);
 	CHECK(mem_op_heap_grow(&fs, 0, 0) == -EINVAL && mem_op_heap_grow(&fs, ~0ull, 1) == -EINVAL);

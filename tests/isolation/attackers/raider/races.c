@@ -161,6 +161,34 @@ static long race_flood(u64 milliseconds, u64 *detail)
 	return 0;
 }
 
+static volatile u64 frame_moving;
+
+static void job_free(void)
+{
+	while (!accomplice_stopped())
+		(void)!mem_frames_free(frame_moving, 0);
+}
+
+/* The same frame comes and goes: freed on its way here it would be mem's to give and the raider's at once. */
+static long race_frames_freed(u64 milliseconds, u64 *detail)
+{
+	nanos_t end = clock_monotonic() + milliseconds * 1000000ull;
+	u64 frame;
+
+	accomplice_run(0, job_free);
+	for (*detail = 0; clock_monotonic() < end; ++*detail) {
+		if (mem_frames_alloc(0, &frame) < 0)
+			return 1;
+		frame_moving = frame;
+		*(volatile u64 *)token_of_frame(frame) = *detail;
+		if (tk_frames_give((frame_t)frame, 1, rt_boot->mem_domain))
+			return 1;
+		(void)!mem_frames_free(frame, 0); /* or the other has */
+	}
+	accomplice_stop();
+	return 0;
+}
+
 /* Two more threads of its own, so that on two processors one runs beside this and is interrupted often. */
 static void job_secret(void)
 {
@@ -193,6 +221,8 @@ long attack_race(u64 index, u64 milliseconds, u64 *detail)
 		return race_frames(job_frames, REWRITE_ALL, milliseconds, detail);
 	case RACE_flood:
 		return race_flood(milliseconds, detail);
+	case RACE_frames_freed:
+		return race_frames_freed(milliseconds, detail);
 	case RACE_nmi_frames: /* the machine gets NMIs all the time */
 		entry_text = milliseconds;
 		return race_frames(job_nmi_frames, REWRITE_ALL, NMI_MILLISECONDS, detail);

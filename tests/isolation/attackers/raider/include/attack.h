@@ -207,6 +207,7 @@ enum stack {
 	X(reply, "a reply of a thread that nobody called") \
 	X(loop, "a thread that never ends") \
 	X(flood, "calls of gates without end, good and bad") \
+	X(frames_freed, "frames freed by another thread while they change hands") \
 	X(wait_begins, "a wait that begins while its unit fails")
 
 enum race {
