@@ -158,28 +158,26 @@ struct marshal {
 	struct thread *thread;
 	struct domain *callee;
 	vaddr_t stack;               /* grows down as bytes are placed on it */
-	u64 words[TK_ARGS_MAX];
-	struct bulk_out bulk[2];
-	struct client_range ranges[TK_RANGES_MAX];
-	u32 bulk_count, range_count;
+	struct tk_request request;
+	u8 bulk_count, range_count;  /* in the activation that it will be, above the thread's top */
 };
 
 static long marshal_bytes(struct marshal *m, u32 kind, u32 word, u64 maximum)
 {
-	vaddr_t from = m->words[word];
-	u64 length = m->words[word + 1];
+	vaddr_t from = m->request.args[word];
+	u64 length = m->request.args[word + 1];
 
 	if (length > maximum || length > TK_BULK_MAX)
 		return -EINVAL;
 	if (!domain_owns_range(m->thread->domain, from, length))
 		return -EFAULT;
 	m->stack = round_down(m->stack - length, 16);
-	m->words[word] = m->stack;
+	m->request.args[word] = m->stack;
 	if (kind == TK_PARAM_IN)
 		return copy_unit_to_unit(m->callee, m->stack, m->thread->domain, from, length);
-	if (m->bulk_count == countof(m->bulk))
+	if (m->bulk_count == countof(m->thread->top->bulk))
 		return -EINVAL;
-	m->bulk[m->bulk_count++] = (struct bulk_out){ m->stack, from, (u32)length, kind == TK_PARAM_OUT_FIXED };
+	m->thread->top[1].bulk[m->bulk_count++] = (struct bulk_out){ m->stack, from, (u32)length, kind == TK_PARAM_OUT_FIXED };
 	return 0;
 }
 
@@ -187,14 +185,14 @@ static long marshal_range(struct marshal *m, u32 kind, u32 word)
 {
 	u32 access = kind == TK_PARAM_APP_IN ? TK_ACCESS_READ : kind == TK_PARAM_APP_OUT ? TK_ACCESS_WRITE
 		: TK_ACCESS_READ | TK_ACCESS_WRITE;
-	vaddr_t start = m->words[word];
-	u64 size = m->words[word + 1];
+	vaddr_t start = m->request.args[word];
+	u64 size = m->request.args[word + 1];
 
 	if (!range_allowed(m->thread, start, size, access))
 		return -EPERM;
 	if (m->range_count == TK_RANGES_MAX)
 		return -EINVAL;
-	m->ranges[m->range_count++] = (struct client_range){ start, size, access, 0 };
+	m->thread->top[1].ranges[m->range_count++] = (struct client_range){ start, size, access, 0 };
 	return 0;
 }
 
@@ -241,8 +239,7 @@ static long gate_check(struct thread *t, u32 gate_number, u32 op, struct gate **
 void call_refuse(struct thread *t, long error)
 {
 	t->result = (u64)error;
-	for (u32 i = 0; i < TK_OUTS_MAX; i++)
-		t->outs[i] = 0;
+	__builtin_memset(t->outs, 0, sizeof(t->outs));
 	t->resume = RESUME_CALL;
 }
 
@@ -256,8 +253,7 @@ void gate_call_slow(struct thread *t, u32 number, const u64 *args)
 	struct domain *d = gate->domain;
 	int stack = stack_take(d, t);
 	if (stack < 0) {
-		for (u32 i = 0; i < TK_ARGS_MAX; i++)
-			t->pending[i] = args[i];
+		__builtin_memmove(t->pending, args, sizeof(t->pending)); /* at the second try these are the same */
 		t->pending_number = number;
 		t->resume = RESUME_RETRY;
 		return;
@@ -268,26 +264,19 @@ void gate_call_slow(struct thread *t, u32 number, const u64 *args)
 		stack_give(d, (u32)stack);
 		return call_refuse(t, closed_error(d));
 	}
-	struct marshal m = { .thread = t, .callee = d, .stack = stack_top_of(t, d, (u32)stack) };
-	for (u32 i = 0; i < TK_ARGS_MAX; i++)
-		m.words[i] = args[i];
+	struct marshal m = { .thread = t, .callee = d, .stack = stack_top_of(t, d, (u32)stack),
+		.request = { .op = gate->first + op, .caller = t->domain->id, .thread = t->id } };
+	__builtin_memcpy(m.request.args, args, sizeof(m.request.args));
 	error = marshal_all(&m, gate->ops[op]);
 	if (error) {
 		stack_give(d, (u32)stack);
 		return call_refuse(t, error);
 	}
 	/* Commit. */
-	struct tk_request request = { .op = gate->first + op, .caller = t->domain->id, .thread = t->id };
 	struct activation *a = activation_push(t, d, ACTIVATION_CALL, (u32)stack, generation);
-	a->bulk_count = (u8)m.bulk_count;
-	a->range_count = (u8)m.range_count;
-	for (u32 i = 0; i < 2; i++) {
-		a->bulk[i] = m.bulk[i];
-		a->ranges[i] = m.ranges[i];
-	}
-	for (u32 i = 0; i < TK_ARGS_MAX; i++)
-		request.args[i] = m.words[i];
-	arch_enter_unit(t, d, m.stack, &request);
+	a->bulk_count = m.bulk_count;
+	a->range_count = m.range_count;
+	arch_enter_unit(t, d, m.stack, &m.request);
 }
 
 /* ---- Replies ---------------------------------------------------------------------------------------------------------------------------- */
@@ -317,10 +306,7 @@ static void activation_pop(struct thread *t, const struct activation *a, bool gi
 		stack_give(a->domain, a->stack);
 }
 
-void activation_leave(struct thread *t)
-{
-	activation_pop(t, t->top, true);
-}
+void activation_leave(struct thread *t) { activation_pop(t, t->top, true); }
 
 static void reply_to_unit(struct thread *t, struct activation *a, u64 result, const u64 *outs)
 {
@@ -340,7 +326,7 @@ void activation_base_reset(struct thread *t)
 
 static void reply_to_application(struct thread *t, struct activation *a, u64 result)
 {
-	if (a->kind == ACTIVATION_SYSCALL && !(t->attention & ATTENTION_RESULT))
+	if (activation_kind(a->kind) == ACTIVATION_SYSCALL && !(t->attention & ATTENTION_RESULT))
 		arch_set_syscall_result(t, result);
 	t->attention &= ~(u32)ATTENTION_RESULT;
 	t->resume = RESUME_USER;
@@ -371,7 +357,7 @@ static void activation_end(struct thread *t, u64 result, const u64 *outs, bool g
 		break;
 	default:
 		reply_to_application(t, a, result);
-		if (t->domain == NULL && a->kind != ACTIVATION_SYSCALL)
+		if (t->domain == NULL && a->kind != ACTIVATION_SYSCALL) /* a flag left is an end, too */
 			activation_base_reset(t);
 	}
 }
@@ -404,8 +390,7 @@ void activation_unwind(struct thread *t)
 		}
 	if (bottom == NULL)
 		return;
-	if (t->lent_priority) /* locks of the failed unit are nobody's: their waiters come out, too */
-		sched_lend_end(t);
+	sched_lend_end(t); /* locks of the failed unit are nobody's: their waiters come out, too */
 	/* Stacks of failed domains are theirs again when they restart; those of live ones above go back now. */
 	while (t->top > bottom) {
 		struct activation *a = t->top;

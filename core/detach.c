@@ -1,5 +1,5 @@
 /*
- * Detaching: see detach.h and docs/decisions/008. Looks come from a timer, but are counted by the thread itself on its way out of the
+ * Detaching: see detach.h and docs/decisions/008, 027. Looks come from a timer, but are counted by the thread itself on its way out of the
  * core: so a look counts only when its thread could run since the last one, whatever else the machine has to do.
  */
 #include "detach.h"
@@ -51,12 +51,25 @@ void detach_orphan_return(struct thread *t)
 	__atomic_fetch_or(&orphans_free, 1ull << (((u64)t - (u64)orphans) >> PAGE_SHIFT), __ATOMIC_RELEASE);
 }
 
-/* The deepest call that the thread can leave. Code of class IC0 runs to its end: it is part of the core's trust. */
-static struct activation *call_to_leave(struct thread *t)
+/*
+ * The first call that the thread is no longer to be in, maybe the one that it waits to make, just above its top: of a killed one any that its
+ * shim made, else one whose deadline is over. NULL: none.
+ */
+static struct activation *call_unwanted(struct thread *t)
 {
-	struct activation *first = t->activations + (t->activations[0].domain == abi_domain);
+	nanos_t next = NANOS_NEVER, now = arch_nanos();
+	struct activation *first = NULL;
 
-	return t->domain && first <= t->top && t->domain->class ? first : NULL;
+	if (t->dying)
+		return t->activations + (t->activations[0].domain == abi_domain);
+	for (struct activation *a = t->top; a >= t->activations; a--) {
+		nanos_t deadline = a->kind & ACTIVATION_TIMED ? t->deadlines[a - t->activations] : NANOS_NEVER;
+		next = deadline < next ? deadline : next;
+		first = deadline <= now ? a + 1 : first;
+	}
+	t->deadline = next;
+	t->looks = first ? t->looks : 0;
+	return first;
 }
 
 /* ---- Leaving ----------------------------------------------------------------------------------------------------------------------- */
@@ -92,7 +105,7 @@ static void orphan_init(struct thread *o, struct thread *t, const struct activat
 	o->activations[0].bulk_count = 0;
 }
 
-static void call_leave(struct thread *t, struct activation *from)
+static void call_leave(struct thread *t, struct activation *from, long error)
 {
 	struct thread *o = orphan_take();
 
@@ -106,24 +119,36 @@ static void call_leave(struct thread *t, struct activation *from)
 	__atomic_fetch_add(&t->lives, 1, __ATOMIC_RELAXED);
 	t->page->left_calls++;
 	/* A fault is tried again, after what the interrupt word says. */
-	activation_abandon(t, from, activation_kind(from->kind) == ACTIVATION_FAULT ? 0 : -EINTR);
+	activation_abandon(t, from, activation_kind(from->kind) == ACTIVATION_FAULT ? 0 : error);
 	detach_look(o);
 	sched_wake(o);
 }
 
 /* ---- Looks -------------------------------------------------------------------------------------------------------------------------- */
 
+/* The next look at the thread is made in time, and none at one that has ended. True: it is to be looked at now, too. */
+static bool look_plan(struct thread *t)
+{
+	nanos_t now = arch_nanos();
+
+	spin_lock(&t->look_lock);
+	bool always = t->dying || t->origin || t->starting, due = always || t->deadline <= now, ended = t->state == THREAD_EXITED;
+	nanos_t next = ended ? NANOS_NEVER : due ? now + LOOK_NANOS : t->deadline;
+	if (next == NANOS_NEVER) {
+		timer_disarm(&t->look);
+	} else if (!t->look.armed || next < t->look.deadline) { /* never later: a service could put off its client's kill */
+		timer_disarm(&t->look);
+		timer_arm(&t->look, next);
+		arch_timer_set(next);
+	}
+	spin_unlock(&t->look_lock);
+	return due && !ended;
+}
+
 void detach_look(struct thread *t)
 {
-	nanos_t next = arch_nanos() + LOOK_NANOS;
-
-	timer_arm(&t->look, next);
-	arch_timer_set(next);
-	/* Sequentially consistent: against detach_end, of which one sees the other. */
-	if (__atomic_load_n(&t->state, __ATOMIC_SEQ_CST) == THREAD_EXITED || !(t->dying || t->origin || t->starting)) {
-		timer_disarm(&t->look);
+	if (!look_plan(t))
 		return;
-	}
 	__atomic_store_n(&t->look_due, true, __ATOMIC_SEQ_CST);
 	/* A wait that no interrupt ends is left too: whoever waits so looks at the word again. */
 	if (wait_cancel(t, 0, -EINTR) || wait_cancel(t, 0, 0) || (!t->origin && stack_wait_end(t)))
@@ -134,29 +159,38 @@ void detach_look(struct thread *t)
 
 void detach_end(struct thread *t)
 {
-	__atomic_store_n(&t->state, THREAD_EXITED, __ATOMIC_SEQ_CST);
-	timer_disarm(&t->look);
+	t->state = THREAD_EXITED;
+	(void)look_plan(t);
 }
 
 void detach_start_begin(struct thread *t)
 {
 	t->starting = true;
-	while (__atomic_load_n(&t->expiring, __ATOMIC_ACQUIRE)) /* a look of the last start */
-		arch_tlb_serve();
-	timer_disarm(&t->look);
 	t->looks = 0;
 	detach_look(t);
 }
 
 void detach_start_end(struct thread *t)
 {
-	__atomic_store_n(&t->starting, false, __ATOMIC_SEQ_CST); /* as detach_end */
-	timer_disarm(&t->look);
+	t->starting = false;
+	(void)look_plan(t);
+}
+
+long detach_deadline(struct thread *t, nanos_t when)
+{
+	if (t->starting || t->origin) /* its budget is in looks, too, and not to be begun anew */
+		return -EBUSY;
+	t->top->kind = (t->top->kind & ~(u32)ACTIVATION_TIMED) | (when == NANOS_NEVER ? 0 : ACTIVATION_TIMED);
+	t->deadlines[t->top - t->activations] = when;
+	(void)call_unwanted(t); /* the thread's deadline is this one, or another */
+	if (when != NANOS_NEVER) /* a look that is planned already may come for nothing */
+		(void)look_plan(t);
+	return 0;
 }
 
 static void start_look(struct thread *t)
 {
-	if (!t->starting || ++t->looks < START_LOOKS)
+	if (++t->looks < START_LOOKS)
 		return;
 	t->looks = 0;
 	for (const struct activation *a = t->activations; a <= t->top; a++)
@@ -188,16 +222,19 @@ void detach_look_taken(struct thread *t)
 	t->look_due = t->look_waited = false;
 	if (t->origin)
 		return orphan_look(t, waited);
-	if (!t->application)
+	if (t->starting)
 		return start_look(t);
-	struct activation *a = call_to_leave(t);
-	if (a) {
+	struct activation *a = call_unwanted(t);
+	long error = t->dying ? -EINTR : -ETIMEDOUT;
+	if (a == NULL || t->domain == NULL)
+		return;
+	if (a <= t->top && t->domain->class) { /* code of class IC0 runs to its end: it is part of the core's trust */
 		bool again = a->kind & ACTIVATION_LOOKED;
 		a->kind |= ACTIVATION_LOOKED;
 		t->looks += again;
 		if (again && t->looks >= GRACE_LOOKS)
-			call_leave(t, a);
-	} else if (t->domain && t->resume == RESUME_RETRY && ++t->looks >= GRACE_LOOKS) {
-		call_refuse(t, -EINTR);
+			call_leave(t, a, error);
+	} else if (t->resume == RESUME_RETRY && ++t->looks >= GRACE_LOOKS) {
+		call_refuse(t, error);
 	}
 }

@@ -1,7 +1,7 @@
 /*
- * Detaching: a program's thread that was killed leaves the call of a service in which it is found again and again. An orphan, a thread
- * of the core's own, finishes the call: without the client's memory, for no caller, within a budget that ends with its domain. Starts of
- * units have a budget, too.
+ * Detaching: a program's thread that was killed, or any whose caller set a deadline, leaves the call of a service in which it is found again
+ * and again. An orphan, a thread of the core's own, finishes the call: without the client's memory, for no caller, within a budget that ends
+ * with its domain. Starts of units have a budget, too.
  */
 #ifndef CORE_DETACH_H
 #define CORE_DETACH_H
@@ -18,6 +18,8 @@ void detach_look_taken(struct thread *t) __attribute__((noinline, cold)); /* sel
 /* The current thread starts a unit: the same, for as long as that may take. */
 void detach_start_begin(struct thread *t);
 void detach_start_end(struct thread *t);
+/* tk_call_deadline of the current thread: 0 or -EBUSY. */
+long detach_deadline(struct thread *t, nanos_t when);
 /* It ends, or is destroyed: no more looks. */
 void detach_end(struct thread *t);
 bool detach_is_orphan(const struct thread *t);    /* t: any value */

@@ -78,16 +78,14 @@ long call_irq_ack(struct thread *t, const u64 *a)
 
 void irq_arrived(u32 line)
 {
-	struct irq_object *irq = line < IRQ_LINES ? &irq_objects[line] : NULL;
+	struct irq_object *irq = &irq_objects[line];
 
-	if (irq == NULL)
-		return;
 	spin_lock(&irq->lock);
-	if (irq->word)
-		__atomic_fetch_add(irq->word, 1, __ATOMIC_SEQ_CST);
+	volatile u32 *word = irq->word;
 	struct wait_key key = irq->key;
-	bool bound = irq->word != NULL;
+	if (word)
+		__atomic_fetch_add(word, 1, __ATOMIC_SEQ_CST);
 	spin_unlock(&irq->lock);
-	if (bound)
+	if (word)
 		wait_wake_key(key, ~0u, ~0u);
 }

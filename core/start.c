@@ -120,13 +120,6 @@ static struct domain *next_to_start(void)
 	return NULL;
 }
 
-/* Every processor has left the domain: domain_fail interrupted them all and this one waits for their answers. */
-static void domain_reload(struct domain *d)
-{
-	arch_tlb_flush(ARCH_TLB_EVERYONE, 0, ARCH_TLB_ALL_PAGES);
-	unit_reload(d);
-}
-
 /* Whoever was in it may be in a call that it made, whose effects it is to find complete. One restarter wins. */
 static long restart_begin(struct domain *d)
 {
@@ -137,7 +130,9 @@ static long restart_begin(struct domain *d)
 		return -EBUSY;
 	/* Commit. */
 	d->restarts++;
-	domain_reload(d);
+	/* Every processor has left the domain then: domain_fail interrupted them all and this one waits for their answers. */
+	arch_tlb_flush(ARCH_TLB_EVERYONE, 0, ARCH_TLB_ALL_PAGES);
+	unit_reload(d);
 	return 0;
 }
 

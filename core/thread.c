@@ -73,6 +73,7 @@ void thread_init(struct thread *t, struct tk_thread_page *page, struct arch_vect
 	t->client_root = arch_kernel_root;
 	t->cpu = arch_cpu()->id;
 	t->look.look = true;
+	t->deadline = NANOS_NEVER;
 	list_init(&t->stack_link);
 }
 

@@ -29,6 +29,7 @@ enum activation_kind {
 	ACTIVATION_START,     /* first entry of a unit */
 	ACTIVATION_ORPHAN,    /* its caller has left: the reply ends the thread */
 	ACTIVATION_LOOKED = 1 << 8, /* and: it was found in this call before; the next call's entry clears it */
+	ACTIVATION_TIMED = 1 << 10, /* and: its calls have a deadline, of the same index in the thread's `deadlines` */
 	ACTIVATION_VECTOR = 1 << 9, /* and: it has a vector state, which ends with it: entry code leaves such a reply to C */
 };
 static inline u32 activation_kind(u32 kind) { return kind & (ACTIVATION_LOOKED - 1); }
@@ -122,7 +123,10 @@ struct thread {
 	volatile u32 lives;       /* 0: not started, or gone; else 1, and one for itself and each orphan of it that has not ended */
 	/* detach.c */
 	struct thread *origin;    /* of an orphan: whose calls it finishes */
+	struct spinlock look_lock; /* who plans the next look; taken before a timer queue's */
 	struct timer look;
+	nanos_t deadline;         /* the earliest of these; it may be over, and its call, too */
+	nanos_t deadlines[ACTIVATIONS_MAX]; /* of the calls that an activation makes */
 	volatile bool dying;      /* was told to end */
 	bool fatal;               /* it faulted in a unit, and has not left it yet */
 	volatile bool starting;   /* runs the start of a unit */

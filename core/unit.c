@@ -71,11 +71,6 @@ static void image_fill(const struct domain *d, u64 base)
 		relocate(d, base);
 }
 
-static u64 image_base(const struct domain *d)
-{
-	return d->entry - ((const struct elf_header *)d->unit->image)->entry;
-}
-
 void unit_load(struct domain *d)
 {
 	u64 base = (d->class == 2 ? ARCH_IC2_IMAGE_BASE : d->private + ARCH_UNIT_IMAGE) + arch_entropy() % IMAGE_RANDOM_PAGES * PAGE_SIZE;
@@ -143,7 +138,7 @@ static void area_clear(struct domain *d, vaddr_t start, u64 pages)
 void unit_reload(struct domain *d)
 {
 	stacks_return(d);
-	image_fill(d, image_base(d));
+	image_fill(d, d->entry - ((const struct elf_header *)d->unit->image)->entry);
 	for (u32 i = 0; i < d->stack_count && !d->keeps; i++)
 		area_clear(d, d->stack_tops + i * TK_STACK_STRIDE - TK_STACK_SIZE, TK_STACK_SIZE / PAGE_SIZE);
 	if (!d->keeps)

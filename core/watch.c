@@ -99,42 +99,43 @@ static void disarm(struct watch *w)
 	w->armed = false;
 }
 
-long watch_set(struct thread *t, vaddr_t token, u32 index, vaddr_t sequence, u64 cookie)
+static void arm(struct watch *w, struct wait_key key, u64 cookie)
 {
-	struct wait_key key = wait_key(t, sequence, 0);
-	long error = key_error(key);
+	struct wait_bucket *b = wait_bucket_lock(key);
 
-	if (error || index >= TK_WATCHES_IN_TABLE)
-		return error ? error : -EINVAL;
-	struct watch_table *table = token_pin(t->domain, token, TK_OBJECT_WATCHES);
-	if (table == NULL)
-		return -EINVAL;
-	struct watch *w = &table->watches[index];
-	spin_lock(&table->lock);
-	disarm(w);
 	w->key = key;
 	w->cookie = cookie;
 	w->armed = true;
-	struct wait_bucket *b = wait_bucket_lock(key);
 	list_push_back(&b->watches, &w->link);
 	spin_unlock(&b->lock);
+}
+
+/* A key of no space: the watch is only taken off. */
+static long watch_change(struct thread *t, vaddr_t token, u32 index, struct wait_key key, u64 cookie)
+{
+	struct watch_table *table = index < TK_WATCHES_IN_TABLE ? token_pin(t->domain, token, TK_OBJECT_WATCHES) : NULL;
+
+	if (table == NULL)
+		return -EINVAL;
+	spin_lock(&table->lock);
+	disarm(&table->watches[index]);
+	if (key.space)
+		arm(&table->watches[index], key, cookie);
 	spin_unlock(&table->lock);
 	token_unpin(t->domain, token);
 	return 0;
 }
 
+long watch_set(struct thread *t, vaddr_t token, u32 index, vaddr_t sequence, u64 cookie)
+{
+	struct wait_key key = wait_key(t, sequence, 0);
+
+	return key.space ? watch_change(t, token, index, key, cookie) : key_error(key);
+}
+
 long watch_clear(struct thread *t, vaddr_t token, u32 index)
 {
-	if (index >= TK_WATCHES_IN_TABLE)
-		return -EINVAL;
-	struct watch_table *table = token_pin(t->domain, token, TK_OBJECT_WATCHES);
-	if (table == NULL)
-		return -EINVAL;
-	spin_lock(&table->lock);
-	disarm(&table->watches[index]);
-	spin_unlock(&table->lock);
-	token_unpin(t->domain, token);
-	return 0;
+	return watch_change(t, token, index, (struct wait_key){ 0, 0 }, 0);
 }
 
 long watch_table_destroy(void *object)

@@ -127,6 +127,11 @@ long tk_frames_reclaim(u32 domain, frame_t frame)
 	return CALL(TK_FRAMES_RECLAIM, domain, frame, 0, 0, 0);
 }
 
+long tk_call_deadline(nanos_t when)
+{
+	return CALL(TK_CALL_DEADLINE, when, 0, 0, 0, 0);
+}
+
 long tk_reserve_fill(const frame_t *frames, u32 count)
 {
 	return CALL(TK_RESERVE_FILL, frames, count, 0, 0, 0);

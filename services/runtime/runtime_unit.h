@@ -59,6 +59,9 @@ struct rt_answer_ask {
 	void *kept;   /* its struct_out, NULL: none */
 	size_t size;
 };
+/* The next call of a unit with `call_deadline_ms` has so long. */
+static inline void rt_deadline_begin(u64 milliseconds) { (void)!tk_call_deadline(clock_monotonic() + milliseconds * 1000000); }
+static inline void rt_deadline_end(void) { (void)!tk_call_deadline(NANOS_NEVER); }
 bool rt_call_again(long *result, struct tk_message *message, const struct rt_answer_ask *ask, bool again, u32 *deaths);
 void unit_dispatch(struct tk_request *request);       /* generated: runs a request of the core; in class IC0 any */
 void runtime_start(const struct tk_boot_info *boot);  /* before the services' own init functions */

@@ -240,7 +240,8 @@ def unit_glue(builder, profile, unit):
     for name in sorted(set(map(server_of, unit.variants))):
         server = profile.unit_of(name)
         parts = {part: how for part, how in sorted(unit.variants.items()) if server_of(part) == name}
-        text = glue.client(builder.services[name].interface, parts, unit.isolation, server.recovery if server else "essential")
+        text = glue.client(builder.services[name].interface, parts, unit.isolation, server.recovery if server else "essential",
+                           server.call_deadline_ms if server else 0)
         paths.append(write_changed(f"{folder}/{unit.name}_client_{name}.c", text))
     return paths
 

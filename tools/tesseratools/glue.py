@@ -54,7 +54,14 @@ def _call_linked(op, number, gate):
     return _call(gate, number, True)
 
 
-def _gate(op, number, gate, direct, recovery, operation):
+def _timed(assignment, indent, deadline_ms):
+    """The statement of a call, which is left when it takes longer than the profile says."""
+    if not deadline_ms:
+        return f"{indent}{assignment}"
+    return f"{indent}rt_deadline_begin({deadline_ms});\n{indent}{assignment}{indent}rt_deadline_end();\n"
+
+
+def _gate(op, number, gate, direct, recovery, operation, deadline_ms):
     words = [w for p in op.parameters for w in _words(p)]
     call = _call_linked(op, number, gate) if direct else _call(gate, number, False)
     message = f"{{ {{ {', '.join(words) or '0'} }} }}"
@@ -64,10 +71,14 @@ def _gate(op, number, gate, direct, recovery, operation):
         kept = "".join(f", .kept = {p.name}, .size = sizeof({p.argument})" for p in op.parameters if p.kind == "struct_out")
         lines = ["\tstruct tk_message rt_message;\n", f"\tstruct rt_answer_ask rt_ask = {{ .ask = answer_ask, .operation = {operation}{kept} }};\n" * once,
                  "\tu32 rt_deaths = 0;\n\tlong rt_result;\n\n\tdo {\n", "\t\trt_ask.since = arch_counter_read();\n" * once,
-                 f"\t\trt_message = (struct tk_message){message};\n\t\trt_result = {call};\n",
+                 f"\t\trt_message = (struct tk_message){message};\n", _timed(f"rt_result = {call};\n", "\t\t", deadline_ms),
                  f"\t}} while (rt_unanswered(rt_result) && rt_call_again(&rt_result, &rt_message, {again}, &rt_deaths));\n"]
     else:
-        lines = [f"\tstruct tk_message rt_message = {message};\n", f"\tlong rt_result = {call};\n"]
+        lines = [f"\tstruct tk_message rt_message = {message};\n"]
+        if deadline_ms:
+            lines += ["\tlong rt_result;\n\n", _timed(f"rt_result = {call};\n", "\t", deadline_ms)]
+        else:
+            lines.append(f"\tlong rt_result = {call};\n")
         if recovery not in ("essential", "stable") and op.again != "told":
             lines.append("\n\tif (rt_unanswered(rt_result))\n\t\trt_result = rt_result == -TK_ECLOSED ? -EAGAIN : -EIO;\n")
     if op.outs:
@@ -106,11 +117,11 @@ def _answer_ask(interface, call):
         "copy": "\tif (result >= 0 && about->size)\n\t\tmemcpy(about->kept, &kept, about->size);\n"}
 
 
-def client(interface, variants, isolation=0, recovery="essential"):
+def client(interface, variants, isolation=0, recovery="essential", deadline_ms=0):
     """The client of those parts of an interface that one unit of a class has.
 
     variants: of a part, how it is reached ("direct", "gate" or "absent": no such service in the profile), and its gate.
-    recovery: the class of the unit that serves it.
+    recovery: the class of the unit that serves it. deadline_ms: how long a call of it may take, 0: for ever.
     """
     name, variant = interface.name, next(iter(variants.values()))[0]
     parts = [part for part in interface.parts if part.name in variants]
@@ -122,7 +133,8 @@ def client(interface, variants, isolation=0, recovery="essential"):
     for part in parts:
         for number, op in enumerate(part.operations):
             body = {"direct": lambda: _checks(op) + _direct(name, op),
-                    "gate": lambda: _checks(op) + _gate(op, number, variants[part.name][1], isolation == 0, recovery, interface.operations.index(op)),
+                    "gate": lambda: _checks(op) + _gate(op, number, variants[part.name][1], isolation == 0, recovery, interface.operations.index(op),
+                                                       deadline_ms),
                     "absent": lambda: _absent(op)}[variant]()
             lines.append(f"\n{generate.client_prototype(name, op)}\n{{\n{body}}}\n")
     return "".join(lines)

@@ -22,7 +22,8 @@ def restarts_text(unit):
 
 
 def table_rows(profile, build):
-    rows = [("unit", "class", "level", "services", "gates", "may call", "rights", "vector", "recovery", "restarts", "stacks", "heap", "image")]
+    rows = [("unit", "class", "level", "services", "gates", "may call", "rights", "vector", "recovery", "restarts", "deadline", "stacks", "heap",
+             "image")]
     names = {gate: name for unit in profile.units for name, gate in unit.gates.items()}
     for unit in profile.units:
         size = unit_size(build, profile, unit)
@@ -30,7 +31,7 @@ def table_rows(profile, build):
                      " ".join(f"{gate}:{name}" for name, gate in unit.gates.items()) or "-",
                      " ".join(names[gate] for gate in unit.gates_allowed) or "-", " ".join(unit.rights) or "-",
                      "yes" if unit.vector else "-", unit.recovery, restarts_text(unit),
-                     str(unit.stacks), f"{unit.heap_pages * 4}K", f"{size // 1024}K" if size else "-"))
+                     f"{unit.call_deadline_ms / 1000:g}s" if unit.call_deadline_ms else "-", str(unit.stacks), f"{unit.heap_pages * 4}K", f"{size // 1024}K" if size else "-"))
     return rows
 
 

@@ -19,9 +19,11 @@ REQUIRED = ("mem", "abi", "fs", "proc")
 RESTART_LIMIT_MAX = 64          # services/super keeps so many times
 RESTART_LIMIT_DEFAULT = 5
 RESTART_WINDOW_DEFAULT = 30000  # milliseconds
+CALL_DEADLINE_MAX = 86400000    # milliseconds
 EXHAUSTED = ("reboot", "stay_down")
 UNIT_KEYS = {"services": list, "class": str, "stacks": int, "heap_pages": int, "recovery": str, "rights": list,
-             "ports": list, "irqs": list, "restart_limit": int, "restart_window_ms": int, "when_exhausted": str, "vector": bool}
+             "ports": list, "irqs": list, "restart_limit": int, "restart_window_ms": int, "when_exhausted": str, "vector": bool,
+             "call_deadline_ms": int}
 PROFILE_KEYS = {"name": str, "description": str, "folders": list}
 
 
@@ -43,6 +45,7 @@ class Unit:
     restart_limit: int = RESTART_LIMIT_DEFAULT
     restart_window_ms: int = RESTART_WINDOW_DEFAULT
     when_exhausted: str = "stay_down"
+    call_deadline_ms: int = 0                      # callers leave a call of it that takes longer; 0: they wait
     rights: list = field(default_factory=list)
     threads: int = 0
     ports: list = field(default_factory=list)
@@ -223,10 +226,17 @@ def _restarts_choose(profile, unit):
                              line_of(profile.path, key, f"unit.{unit.name}"))
 
 
+def _deadline_choose(profile, unit):
+    unit.call_deadline_ms = _number_check(profile, unit, "call_deadline_ms", 0, CALL_DEADLINE_MAX, 0)
+    if unit.call_deadline_ms and not unit.isolation:
+        raise UsageError("calls into class IC0 have no deadline", profile.path, line_of(profile.path, "call_deadline_ms", f"unit.{unit.name}"))
+
+
 def _options_apply(profile, unit):
     path, section = profile.path, f"unit.{unit.name}"
     unit.stacks = _number_check(profile, unit, "stacks", 1, STACKS_MAX, STACKS_DEFAULT)
     unit.heap_pages = _number_check(profile, unit, "heap_pages", 1, HEAP_PAGES_MAX, HEAP_PAGES_DEFAULT)
+    _deadline_choose(profile, unit)
     unit.threads = sum(s.threads for s in unit.services)
     if unit.stacks <= unit.threads:
         raise UsageError(f"unit {unit.name!r} needs more stacks than its {unit.threads} threads", path, line_of(path, "stacks", section))

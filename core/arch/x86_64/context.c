@@ -134,10 +134,7 @@ void arch_client_load(struct thread *t)
 	t->client_root = t->vspace ? t->vspace->root : arch_kernel_root;
 }
 
-void arch_set_syscall_result(struct thread *t, u64 result)
-{
-	t->arch.user.rax = result;
-}
+void arch_set_syscall_result(struct thread *t, u64 result) { t->arch.user.rax = result; }
 
 /* ---- Registers of an application ------------------------------------------------------------------------------------------------------ */
 

@@ -42,7 +42,7 @@ ic0_call: /* eax number, arguments as C has them */
 	IC0_CALLS 16, tk_reserve_fill, tk_memory_online, tk_heap_map, tk_map, tk_unmap, tk_protect, tk_share, tk_move, tk_query
 	IC0_CALLS 25, tk_thread_start, tk_thread_exit, tk_thread_interrupt, tk_thread_regs_get, tk_thread_regs_set
 	IC0_CALLS 30, tk_yield, tk_port_read, tk_port_write, tk_irq_bind, tk_irq_ack
-	IC0_CALLS 35, tk_domain_restart, tk_log, tk_power, tk_client_get, tk_domain_end, tk_object_renew, tk_frames_reclaim
+	IC0_CALLS 35, tk_domain_restart, tk_log, tk_power, tk_client_get, tk_domain_end, tk_object_renew, tk_frames_reclaim, tk_call_deadline
 
 /*
  * Copies of the client's memory, whose address space is loaded while an IC0 unit runs: small ones are done at once. A fault, and what

@@ -154,10 +154,7 @@ void arch_timer_init(void)
 	apic_write(APIC_TIMER, ARCH_VECTOR_TIMER);
 }
 
-void arch_timer_fired(void)
-{
-	arch_cpu()->arch.timer = NANOS_NEVER;
-}
+void arch_timer_fired(void) { arch_cpu()->arch.timer = NANOS_NEVER; }
 
 /* The timer interrupt comes early when the counter can't count so far: the timer queue then sets it again. */
 static __attribute__((noinline)) void timer_start(nanos_t deadline)

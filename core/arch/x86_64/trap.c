@@ -219,6 +219,7 @@ void trap_syscall_without_shim(struct thread *t)
 
 void trap_from_core(struct arch_frame *f, u32 vector)
 {
+	const bool access = vector == VECTOR_PAGE || vector == VECTOR_GENERAL;
 	char *ip = (char *)f->rip;
 
 	if (vector >= 32 && arch_cpu()->current == arch_cpu()->idle) {
@@ -226,18 +227,14 @@ void trap_from_core(struct arch_frame *f, u32 vector)
 		interrupt(vector);
 		arch_resume();
 	}
-	if (vector == VECTOR_PAGE || vector == VECTOR_GENERAL) {
-		if (ip >= arch_copy_start && ip < arch_copy_bytes)
-			f->rip = (u64)arch_copy_fault;
-		else if (ip >= arch_copy_bytes && ip < arch_copy_end)
-			f->rip = (u64)arch_copy_fault_bytes;
-		else if (ip >= arch_load_start && ip < arch_load_end)
-			f->rip = (u64)arch_load_fault;
-		else
-			trap_fatal(f, vector);
-		return;
-	}
-	trap_fatal(f, vector);
+	if (access && ip >= arch_copy_start && ip < arch_copy_bytes)
+		f->rip = (u64)arch_copy_fault;
+	else if (access && ip >= arch_copy_bytes && ip < arch_copy_end)
+		f->rip = (u64)arch_copy_fault_bytes;
+	else if (access && ip >= arch_load_start && ip < arch_load_end)
+		f->rip = (u64)arch_load_fault;
+	else
+		trap_fatal(f, vector);
 }
 
 void trap_fatal(const struct arch_frame *f, u32 vector)

@@ -20,7 +20,7 @@
 	CALL(THREAD_REGS_SET, thread_regs_set) CALL(YIELD, yield) CALL(PORT_READ, port_read) CALL(PORT_WRITE, port_write) \
 	CALL(IRQ_BIND, irq_bind) CALL(IRQ_ACK, irq_ack) CALL(DOMAIN_RESTART, domain_restart) CALL(LOG, log) \
 	CALL(POWER, power) CALL(CLIENT_GET, client_get) CALL(DOMAIN_END, domain_end) CALL(OBJECT_RENEW, object_renew) \
-	CALL(FRAMES_RECLAIM, frames_reclaim)
+	CALL(FRAMES_RECLAIM, frames_reclaim) CALL(CALL_DEADLINE, call_deadline)
 #define TK_NUMBER(number, name) TK_##number,
 enum tk_number {
 	TK_REPLY,            /* end the current activation */
@@ -113,6 +113,14 @@ enum tk_access { TK_ACCESS_READ = 1, TK_ACCESS_WRITE = 2, TK_ACCESS_EXECUTE = 4 
  * -EIO, until the machine is reset.) -EIO: it stays down.
  * -EPERM: the gate is not this domain's. -ENOSYS: no such operation. */
 long tk_call(u32 gate, u32 op, struct tk_message *message) must_check;
+
+/*
+ * A deadline for the calls of gates that this activation makes from now on: absolute monotonic, NANOS_NEVER for none. Each activation has its
+ * own, which ends with it. A call that has not ended then, and does not within some 25 ms of running either, is left: it answers -ETIMEDOUT, what
+ * it did lies with the callee, and the callee has some seconds to end it before it has failed as hung. Calls into class IC0 are not left.
+ * 0 · -EBUSY: in the start of a unit, or in a call that its caller has left already.
+ */
+long tk_call_deadline(nanos_t when);
 
 /* ---- Waiting ------------------------------------------------------------------------------------------------------------ */
 

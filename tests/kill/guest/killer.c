@@ -1,7 +1,9 @@
 /*
  * Ends programs that are inside a service which never answers: by SIGKILL, by exit_group and by execve of a sibling. Each end must be
- * seen by its parent within 100 ms; then the service is restarted and answers. TAP on the console.
+ * seen by its parent within 100 ms; then the service is restarted and answers. And programs that nobody ends: their calls have a deadline.
+ * TAP on the console.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -18,6 +20,7 @@
 enum hang { HANG_RUN, HANG_WAIT, HANG_HOLD, HANG_DEADLOCK, HANG_NESTED, HANG_COUNT };
 #define LATENCY_MAX 100.0 /* ms, on one processor */
 #define LATENCY_MAX_SHARED 1000.0 /* on more: their time is the host's, which a busy host takes away */
+#define DEADLINE 2000.0   /* ms, of the terminal service in the profile */
 #define KILLS 300
 #define SETTLE 20         /* ms until a child is surely in the service */
 
@@ -86,6 +89,18 @@ static void killed(int kind, const char *name)
 
 	kill(child, SIGKILL);
 	wait_end(child, start, name, SIGKILL);
+}
+
+/* Nobody is killed: the program's call is left when the profile's deadline for the service is over. */
+static void left_alive(int kind, const char *name)
+{
+	int fd = open("/dev/ptmx", O_RDWR);
+	double start = now();
+	int answer = ioctl(fd, HANG_COMMAND + (unsigned long)kind), error = errno;
+	double latency = now() - start;
+
+	close(fd);
+	result(answer == -1 && error == ETIMEDOUT && latency >= DEADLINE && latency < DEADLINE + LATENCY_MAX_SHARED, name, latency);
 }
 
 /* A process with a thread in the service ends as a whole, or becomes another program; it says when it begins to. */
@@ -191,7 +206,7 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "child"))
 		_exit(7);
-	printf("=== RUN kill\n1..11\n");
+	printf("=== RUN kill\n1..15\n");
 	calls_counted();
 	killed(HANG_RUN, "SIGKILL ends a program whose service runs for ever");
 	killed(HANG_NESTED, "SIGKILL ends a program whose service calls another for ever");
@@ -203,6 +218,10 @@ int main(int argc, char **argv)
 	killed(HANG_DEADLOCK, "SIGKILL ends a program whose service waits for that lock");
 	with_sibling(HANG_WAIT, 1, "execve ends a thread in a service that waits for ever");
 	service_back("the service that waits and holds is restarted");
+	left_alive(HANG_RUN, "a program that nobody kills leaves a service that runs for ever");
+	service_back("that service is restarted");
+	left_alive(HANG_WAIT, "a program that nobody kills leaves a service that waits for ever");
+	service_back("that service is restarted, too");
 	killed_at_random("programs in the middle of healthy calls end");
 	printf("=== EXIT kill %d\n", failed != 0);
 	fflush(stdout);

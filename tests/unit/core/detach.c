@@ -1,7 +1,8 @@
 /*
  * The end of a killed thread in every interleaving, as a model of core/detach.c, timer.c and thread.c, step by step as they touch memory: the
- * kill arms the looks, a timer interrupt makes one and arms the next, the thread and its orphans end, the owner destroys the object. The
- * object is told as ended once, by the last; nothing of it is touched after it was destroyed, and no timer of it stands in a queue.
+ * kill plans the looks, so does the thread by a deadline, a timer interrupt makes one and plans the next, the thread and its orphans end, the
+ * owner destroys the object. The object is told as ended once, by the last; nothing of it is touched after it was destroyed, and no timer of
+ * it stands in a queue, or in two.
  */
 #include <string.h>
 #include "explore.h"
@@ -9,20 +10,20 @@
 #define ORPHANS 2u
 #define LOOKS 3u
 
-enum { LOOK_NONE, LOOK_ARM, LOOK_CHECK, LOOK_POKE, LOOK_DONE };        /* detach_look */
+enum { LOOK_NONE, LOOK_PLAN, LOOK_ARM, LOOK_POKE, LOOK_DONE };         /* detach_look, detach_deadline */
 enum { END_RUNS, END_MARK, END_DISARM, END_LEFT, END_COUNT, END_PUBLISH, END_OVER, END_GONE };
 enum { DESTROY_ASKS, DESTROY_MARK, DESTROY_DISARM, DESTROY_WAIT, DESTROY_DONE };
 
 struct machine {
 	u8 armed, expiring, exited, lives, published, destroyed, dying;
-	u8 kill, timer, destroy;               /* where each of them is */
+	u8 kill, timer, deadline, destroy;     /* where each of them is */
 	u8 end[1 + ORPHANS];                   /* the thread, then its orphans */
 	u8 orphans, looks;                     /* left behind; interrupts so far */
 };
 
 static unsigned long ends;
 static u32 found;
-static bool no_check, no_wait, no_count; /* broken variants, which the test must find */
+static bool no_check, no_lock, no_wait, no_count; /* broken variants, which the test must find */
 
 static void touch(const struct machine *m) { found += m->destroyed; }
 
@@ -31,15 +32,20 @@ static bool look_step(struct machine *m, u8 *step)
 {
 	touch(m);
 	switch (*step) {
+	case LOOK_PLAN: /* under the thread's look_lock, as is the end's disarming */
+		if (m->exited && !no_check) {
+			m->armed = false;
+			*step = LOOK_DONE;
+			return true;
+		}
+		*step = m->armed ? LOOK_POKE : LOOK_ARM;
+		if (no_lock || m->armed)
+			return true;
+		/* fall through */
 	case LOOK_ARM:
 		found += m->armed; /* a timer stands in one queue, once */
 		m->armed = true;
-		*step = no_check ? LOOK_POKE : LOOK_CHECK;
-		return true;
-	case LOOK_CHECK:
-		if (m->exited)
-			m->armed = false;
-		*step = m->exited ? LOOK_DONE : LOOK_POKE;
+		*step = LOOK_POKE;
 		return true;
 	default:
 		*step = LOOK_DONE;
@@ -56,7 +62,7 @@ static bool kill_step(struct machine *m)
 		if (m->destroy != DESTROY_ASKS)
 			return false; /* claimed: it can't be pinned */
 		m->dying = true;
-		m->kill = LOOK_ARM;
+		m->kill = LOOK_PLAN;
 		return true;
 	}
 	return look_step(m, &m->kill);
@@ -71,7 +77,7 @@ static bool timer_step(struct machine *m)
 		m->looks++;
 		m->expiring++;
 		m->armed = false;
-		m->timer = LOOK_ARM;
+		m->timer = LOOK_PLAN;
 		return true;
 	}
 	if (m->timer == LOOK_DONE) {
@@ -83,6 +89,17 @@ static bool timer_step(struct machine *m)
 	return look_step(m, &m->timer);
 }
 
+/* The thread sets a deadline, once in its life. */
+static bool deadline_step(struct machine *m)
+{
+	if (m->deadline == LOOK_DONE || m->end[0] != END_RUNS)
+		return false;
+	if (m->deadline != LOOK_NONE)
+		return look_step(m, &m->deadline);
+	m->deadline = LOOK_PLAN;
+	return true;
+}
+
 /* The thread (0) or an orphan of it ends. A killed thread may leave a call behind before. */
 static bool end_step(struct machine *m, u32 who)
 {
@@ -90,6 +107,8 @@ static bool end_step(struct machine *m, u32 who)
 
 	switch (*step) {
 	case END_RUNS:
+		if (who == 0 && m->deadline != LOOK_NONE && m->deadline != LOOK_DONE)
+			return false; /* it is in that call */
 		touch(m);
 		*step = who ? END_COUNT : END_MARK; /* an orphan has a look of its own */
 		return true;
@@ -171,7 +190,8 @@ static bool step(struct machine *m, u32 choice)
 	case 1: return timer_step(m);
 	case 2: return leave_step(m);
 	case 3: return destroy_step(m);
-	default: return end_step(m, choice - 4);
+	case 4: return deadline_step(m);
+	default: return end_step(m, choice - 5);
 	}
 }
 
@@ -179,7 +199,7 @@ static void explore(const struct machine *from)
 {
 	bool moved = false;
 
-	for (u32 choice = 0; choice < 5 + ORPHANS; choice++) {
+	for (u32 choice = 0; choice < 6 + ORPHANS; choice++) {
 		struct machine m = *from;
 		if (!step(&m, choice))
 			continue;
@@ -214,7 +234,7 @@ static void killed_thread_ends_once(void)
 
 static void broken_variants_are_found(void)
 {
-	bool *const variants[] = { &no_check, &no_wait, &no_count };
+	bool *const variants[] = { &no_check, &no_lock, &no_wait, &no_count };
 
 	for (u32 i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
 		*variants[i] = true;

@@ -163,6 +163,13 @@ class Output(unittest.TestCase):
         self.assertEqual(text.count("rt_unanswered"), len(self.interface.operations) - 1)
         self.compile(text)
 
+    def test_clients_with_a_deadline_compile(self):
+        self.interface = parse(SAMPLE.replace(", in: struct_in<struct tk_requeue>", ""))
+        for recovery in ("essential", "stable", "stateless"):
+            text = glue.client(self.interface, {self.interface.name: ("gate", 5)}, 2, recovery=recovery, deadline_ms=70)
+            self.assertEqual([text.count(f"rt_deadline_{part}") for part in ("begin(70)", "end()")], [len(self.interface.operations)] * 2)
+            self.compile(text)
+
     def test_answer_with_a_buffer_compiles(self):
         self.interface = parse(SAMPLE.replace(", in: struct_in<struct tk_requeue>", "").replace("op nothing();", "")
                                + "op take(word: struct_out<struct tk_pollword>) -> (first, second) once;\n"

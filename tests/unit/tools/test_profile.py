@@ -114,6 +114,12 @@ class Compose(Case):
         self.assertIn(".restarts = { 3, 500, TK_EXHAUSTED_REBOOT }",
                       manifest.source(self.load(text), service.load_all("services"), {"system": 10, "tty": 20}))
 
+    def test_deadline_of_calls(self):
+        tty = self.load(GENERAL + "call_deadline_ms = 250\n")
+        self.assertEqual([u.call_deadline_ms for u in tty.units], [0, 0, 250])
+        self.refused(GENERAL + "call_deadline_ms = -1\n", "p.toml:12: 'call_deadline_ms' is 0 to 86400000, not -1")
+        self.refused(GENERAL.replace('class = "IC0"', 'class = "IC0"\ncall_deadline_ms = 5'), "p.toml:6: calls into class IC0 have no deadline")
+
     def test_units_take_the_strictest_recovery(self):
         alone = self.load(GENERAL.replace('["fs", "mem", "proc"]', '["fs"]') + '[unit.rest]\nservices = ["mem", "proc"]\nclass = "IC1"\n')
         self.assertEqual([u.recovery for u in alone.units], ["essential", "stable", "stateless", "essential"])

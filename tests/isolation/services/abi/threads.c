@@ -45,6 +45,29 @@ static void locks_exclude(void)
 	CHECK(target_count(1, &total) == 0 && total == COUNTS * (HELPERS + 1) + 1);
 }
 
+#define MILLI 1000000ull
+#define LONG_CALL 1000u /* ms: an orphan may wait for twice that */
+
+/* Class IC0 (the caller's own domain) is not left. */
+static void calls_have_deadlines(void)
+{
+	u64 domain = 0;
+
+	CHECK(target_linger(0, &domain) == 0);
+	bool apart = domain != rt_boot->domain;
+	nanos_t start = clock_monotonic();
+
+	CHECK(tk_call_deadline(start + 50 * MILLI) == 0);
+	CHECK(target_nothing() == 0);
+	CHECK(target_linger(LONG_CALL, &domain) == (apart ? -ETIMEDOUT : 0));
+	CHECK(clock_monotonic() - start >= 50 * MILLI && (!apart || clock_monotonic() - start < LONG_CALL * MILLI));
+	CHECK(tk_call_deadline(NANOS_NEVER) == 0);
+	CHECK(target_linger(100, &domain) == 0); /* longer than the deadline was */
+	CHECK(tk_call_deadline(0) == 0);
+	CHECK(target_nothing() == 0); /* over, but the call is at its end before anybody looks */
+	CHECK(tk_call_deadline(NANOS_NEVER) == 0);
+}
+
 /* More callers than stacks: some wait for one, all are served. */
 static void job_calls(void)
 {
@@ -119,6 +142,7 @@ static void random_is_random(void)
 const struct tap_test thread_tests[] = {
 	{ "callers are inside together", callers_are_inside_together },
 	{ "locks exclude", locks_exclude },
+	{ "calls have deadlines", calls_have_deadlines },
 	{ "threads keep their identity", threads_keep_their_identity },
 	{ "the heap is shared", heap_is_shared },
 	{ "time passes", time_passes },

@@ -87,6 +87,18 @@ long target_op_gather(const struct rt_request *rq, u32 count, u64 *seen)
 	return 0;
 }
 
+long target_op_linger(const struct rt_request *rq, u32 milliseconds, u64 *domain)
+{
+	static volatile u32 never;
+	nanos_t end = clock_monotonic() + milliseconds * 1000000ull;
+
+	(void)rq;
+	while (tk_wait(&never, 0, end, 0, ~0u) != -ETIMEDOUT)
+		;
+	*domain = rt_boot->domain;
+	return 0;
+}
+
 long target_op_count(const struct rt_request *rq, u32 times, u64 *result)
 {
 	(void)rq;
