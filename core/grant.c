@@ -7,6 +7,7 @@
 #define FRAMES_MAX 512u /* of one call */
 
 static bool domain_valid(u32 domain) { return domain > 0 && domain < domain_count; }
+static bool domain_down(u32 domain) { return domains[domain].state == TK_DOMAIN_FAILED || domains[domain].state == TK_DOMAIN_STOPPED; }
 
 /* The caller's own frame behind a token, pinned: a user frame or the page of an object; FRAME_NONE if it is not the owner. */
 static frame_t own_frame_pin(u32 caller, vaddr_t token)
@@ -69,7 +70,8 @@ long frames_give(u32 caller, frame_t first, u32 count, u32 domain)
 		return -EINVAL;
 	for (u32 i = 0; i < count; i++)
 		frames[i] = first + i;
-	long error = window_claim(&domains[caller], frames, count);
+	/* Of a unit that is down mem may have taken back all that it had. */
+	long error = domain_down(domain) ? -EBUSY : window_claim(&domains[caller], frames, count);
 	if (error)
 		return error;
 	if (window_prepare(&domains[domain], frames, count)) {
@@ -88,15 +90,13 @@ long frames_give(u32 caller, frame_t first, u32 count, u32 domain)
 /* What runs of the unit only unwinds, and it starts again when mem's caller has seen to it: so its frames go as if it gave them. */
 long frames_reclaim(u32 caller, u32 domain, frame_t frame)
 {
-	struct domain *d = &domains[domain_valid(domain) ? domain : 0];
-	vaddr_t token = d->window + (u64)frame * PAGE_SIZE;
-
 	if (!(domains[caller].rights & TK_RIGHT_MEMORY))
 		return -EPERM;
-	if (d->id == 0 || domain == caller || frame >= frame_count)
+	if (!domain_valid(domain) || domain == caller || frame >= frame_count)
 		return -EINVAL;
-	if (d->state != TK_DOMAIN_FAILED && d->state != TK_DOMAIN_STOPPED)
+	if (!domain_down(domain))
 		return -EBUSY;
+	vaddr_t token = domains[domain].window + (u64)frame * PAGE_SIZE;
 	long error = frame_record(frame)->type == FRAME_OBJECT ? object_destroy(domain, token) : token_revoke(domain, token, TK_EVERYONE);
 	return error ? error : frames_give(domain, frame, 1, caller);
 }

@@ -192,6 +192,8 @@ long mem_op_unit_ended(const struct rt_request *rq, u32 domain)
 
 	if (rq->caller != rt_boot->super_domain || domain == rt_boot->domain)
 		return -EPERM;
+	lock_acquire(&given_lock); /* what was on its way to the unit is there; from now on the core lets nothing come to it */
+	lock_release(&given_lock);
 	for (u32 round = 0; round < 2; round++)
 		for (frame_t frame = 1; frame < mem_frames_end(); frame++)
 			taken += frame_reclaim(domain, frame);

@@ -224,7 +224,8 @@ long tk_grant(vaddr_t token, u32 domain, u32 mode) must_check;
 /* Unmaps it there (TK_EVERYONE: in every holder but the owner); the holder's address shows the dead page of zeros from now on. */
 #define TK_EVERYONE (~0u)
 long tk_revoke(vaddr_t token, u32 domain);
-/* Hands owned user frames (512 at most), mapped by no application, to another domain: they move from one window to the other. */
+/* Hands owned user frames (512 at most), mapped by no application, to another domain: they move from one window to the other.
+ * -EBUSY: it has failed or was stopped. */
 long tk_frames_give(frame_t first, u32 count, u32 domain) must_check;
 /* Takes a frame from a unit that has failed or was stopped, and from all to which it was granted; an object ends, and its other frames can be
  * taken then (right MEMORY). -EBUSY: the unit runs, or the object can't end. -EPERM: not that unit's, or mapped: of its heap. */

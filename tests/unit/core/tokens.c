@@ -255,7 +255,10 @@ static void frames_of_the_ended(void)
 	CHECK(frames_reclaim(WORLD_MEM, WORLD_FS, 2002) == -EBUSY && frames_reclaim(WORLD_ABI, WORLD_FS, 2002) == -EPERM);
 	domains[WORLD_FS].state = TK_DOMAIN_RESTARTING;
 	CHECK(frames_reclaim(WORLD_MEM, WORLD_FS, 2002) == -EBUSY);
+	CHECK(frames_give(WORLD_MEM, 2006, 1, WORLD_FS) == 0);
 	domains[WORLD_FS].state = TK_DOMAIN_FAILED;
+	CHECK(frames_give(WORLD_MEM, 2007, 1, WORLD_FS) == -EBUSY && is_free(2007, WORLD_MEM));
+	CHECK(frames_reclaim(WORLD_MEM, WORLD_FS, 2006) == 0);
 	CHECK(frames_reclaim(WORLD_ABI, WORLD_FS, 2002) == -EPERM && frames_reclaim(WORLD_MEM, WORLD_FS, 2001) == -EPERM);
 	CHECK(frames_reclaim(WORLD_MEM, WORLD_FS, 2000) == 0 && frames_reclaim(WORLD_MEM, WORLD_FS, 2001) == 0);
 	CHECK(frames_reclaim(WORLD_MEM, WORLD_FS, 2002) == 0 && !frame_held_by(frame_record(2002), WORLD_ABI));
@@ -264,6 +267,7 @@ static void frames_of_the_ended(void)
 	CHECK(frames_reclaim(WORLD_MEM, 200, 2005) == -EINVAL && frames_reclaim(WORLD_MEM, ~0u, 2005) == -EINVAL);
 	CHECK(frames_reclaim(WORLD_MEM, WORLD_FS, ~0u) == -EINVAL && frames_reclaim(WORLD_MEM, WORLD_FS, WORLD_FRAMES) == -EINVAL);
 	domains[WORLD_FS].state = TK_DOMAIN_STOPPED;
+	CHECK(frames_give(WORLD_MEM, 2007, 1, WORLD_FS) == -EBUSY);
 	CHECK(frames_reclaim(WORLD_MEM, WORLD_FS, 2003) == 0 && frames_reclaim(WORLD_MEM, WORLD_ABI, 2003) == -EBUSY);
 	for (frame_t frame = 2000; frame < 2004; frame++)
 		CHECK(is_free(frame, WORLD_MEM) && world_window(WORLD_FS, frame) == 0);
