@@ -181,6 +181,26 @@ static const char *greed_lives(const struct step *step)
 	return NULL;
 }
 
+/* What former lives of the usurper had and was in use is still its own: each life is told before it attacks, so that it counts no gain
+ * twice. */
+static bool usurper_inherits(void)
+{
+	static u8 now[PAGE_SIZE], former[PAGE_SIZE];
+	static bool told;
+	u64 life;
+
+	if (usurper_life(&life) < 0)
+		return false;
+	if (life == 1)
+		told = false;
+	if (!told && usurper_frames(now, sizeof(now)) >= 0 && usurper_inherit(former, sizeof(former)) >= 0) {
+		told = true;
+		for (u32 i = 0; i < sizeof(former); i++)
+			former[i] |= now[i];
+	}
+	return told;
+}
+
 static long attack_start(const struct step *step, u64 *detail)
 {
 	if (step->kind == ATTACK_STACK) {
@@ -191,7 +211,7 @@ static long attack_start(const struct step *step, u64 *detail)
 		return result;
 	}
 	if (step->kind == ATTACK_USURP)
-		return usurper_attack((u32)step->first, step->second, detail);
+		return !usurper_inherits() ? -ENOMEM : usurper_attack((u32)step->first, step->second, detail);
 	if (step->kind == ATTACK_ENTRY) {
 		long result = raider_entered(detail);
 
@@ -335,21 +355,6 @@ static noreturn_fn void raid_random(u64 seed, u64 milliseconds)
 	log_line("=== EXIT raid %u", trouble != NULL);
 	for (;;)
 		(void)tk_power(TK_POWER_OFF, trouble != NULL);
-}
-
-/* What former lives of the usurper had and was in use is still its own: each life is told, so that it counts no gain twice. */
-static bool usurper_inherits(void)
-{
-	static u8 now[PAGE_SIZE], former[PAGE_SIZE];
-	u64 life;
-
-	if (usurper_life(&life) < 0)
-		return false;
-	if (life > 1)
-		return true;
-	for (u32 i = 0; i < sizeof(former); i++)
-		former[i] |= now[i];
-	return usurper_frames(now, sizeof(now)) >= 0 && usurper_inherit(former, sizeof(former)) >= 0;
 }
 
 static void usurper_attack_random(void)
