@@ -1,6 +1,6 @@
 /*
  * Sparse map from page index to frame: a tree of 64 slots a level, as high as the largest index needs. Leaves hold frame numbers.
- * An empty node is freed at once. The owner's lock guards it.
+ * An empty node is freed at once. Height 0 is the frame of index 0 in place of the root: most files are no larger. The owner's lock guards it.
  */
 #include "mem.h"
 
@@ -27,25 +27,50 @@ frame_t mem_index_get(const struct mem_index *index, u64 at)
 
 	if (!here || !height_covers(index->height, at))
 		return FRAME_NONE;
+	if (!index->height)
+		return (frame_t)(uintptr_t)here;
 	for (u32 level = index->height; level > 1 && here; level--)
 		here = ((const struct node *)here)->slots[slot_of(at, level)];
 	return here ? ((const struct leaf *)here)->frames[slot_of(at, 1)] : FRAME_NONE;
 }
 
-/* Makes the tree high enough for an index. */
-static long index_raise(struct mem_index *index, u64 at)
+/* The first node. */
+static long index_begin(struct mem_index *index, u64 at)
 {
-	if (!index->root) {
-		u32 height = 1;
+	u32 height = 0;
 
-		while (!height_covers(height, at))
-			height++;
+	while (!height_covers(height, at))
+		height++;
+	if (height) {
 		index->root = heap_alloc(height == 1 ? sizeof(struct leaf) : sizeof(struct node));
 		if (!index->root)
 			return -ENOMEM;
-		index->height = height;
-		return 0;
 	}
+	index->height = height;
+	return 0;
+}
+
+/* A leaf around the only frame. */
+static long leaf_begin(struct mem_index *index)
+{
+	struct leaf *leaf = heap_alloc(sizeof(*leaf));
+
+	if (!leaf)
+		return -ENOMEM;
+	leaf->frames[0] = (frame_t)(uintptr_t)index->root;
+	leaf->count = 1;
+	index->root = leaf;
+	index->height = 1;
+	return 0;
+}
+
+/* Makes the tree high enough for an index. */
+static long index_raise(struct mem_index *index, u64 at)
+{
+	if (!index->root)
+		return index_begin(index, at);
+	if (!index->height && at && leaf_begin(index))
+		return -ENOMEM;
 	while (!height_covers(index->height, at)) {
 		struct node *root = heap_alloc(sizeof(*root));
 
@@ -99,6 +124,11 @@ long mem_index_set(struct mem_index *index, u64 at, frame_t frame)
 
 	if (result)
 		return result;
+	if (!index->height) {
+		index->root = (void *)(uintptr_t)frame;
+		index->count = 1;
+		return 0;
+	}
 	for (u32 level = index->height; level > 1; level--) {
 		struct node *node = here;
 		void **slot = &node->slots[slot_of(at, level)];
@@ -130,6 +160,10 @@ frame_t mem_index_remove(struct mem_index *index, u64 at)
 
 	if (!here || !height_covers(index->height, at))
 		return FRAME_NONE;
+	if (!index->height) {
+		*index = (struct mem_index){ 0 };
+		return (frame_t)(uintptr_t)here;
+	}
 	for (u32 level = index->height; level > 1 && here; level--)
 		here = ((struct node *)here)->slots[slot_of(at, level)];
 	leaf = here;
@@ -170,5 +204,7 @@ bool mem_index_next(const struct mem_index *index, u64 *at, frame_t *frame)
 {
 	if (!index->root || !height_covers(index->height, *at))
 		return false;
-	return node_next(index->root, index->height, at, frame);
+	if (!index->height)
+		*frame = (frame_t)(uintptr_t)index->root;
+	return !index->height || node_next(index->root, index->height, at, frame);
 }

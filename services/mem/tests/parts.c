@@ -32,6 +32,28 @@ static void index_against_an_array(void)
 	CHECK(index.count == 0 && index.root == NULL);
 }
 
+/* The page of a small file takes no memory; others come beside it or do not, and it stays. */
+static void index_of_one_page(void)
+{
+	struct mem_index index = { 0 };
+	frame_t frame = FRAME_NONE;
+	u64 at = 0;
+
+	core_heap_refusals = 0;
+	CHECK(!mem_index_next(&index, &at, &frame) && mem_index_remove(&index, 0) == FRAME_NONE);
+	CHECK(mem_index_set(&index, 0, 7) == 0 && mem_index_set(&index, 0, 8) == 0 && index.count == 1);
+	CHECK(mem_index_set(&index, 1, 9) == -ENOMEM && mem_index_get(&index, 0) == 8 && mem_index_get(&index, 1) == FRAME_NONE);
+	CHECK(mem_index_next(&index, &at, &frame) && at == 0 && frame == 8 && mem_index_remove(&index, 1) == FRAME_NONE);
+	core_heap_refusals = 1;
+	CHECK(mem_index_set(&index, 1ull << 40, 9) == -ENOMEM && mem_index_get(&index, 0) == 8 && index.count == 1);
+	core_heap_refusals = ~0ull;
+	CHECK(mem_index_set(&index, 1, 9) == 0 && index.count == 2 && mem_index_get(&index, 0) == 8);
+	at = 1;
+	CHECK(mem_index_next(&index, &at, &frame) && at == 1 && frame == 9);
+	CHECK(mem_index_remove(&index, 1) == 9 && mem_index_remove(&index, 0) == 8 && index.root == NULL && index.count == 0);
+	CHECK(mem_index_set(&index, 0, 7) == 0 && mem_index_remove(&index, 0) == 7 && index.root == NULL && index.count == 0);
+}
+
 static void index_of_far_pages(void)
 {
 	static const u64 places[] = { 0, 63, 64, 4095, 4096, 1ull << 35, (1ull << 51) - 1, ~0ull };
@@ -175,5 +197,5 @@ static void holds_and_makers(void)
 	CHECK(mem_frames_used(MEM_FRAME_OBJECT) + mem_frames_used(MEM_FRAME_LENT) == before);
 }
 
-TEST_MAIN(TEST(index_against_an_array), TEST(index_of_far_pages), TEST(index_without_memory), TEST(frames_at_random),
+TEST_MAIN(TEST(index_against_an_array), TEST(index_of_one_page), TEST(index_of_far_pages), TEST(index_without_memory), TEST(frames_at_random),
           TEST(frames_until_none_is_left), TEST(frames_of_units), TEST(handles_are_not_mistaken), TEST(holds_and_makers))
