@@ -207,20 +207,29 @@ long fs_tmpfs_resize(struct fs_inode *inode, u64 size)
 	return 0;
 }
 
+/* The frame of a page that is written. Behind the end of the file is none yet, unless a mapping has just made one, which nobody has charged. */
+static long page_want(struct fs_inode *inode, u64 index, u64 *frame)
+{
+	bool looks = index < (inode->size + PAGE_SIZE - 1) / PAGE_SIZE;
+	long result = looks ? mem_object_page(inode->data.object, index, 0, frame) : 0;
+
+	if (result < 0 || *frame != FRAME_NONE)
+		return result;
+	result = pages_charge(inode, 1);
+	if (result)
+		return result;
+	result = mem_object_page(inode->data.object, index, MEM_PAGE_CREATE, frame);
+	if (result < 0)
+		pages_recount(inode);
+	return result;
+}
+
 /* Copies one piece of a write, within a page; moved is less than part when the application's memory ends. */
 static long page_write(struct fs_inode *inode, const struct fs_transfer *transfer, u64 done, u64 part, u64 *moved)
 {
 	u64 at = transfer->offset + done, frame = FRAME_NONE;
-	long result = mem_object_page(inode->data.object, at / PAGE_SIZE, 0, &frame);
+	long result = page_want(inode, at / PAGE_SIZE, &frame);
 
-	if (result >= 0 && frame == FRAME_NONE) {
-		result = pages_charge(inode, 1);
-		if (!result) {
-			result = mem_object_page(inode->data.object, at / PAGE_SIZE, MEM_PAGE_CREATE, &frame);
-			if (result < 0)
-				pages_recount(inode);
-		}
-	}
 	if (result < 0)
 		return result;
 	*moved = fs_transfer_get(transfer, done, page_address((frame_t)frame) + (at & PAGE_MASK), part);
@@ -293,12 +302,8 @@ long fs_tmpfs_reserve(struct fs_inode *inode, u64 from, u64 to)
 	if (!result && end > before)
 		result = object_fit(inode, to);
 	for (index = from / PAGE_SIZE; !result && index < end; index++) {
-		result = mem_object_page(inode->data.object, index, 0, &frame);
-		if (result < 0 || frame != FRAME_NONE)
-			continue;
-		result = pages_charge(inode, 1);
-		if (!result)
-			result = mem_object_page(inode->data.object, index, MEM_PAGE_CREATE, &frame);
+		frame = FRAME_NONE;
+		result = page_want(inode, index, &frame);
 	}
 	if (result < 0 && end > before && object_fit(inode, inode->size) == 0)
 		pages_recount(inode);

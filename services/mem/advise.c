@@ -38,7 +38,7 @@ static long remove_visit(struct mem_space *space, u32 at, u64 start, u64 end, vo
 		return -EINVAL;
 	if (!(space->side[at].notes & MEM_NOTE_SHARED) || !(region->prot & TK_PROT_WRITE))
 		return -EACCES;
-	mem_object_remove(space->side[at].mapping->object, first, first + ((end - start) >> PAGE_SHIFT));
+	mem_object_remove(space->side[at].mapping->object, first, first + ((end - start) >> PAGE_SHIFT), 0);
 	return 0;
 }
 

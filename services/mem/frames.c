@@ -224,14 +224,10 @@ static void cache_fill(void)
 		cache[cache_count++] = first + i;
 }
 
-frame_t mem_frames_take(u32 order, u8 state)
+static frame_t frames_find(u32 order, u8 state)
 {
 	frame_t first = FRAME_NONE;
 
-	if (order > MEM_ORDER_MAX)
-		return FRAME_NONE;
-	if ((state == MEM_FRAME_ANONYMOUS || state == MEM_FRAME_OBJECT) && mem_frames_available() < KEPT_FRAMES)
-		return FRAME_NONE;
 	lock_acquire(&frames_lock);
 	if (order == 0 && !cache_count)
 		cache_fill();
@@ -254,6 +250,20 @@ frame_t mem_frames_take(u32 order, u8 state)
 	lock_release(&frames_lock);
 	if (first)
 		used_change(state, 1 << order);
+	return first;
+}
+
+frame_t mem_frames_take(u32 order, u8 state)
+{
+	frame_t first;
+
+	if (order > MEM_ORDER_MAX)
+		return FRAME_NONE;
+	if ((state == MEM_FRAME_ANONYMOUS || state == MEM_FRAME_OBJECT) && mem_frames_short())
+		return FRAME_NONE;
+	first = frames_find(order, state);
+	while (!first && mem_spares_free())
+		first = frames_find(order, state);
 	return first;
 }
 
@@ -294,7 +304,12 @@ frame_t mem_frames_end(void)
 
 u64 mem_frames_available(void)
 {
-	return free_frames + offline_frames;
+	return free_frames + offline_frames + mem_spares_held();
+}
+
+bool mem_frames_short(void)
+{
+	return mem_frames_available() < KEPT_FRAMES;
 }
 
 void mem_frames_init(void)

@@ -26,6 +26,7 @@ enum mem_frame_state {
 	MEM_FRAME_ANONYMOUS,   /* in a pool, or mapped in applications: free when its last mapping goes */
 	MEM_FRAME_OBJECT,      /* in a memory object */
 	MEM_FRAME_LENT,        /* the same, and granted to the object's maker */
+	MEM_FRAME_SPARE,       /* granted to who made an object that had it, for another one: see spare.c */
 	MEM_FRAME_OWN,         /* mem's own: tables, heap, core objects */
 	MEM_FRAME_UNIT = 0x20, /* given to another unit; | order at the first frame of the block */
 	MEM_FRAME_NEIGHBOUR = 0x60, /* the same for a service of mem's own unit: other units can't give it back */
@@ -44,13 +45,21 @@ void mem_frame_state_set(frame_t frame, u8 state);
 bool mem_frame_state_change(frame_t frame, u8 from, u8 to) must_check; /* atomically; false: it was not `from` */
 u64 mem_frames_used(enum mem_frame_state state);            /* how many have that state */
 u64 mem_frames_adopted(void);                                    /* frames that came later than the boot's: in no count of the core's */
-u64 mem_frames_available(void);                                  /* frames that could be had, those off line included */
+u64 mem_frames_available(void);                                  /* frames that could be had, those off line and spare ones included */
+bool mem_frames_short(void);                                     /* the last ones are left, which applications and files do not get */
 static inline void *mem_frame_address(frame_t frame)
 {
 	return (void *)token_of_frame(frame);
 }
 void mem_frame_zero(frame_t frame);
 void mem_frame_copy(frame_t to, frame_t from);
+
+/* ---- spare.c ------------------------------------------------------------------------------------------------------------------ */
+
+bool mem_spare_put(u32 maker, frame_t frame) must_check;    /* a lent frame that is mapped nowhere; false: it stays lent */
+frame_t mem_spare_take(u32 maker) must_check;               /* lent again, content undefined; FRAME_NONE when there is none */
+bool mem_spares_free(void) must_check;                      /* takes all back; false: there was none */
+u32 mem_spares_held(void);
 
 /* ---- pool.c: frames given to the core ahead ------------------------------------------------------------------------------------ */
 
@@ -117,7 +126,11 @@ struct mem_object *mem_object_make(u64 pages, u32 maker, u64 cookie) must_check;
 struct mem_object *mem_object_get(u64 handle) must_check;
 void mem_object_drop(struct mem_object *object);
 frame_t mem_object_frame_locked(struct mem_object *object, u64 index, bool create); /* object lock; FRAME_NONE: hole or no memory */
-void mem_object_remove(struct mem_object *object, u64 first, u64 end);              /* no lock: unmaps and frees pages: a hole */
+enum mem_remove {
+	MEM_REMOVE_PRIVATE = 1,         /* private copies too: the file ended there, else a hole was punched */
+	MEM_REMOVE_BY_MAKER = 2,        /* who is at work on none of them: they may stay in its window */
+};
+void mem_object_remove(struct mem_object *object, u64 first, u64 end, u32 how);     /* no lock: unmaps and frees pages; enum mem_remove */
 void mem_object_size_set(struct mem_object *object, u64 pages);                     /* no lock */
 bool mem_object_recall(struct mem_object *object) must_check;                       /* no lock: takes lent frames back from the maker, once */
 u64 mem_object_frames_shared(void);                                                 /* frames of shared anonymous memory */

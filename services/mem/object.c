@@ -39,12 +39,15 @@ struct mem_object *mem_object_get(u64 handle)
 	return (struct mem_object *)mem_handle_get(handle, MEM_HANDLE_OBJECT);
 }
 
-/* Frees a frame that is in no index and mapped in no application. */
-static void frame_release(struct mem_object *object, frame_t frame)
+/* Frees a frame that is in no index and mapped in no application; spare: its maker may keep it for another object. */
+static void frame_release(const struct mem_object *object, frame_t frame, bool spare)
 {
-	if (mem_frame_state(frame) == MEM_FRAME_LENT)
-		(void)tk_revoke(token_of_frame(frame), TK_EVERYONE);
 	frames_account(object, -1);
+	if (mem_frame_state(frame) == MEM_FRAME_LENT) {
+		if (spare && mem_spare_put(object->maker, frame))
+			return;
+		(void)tk_revoke(token_of_frame(frame), TK_EVERYONE);
+	}
 	mem_frames_put(frame, 0);
 }
 
@@ -57,9 +60,20 @@ void mem_object_drop(struct mem_object *object)
 		return;
 	while (mem_index_next(&object->index, &at, &frame)) {
 		mem_index_remove(&object->index, at);
-		frame_release(object, frame);
+		frame_release(object, frame, true);
 	}
 	heap_free(object);
+}
+
+/* A zeroed frame that its maker may see already. */
+static frame_t frame_take(const struct mem_object *object)
+{
+	frame_t frame = object->maker_gone ? FRAME_NONE : mem_spare_take(object->maker);
+
+	if (!frame)
+		return mem_frame_take_zeroed(MEM_FRAME_OBJECT);
+	mem_frame_zero(frame);
+	return frame;
 }
 
 frame_t mem_object_frame_locked(struct mem_object *object, u64 index, bool create)
@@ -68,14 +82,14 @@ frame_t mem_object_frame_locked(struct mem_object *object, u64 index, bool creat
 
 	if (frame || !create)
 		return frame;
-	frame = mem_frame_take_zeroed(MEM_FRAME_OBJECT);
+	frame = frame_take(object);
 	if (!frame)
 		return FRAME_NONE;
+	frames_account(object, 1);
 	if (mem_index_set(&object->index, index, frame)) {
-		mem_frames_put(frame, 0);
+		frame_release(object, frame, true);
 		return FRAME_NONE;
 	}
-	frames_account(object, 1);
 	return frame;
 }
 
@@ -167,9 +181,10 @@ static void frame_unmap(const struct mem_object *object, u64 index, frame_t fram
 	}
 }
 
-/* Takes pages [first, end) out and frees them. private_too: the file ended there, else a hole was punched. */
-static void pages_remove_locked(struct mem_object *object, u64 first, u64 end, bool private_too)
+/* Takes pages [first, end) out and frees them. */
+static void pages_remove_locked(struct mem_object *object, u64 first, u64 end, u32 how)
 {
+	bool private_too = how & MEM_REMOVE_PRIVATE;
 	u64 at = first;
 	frame_t frame;
 
@@ -179,14 +194,14 @@ static void pages_remove_locked(struct mem_object *object, u64 first, u64 end, b
 		if (!private_too)
 			frame_unmap(object, at, frame);
 		mem_index_remove(&object->index, at);
-		frame_release(object, frame);
+		frame_release(object, frame, how & MEM_REMOVE_BY_MAKER);
 	}
 }
 
-void mem_object_remove(struct mem_object *object, u64 first, u64 end)
+void mem_object_remove(struct mem_object *object, u64 first, u64 end, u32 how)
 {
 	lock_acquire(&object->lock);
-	pages_remove_locked(object, first, end, false);
+	pages_remove_locked(object, first, end, how);
 	lock_release(&object->lock);
 }
 
@@ -195,7 +210,7 @@ void mem_object_size_set(struct mem_object *object, u64 pages)
 {
 	lock_acquire(&object->lock);
 	object->pages = pages;
-	pages_remove_locked(object, pages, ~0ull, true);
+	pages_remove_locked(object, pages, ~0ull, MEM_REMOVE_PRIVATE | MEM_REMOVE_BY_MAKER);
 	lock_release(&object->lock);
 }
 
@@ -206,7 +221,8 @@ bool mem_object_recall(struct mem_object *object)
 	bool first;
 
 	lock_acquire(&object->lock);
-	for (; mem_index_next(&object->index, &at, &frame); at++) {
+	/* What nobody else has ends with this call, and its pages may stay. */
+	for (; (object->holds || object->mappings) && mem_index_next(&object->index, &at, &frame); at++) {
 		if (mem_frame_state(frame) != MEM_FRAME_LENT)
 			continue;
 		(void)tk_revoke(token_of_frame(frame), TK_EVERYONE);

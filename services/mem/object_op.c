@@ -97,7 +97,7 @@ long mem_op_object_punch(const struct rt_request *rq, u64 object, u64 index, u64
 	found = object_of_maker(rq, object);
 	if (!found)
 		return -EBADF;
-	mem_object_remove(found, index, index + count);
+	mem_object_remove(found, index, index + count, MEM_REMOVE_BY_MAKER);
 	mem_object_drop(found);
 	return 0;
 }

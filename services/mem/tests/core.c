@@ -29,6 +29,7 @@ void lock_release(struct rt_lock *lock) { MUST(lock->word == THREAD); lock->word
 bool lock_try(struct rt_lock *lock) { return lock->word ? false : (lock->word = THREAD, true); }
 bool lock_held(const struct rt_lock *lock) { return lock->word == THREAD; }
 u32 rt_thread_id(void) { return THREAD; }
+u32 rt_stack_number(void) { return THREAD; }
 void *heap_alloc(size_t size)
 {
 	if (core_heap_refusals == ~0ull || core_heap_refusals--)

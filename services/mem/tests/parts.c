@@ -197,5 +197,97 @@ static void holds_and_makers(void)
 	CHECK(mem_frames_used(MEM_FRAME_OBJECT) + mem_frames_used(MEM_FRAME_LENT) == before);
 }
 
+/* One page of a new object of the caller's. */
+static frame_t page_new(const struct rt_request *maker, u64 *object)
+{
+	u64 frame = FRAME_NONE;
+
+	CHECK(mem_op_object_create(maker, 4, 0, object) == 0);
+	CHECK(mem_op_object_page(maker, *object, 0, MEM_PAGE_CREATE, &frame) == 0 && core_is_granted((frame_t)frame, maker->caller));
+	memset(mem_frame_address((frame_t)frame), 0xaa, PAGE_SIZE);
+	return (frame_t)frame;
+}
+
+static bool page_is_spare(frame_t frame)
+{
+	CHECK(core_is_granted(frame, FS_DOMAIN) == (mem_frame_state(frame) == MEM_FRAME_SPARE));
+	return core_is_granted(frame, FS_DOMAIN);
+}
+
+static void pages_stay_with_their_maker(void)
+{
+	struct rt_request shim = request_of(ABI_DOMAIN);
+	u64 object, other, frame = FRAME_NONE, free = mem_frames_available();
+	frame_t first;
+
+	(void)!mem_spares_free();
+	first = page_new(&fs, &object);
+	CHECK(mem_op_object_destroy(&fs, object) == 0 && page_is_spare(first) && mem_frames_available() == free);
+	/* Another unit does not get it; its maker does, without what was in it. */
+	CHECK(page_new(&shim, &object) != first && mem_op_object_destroy(&shim, object) == 0);
+	CHECK(mem_op_object_create(&fs, 4, 0, &object) == 0 && mem_op_object_page(&fs, object, 2, MEM_PAGE_CREATE, &frame) == 0);
+	CHECK(frame == first && mem_frame_state(first) == MEM_FRAME_LENT && *(u64 *)mem_frame_address(first) == 0);
+	/* So do pages that it cuts off or punches, but none that somebody else removes while it may be at work on it. */
+	CHECK(mem_op_object_resize(&fs, object, 1) == 0 && page_is_spare(first));
+	CHECK(mem_op_object_page(&fs, object, 0, MEM_PAGE_CREATE, &frame) == 0 && frame == first);
+	CHECK(mem_op_object_punch(&fs, object, 0, 1) == 0 && page_is_spare(first));
+	CHECK(mem_op_object_page(&fs, object, 0, MEM_PAGE_CREATE, &frame) == 0 && frame == first);
+	struct mem_object *found = mem_object_get(object);
+	mem_object_remove(found, 0, 1, 0);
+	mem_object_drop(found);
+	CHECK(!page_is_spare(first) && mem_op_object_destroy(&fs, object) == 0);
+	/* Nor those of an object that others still hold. */
+	first = page_new(&fs, &object);
+	CHECK(mem_op_object_hold(&fs, object) == 0 && mem_op_object_destroy(&fs, object) == 0 && !core_is_granted(first, FS_DOMAIN));
+	CHECK(mem_op_object_release(&shim, object) == 0 && !page_is_spare(first));
+	/* The fault of a program may take one, unless the file is its maker's no more. */
+	first = page_new(&fs, &object);
+	CHECK(mem_op_object_create(&fs, 1, 0, &other) == 0 && mem_op_object_destroy(&fs, object) == 0 && page_is_spare(first));
+	found = mem_object_get(other);
+	CHECK(mem_object_frame_locked(found, 0, true) == first && mem_frame_state(first) == MEM_FRAME_LENT);
+	mem_object_drop(found);
+	CHECK(mem_op_object_destroy(&fs, other) == 0 && page_is_spare(first) && mem_op_object_create(&fs, 1, 0, &other) == 0);
+	CHECK(mem_op_object_hold(&fs, other) == 0 && mem_op_object_destroy(&fs, other) == 0);
+	found = mem_object_get(other);
+	CHECK(!core_is_granted(mem_object_frame_locked(found, 0, true), FS_DOMAIN) && page_is_spare(first));
+	mem_object_drop(found);
+	CHECK(mem_op_object_release(&shim, other) == 0 && mem_frames_available() == free);
+}
+
+/* There are not many, and they are taken back when nothing else is left. */
+static void spare_pages_are_free_memory(void)
+{
+	enum { PAGES = 200 };
+	frame_t list = FRAME_NONE, pages[PAGES];
+	u64 object, free = mem_frames_available();
+	u32 count = 0, kept = 0;
+
+	(void)!mem_spares_free(); /* of other tests */
+	CHECK(mem_op_object_create(&fs, PAGES, 0, &object) == 0);
+	CHECK(mem_op_object_pages(&fs, object, 0, PAGES, MEM_PAGE_CREATE, pages, sizeof(pages)) == (long)sizeof(pages));
+	CHECK(mem_op_object_destroy(&fs, object) == 0 && mem_frames_available() == free);
+	for (u32 i = 0; i < PAGES; i++)
+		kept += page_is_spare(pages[i]);
+	CHECK(kept > 0 && kept < PAGES / 2 && mem_spares_held() == kept && mem_frames_used(MEM_FRAME_SPARE) == kept);
+	for (frame_t frame; (frame = mem_frames_take(0, MEM_FRAME_OWN)) != FRAME_NONE; count++) {
+		CHECK(!core_is_granted(frame, FS_DOMAIN));
+		*(frame_t *)mem_frame_address(frame) = list;
+		list = frame;
+	}
+	CHECK(count == free && mem_frames_available() == 0 && mem_spares_held() == 0);
+	/* Nor is one kept while memory is short. */
+	for (; list; count--) {
+		frame_t frame = list;
+
+		list = *(frame_t *)mem_frame_address(frame);
+		mem_frame_state_set(frame, MEM_FRAME_LENT);
+		if (!mem_spare_put(FS_DOMAIN, frame))
+			mem_frames_put(frame, 0);
+		CHECK(mem_frames_available() > PAGES || mem_spares_held() == 0);
+	}
+	CHECK(mem_frames_available() == free && mem_spares_held() == kept && mem_spares_free() && !mem_spares_free());
+}
+
 TEST_MAIN(TEST(index_against_an_array), TEST(index_of_one_page), TEST(index_of_far_pages), TEST(index_without_memory), TEST(frames_at_random),
-          TEST(frames_until_none_is_left), TEST(frames_of_units), TEST(handles_are_not_mistaken), TEST(holds_and_makers))
+          TEST(frames_until_none_is_left), TEST(frames_of_units), TEST(handles_are_not_mistaken), TEST(holds_and_makers), TEST(pages_stay_with_their_maker),
+          TEST(spare_pages_are_free_memory))
