@@ -4,7 +4,7 @@
 
 #define WAITERS (1u << 31)
 #define OWNER_MASK 0x3fffffffu
-#define SPINS 64 /* an owner on another processor usually leaves in less */
+#define LOOKS 64u /* an owner on another processor usually leaves in less */
 
 /* The stack, not the thread: when a killed thread leaves a call that holds a lock, whoever finishes the call owns it still. */
 static u32 owner_self(void)
@@ -29,14 +29,21 @@ bool lock_try(struct rt_lock *lock)
 	return true;
 }
 
+bool lock_moment(u32 *looks)
+{
+	if (rt_boot->processors < 2 || *looks == LOOKS)
+		return false;
+	++*looks;
+	arch_pause();
+	return true;
+}
+
 /* noinline, and so below: whoever finds the lock free does not pay for the registers that a call of the core takes. */
 static __attribute__((noinline, cold)) void lock_acquire_slow(struct rt_lock *lock, u32 self)
 {
-	for (u32 spin = 0; rt_boot->processors > 1 && spin < SPINS; spin++) {
+	for (u32 looks = 0; lock_moment(&looks);)
 		if (!lock->word && word_take(lock, self))
 			return;
-		arch_pause();
-	}
 	/* Who once waited takes the lock with the bit, since it does not know whether it was the only one. */
 	while (!word_take(lock, self | WAITERS)) {
 		u32 seen = lock->word;

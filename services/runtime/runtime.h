@@ -53,6 +53,8 @@ void lock_acquire(struct rt_lock *lock);
 bool lock_try(struct rt_lock *lock);
 void lock_release(struct rt_lock *lock);
 bool lock_held(const struct rt_lock *lock); /* by the calling thread: for assertions */
+/* Before a wait for what another processor has taken: one that works usually leaves soon. False: it is time to wait; looks begins at 0. */
+bool lock_moment(u32 *looks);
 
 /* ---- Memory -------------------------------------------------------------------------------------------------------------- */
 void *heap_alloc(size_t size) must_check;        /* zeroed, 16-byte aligned; NULL when out of memory */

@@ -17,6 +17,7 @@ TOP = os.path.join(HERE, *[os.pardir] * 4)
 FOLDER = os.path.join(TOP, "build", "unit", "core", "interleave", "mutants")
 LIMIT = 120              # seconds of one exploration
 JOBS = 2
+PREFIXES = (("core/", "core_"), ("services/fs/", "fs_"))  # of objects, as the Makefile names them
 
 
 def mutation_module():
@@ -40,7 +41,7 @@ def mutant_run(mutation, mutant):
     with open(path, "w", encoding="utf-8") as output:
         output.write(text)
     name = os.path.splitext(os.path.basename(path))[0]
-    described = {"PROGRAM": mutant["program"], "OBJECT": f"core_{name}" if mutant["file"].startswith("core/") else name,
+    described = {"PROGRAM": mutant["program"], "OBJECT": next((prefix for folder, prefix in PREFIXES if mutant["file"].startswith(folder)), "") + name,
                  "SOURCE": path, "MUTANT": folder}
     command = ["make", "-s", "mutant"] + [f"{key}={value}" for key, value in described.items()]
     build = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
