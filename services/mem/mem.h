@@ -128,9 +128,9 @@ void mem_object_drop(struct mem_object *object);
 frame_t mem_object_frame_locked(struct mem_object *object, u64 index, bool create); /* object lock; FRAME_NONE: hole or no memory */
 enum mem_remove {
 	MEM_REMOVE_PRIVATE = 1,         /* private copies too: the file ended there, else a hole was punched */
-	MEM_REMOVE_BY_MAKER = 2,        /* who is at work on none of them: they may stay in its window */
+	MEM_REMOVE_BY_MAKER = 2,        /* who is at work on none of them; else they are only cleared */
 };
-void mem_object_remove(struct mem_object *object, u64 first, u64 end, u32 how);     /* no lock: unmaps and frees pages; enum mem_remove */
+void mem_object_remove(struct mem_object *object, u64 first, u64 end, u32 how);     /* no lock: pages become holes; enum mem_remove */
 void mem_object_size_set(struct mem_object *object, u64 pages);                     /* no lock */
 bool mem_object_recall(struct mem_object *object) must_check;                       /* no lock: takes lent frames back from the maker, once */
 u64 mem_object_frames_shared(void);                                                 /* frames of shared anonymous memory */

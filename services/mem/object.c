@@ -181,16 +181,22 @@ static void frame_unmap(const struct mem_object *object, u64 index, frame_t fram
 	}
 }
 
-/* Takes pages [first, end) out and frees them. */
+/* Takes pages [first, end) out and frees them, or clears them. */
 static void pages_remove_locked(struct mem_object *object, u64 first, u64 end, u32 how)
 {
 	bool private_too = how & MEM_REMOVE_PRIVATE;
+	/* The maker may be copying to a page which a program takes away: it stays, as good as a new one. */
+	bool stay = object->maker && !object->maker_gone && !(how & MEM_REMOVE_BY_MAKER);
 	u64 at = first;
 	frame_t frame;
 
 	for (struct mem_mapping *mapping = object->mappings; mapping && private_too; mapping = mapping->next)
 		mapping_unmap(mapping, first, end);
-	while (mem_index_next(&object->index, &at, &frame) && at < end) {
+	for (; mem_index_next(&object->index, &at, &frame) && at < end; at++) {
+		if (stay) {
+			mem_frame_zero(frame);
+			continue;
+		}
 		if (!private_too)
 			frame_unmap(object, at, frame);
 		mem_index_remove(&object->index, at);

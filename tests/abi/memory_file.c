@@ -307,8 +307,30 @@ static void replacing_a_page_under_a_reader(void)
 	pthread_join(thread, NULL);
 }
 
+static void removed_pages_are_zero(void)
+{
+	int file = memfd_create("file", 0);
+	char *map, *kept, bytes[3 * PAGE];
+
+	memset(bytes, 'a', sizeof(bytes));
+	REQUIRE(write(file, bytes, sizeof(bytes)) == sizeof(bytes));
+	map = map_file(file, 3, READ_WRITE, MAP_SHARED);
+	kept = map_file(file, 3, READ_WRITE, MAP_PRIVATE);
+	kept[PAGE] = 'k';
+	CHECK_OK(madvise(map + PAGE, PAGE, MADV_REMOVE));
+	CHECK(map[PAGE - 1] == 'a' && map[PAGE] == 0 && map[2 * PAGE - 1] == 0 && map[2 * PAGE] == 'a');
+	CHECK(kept[PAGE - 1] == 'a' && kept[PAGE] == 'k' && kept[PAGE + 1] == 'a');
+	REQUIRE(pread(file, bytes, sizeof(bytes), 0) == sizeof(bytes));
+	CHECK(bytes[PAGE - 1] == 'a' && bytes[PAGE] == 0 && bytes[2 * PAGE - 1] == 0 && bytes[2 * PAGE] == 'a');
+	map[PAGE] = 'b';
+	CHECK(pread(file, bytes, 1, PAGE) == 1 && bytes[0] == 'b');
+	CHECK_ERR(madvise(kept, PAGE, MADV_REMOVE), EACCES);
+	CHECK_ERR(madvise(pages_new(1), PAGE, MADV_REMOVE), EINVAL);
+}
+
 TESTS(TEST(shared_mapping_is_the_file), TEST(private_mapping_keeps_writes), TEST(offset_and_tail),
       TEST(access_mode_is_checked), TEST(shared_file_mapping_across_fork), TEST(msync_flags),
       TEST(truncation_empties_private_pages_too), TEST(read_into_a_mapping_of_the_same_file),
       TEST(read_past_a_mappings_end_is_efault), TEST(mremap_shrinks_and_grows), TEST(mremap_fixed_and_dontunmap),
-      TEST(mremap_refuses), TEST(mremap_of_shared_memory), TEST(replacing_a_page_under_a_reader))
+      TEST(mremap_refuses), TEST(mremap_of_shared_memory), TEST(replacing_a_page_under_a_reader),
+      TEST(removed_pages_are_zero))

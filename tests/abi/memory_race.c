@@ -227,7 +227,61 @@ static void exit_during_waits(void)
 	CHECK_KILLED(child_wait(pid), SIGKILL);
 }
 
+#define REMOVED_PAGES 16
+static struct { char *map; volatile bool over; } removal;
+
+static void *thread_remove(void *argument)
+{
+	while (!removal.over)
+		REQUIRE_OK(madvise(removal.map, REMOVED_PAGES * PAGE, MADV_REMOVE));
+	return argument;
+}
+
+/* New memory is zero, whatever it was before. */
+static void *thread_take_memory(void *argument)
+{
+	while (!removal.over) {
+		char *pages = pages_new(REMOVED_PAGES);
+
+		for (int i = 0; i < REMOVED_PAGES; i++)
+			pages[i * PAGE] = 1;
+		for (size_t i = 1; i < REMOVED_PAGES * PAGE; i++)
+			REQUIRE(pages[i] == 0 || i % PAGE == 0);
+		REQUIRE_OK(munmap(pages, REMOVED_PAGES * PAGE));
+	}
+	return argument;
+}
+
+static void pages_removed_while_they_are_written(void)
+{
+	static char text[REMOVED_PAGES * PAGE];
+	int file = memfd_create("file", 0), source = memfd_create("source", 0);
+	pthread_t threads[2];
+
+	memset(text, 'x', sizeof(text));
+	REQUIRE(pwrite(source, text, sizeof(text), 0) == sizeof(text));
+	REQUIRE_OK(ftruncate(file, sizeof(text)));
+	removal.map = mmap(NULL, sizeof(text), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	REQUIRE(removal.map != MAP_FAILED);
+	REQUIRE(pthread_create(&threads[0], NULL, thread_remove, NULL) == 0);
+	REQUIRE(pthread_create(&threads[1], NULL, thread_take_memory, NULL) == 0);
+	for (int i = 0; i < 500; i++) {
+		/* Each page of the buffer comes in while it is copied. */
+		char *buffer = mmap(NULL, sizeof(text), PROT_READ, MAP_PRIVATE, source, 0);
+
+		REQUIRE(buffer != MAP_FAILED);
+		CHECK_EQ(pwrite(file, buffer, sizeof(text), 0), sizeof(text));
+		REQUIRE_OK(munmap(buffer, sizeof(text)));
+	}
+	removal.over = true;
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
+	REQUIRE(pread(file, text, sizeof(text), 0) == sizeof(text));
+	for (size_t i = 0; i < sizeof(text); i++)
+		REQUIRE(text[i] == 0 || text[i] == 'x');
+}
+
 TESTS(TEST(read_buffer_unmapped), TEST(write_buffer_unmapped), TEST(epoll_buffer_unmapped), TEST(poll_buffer_unmapped),
       TEST(sleep_remainder_unmapped), TEST(futex_word_unmapped), TEST(shared_futex_survives_one_mapping),
       TEST(fork_while_a_thread_waits), TEST(shared_wait_survives_a_copied_page), TEST(descriptor_closed_during_a_read),
-      TEST(exit_during_waits))
+      TEST(exit_during_waits), TEST(pages_removed_while_they_are_written))

@@ -227,16 +227,18 @@ static void pages_stay_with_their_maker(void)
 	CHECK(page_new(&shim, &object) != first && mem_op_object_destroy(&shim, object) == 0);
 	CHECK(mem_op_object_create(&fs, 4, 0, &object) == 0 && mem_op_object_page(&fs, object, 2, MEM_PAGE_CREATE, &frame) == 0);
 	CHECK(frame == first && mem_frame_state(first) == MEM_FRAME_LENT && *(u64 *)mem_frame_address(first) == 0);
-	/* So do pages that it cuts off or punches, but none that somebody else removes while it may be at work on it. */
+	/* So do pages that it cuts off or punches. One that somebody else removes, while it may be at work on it, is only cleared. */
 	CHECK(mem_op_object_resize(&fs, object, 1) == 0 && page_is_spare(first));
 	CHECK(mem_op_object_page(&fs, object, 0, MEM_PAGE_CREATE, &frame) == 0 && frame == first);
 	CHECK(mem_op_object_punch(&fs, object, 0, 1) == 0 && page_is_spare(first));
 	CHECK(mem_op_object_page(&fs, object, 0, MEM_PAGE_CREATE, &frame) == 0 && frame == first);
 	struct mem_object *found = mem_object_get(object);
+	memset(mem_frame_address(first), 0xaa, PAGE_SIZE);
 	mem_object_remove(found, 0, 1, 0);
+	CHECK(mem_object_frame_locked(found, 0, false) == first && mem_frame_state(first) == MEM_FRAME_LENT && *(u64 *)mem_frame_address(first) == 0);
 	mem_object_drop(found);
-	CHECK(!page_is_spare(first) && mem_op_object_destroy(&fs, object) == 0);
-	/* Nor those of an object that others still hold. */
+	CHECK(mem_op_object_destroy(&fs, object) == 0 && page_is_spare(first));
+	/* None of an object that others still hold. */
 	first = page_new(&fs, &object);
 	CHECK(mem_op_object_hold(&fs, object) == 0 && mem_op_object_destroy(&fs, object) == 0 && !core_is_granted(first, FS_DOMAIN));
 	CHECK(mem_op_object_release(&shim, object) == 0 && !page_is_spare(first));
