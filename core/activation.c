@@ -236,9 +236,9 @@ static long gate_check(struct thread *t, u32 gate_number, u32 op, struct gate **
 	return 0;
 }
 
-void call_refuse(struct thread *t, long error)
+void call_answer(struct thread *t, long result)
 {
-	t->result = (u64)error;
+	t->result = (u64)result;
 	__builtin_memset(t->outs, 0, sizeof(t->outs));
 	t->resume = RESUME_CALL;
 }
@@ -249,7 +249,7 @@ void gate_call_slow(struct thread *t, u32 number, const u64 *args)
 	u32 op = number >> 16;
 	long error = gate_check(t, number >> 8 & 0xff, op, &gate);
 	if (error)
-		return call_refuse(t, error);
+		return call_answer(t, error);
 	struct domain *d = gate->domain;
 	int stack = stack_take(d, t);
 	if (stack < 0) {
@@ -262,7 +262,7 @@ void gate_call_slow(struct thread *t, u32 number, const u64 *args)
 	u32 generation = __atomic_load_n(&d->generation, __ATOMIC_ACQUIRE);
 	if (gate->op_count == 0) {
 		stack_give(d, (u32)stack);
-		return call_refuse(t, closed_error(d));
+		return call_answer(t, closed_error(d));
 	}
 	struct marshal m = { .thread = t, .callee = d, .stack = stack_top_of(t, d, (u32)stack),
 		.request = { .op = gate->first + op, .caller = t->domain->id, .thread = t->id } };
@@ -270,7 +270,7 @@ void gate_call_slow(struct thread *t, u32 number, const u64 *args)
 	error = marshal_all(&m, gate->ops[op]);
 	if (error) {
 		stack_give(d, (u32)stack);
-		return call_refuse(t, error);
+		return call_answer(t, error);
 	}
 	/* Commit. */
 	struct activation *a = activation_push(t, d, ACTIVATION_CALL, (u32)stack, generation);
@@ -310,12 +310,11 @@ void activation_leave(struct thread *t) { activation_pop(t, t->top, true); }
 
 static void reply_to_unit(struct thread *t, struct activation *a, u64 result, const u64 *outs)
 {
-	t->result = result;
-	for (u32 i = 0; i < TK_OUTS_MAX; i++)
-		t->outs[i] = outs ? outs[i] : 0;
+	call_answer(t, (long)result);
+	if (outs)
+		__builtin_memcpy(t->outs, outs, sizeof(t->outs));
 	t->resume_ip = a->return_ip;
 	t->resume_sp = a->return_sp;
-	t->resume = RESUME_CALL;
 }
 
 void activation_base_reset(struct thread *t)

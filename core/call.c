@@ -189,12 +189,7 @@ static long with_registers(struct thread *t, thread_call run, const u64 *a)
 static long call_thread_regs_get(struct thread *t, const u64 *a) { return with_registers(t, run_regs_get, a); }
 static long call_thread_regs_set(struct thread *t, const u64 *a) { return with_registers(t, run_regs_set, a); }
 static long call_call_deadline(struct thread *t, const u64 *a) { return detach_deadline(t, a[0]); }
-static long call_yield(struct thread *t, const u64 *a)
-{
-	(void)t, (void)a;
-	sched_yield();
-	return 0;
-}
+static long call_yield(struct thread *t, const u64 *a) { (void)t, (void)a; sched_yield(); return 0; }
 
 /* ---- System ------------------------------------------------------------------------------------------------------------------------------------------ */
 

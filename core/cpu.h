@@ -22,6 +22,8 @@ struct cpu {
 	struct arch_vector *vector_owner; /* whose state is in the vector registers */
 	/* Set: choose again, before leaving the core, or before the application goes on (entry code tests both at once). Others set them, too. */
 	bool reschedule, reschedule_later;
+	bool polling;                /* idle, and sees `reschedule` without an interrupt */
+	u32 idles, poll_mask;        /* it polls when none of these bits is set in the number of times that it had nothing to do */
 	nanos_t tick;                /* when it is looked at what the current thread does; NANOS_NEVER: there was none */
 	bool yielding;               /* the current thread gave way: it goes behind its equals */
 	struct run_queue queue;      /* locked by itself */

@@ -235,6 +235,6 @@ void detach_look_taken(struct thread *t)
 		if (again && t->looks >= GRACE_LOOKS)
 			call_leave(t, a, error);
 	} else if (t->resume == RESUME_RETRY && ++t->looks >= GRACE_LOOKS) {
-		call_refuse(t, error);
+		call_answer(t, error);
 	}
 }

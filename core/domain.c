@@ -30,8 +30,6 @@ static frame_t boot_frame(void) { return (frame_t)(frame_boot_alloc(1) >> PAGE_S
 
 /* ---- Protection -------------------------------------------------------------------------------------------------------------------------- */
 
-static paddr_t root_new(void) { return frame_boot_alloc(1); }
-
 static void protection_init(struct domain *d, const struct tk_manifest_unit *unit)
 {
 	u32 slot = d->class == 1 ? unit->key + 1u : 0;
@@ -45,7 +43,7 @@ static void protection_init(struct domain *d, const struct tk_manifest_unit *uni
 		core_log("layout: unit %s private 0x%lx window 0x%lx", unit->name, d->private, d->window);
 	d->root = arch_kernel_root;
 	if (d->class == 2) {
-		d->root = d->arch.root = root_new();
+		d->root = d->arch.root = frame_boot_alloc(1);
 		arch_root_init(d->root);
 		return;
 	}
@@ -55,7 +53,7 @@ static void protection_init(struct domain *d, const struct tk_manifest_unit *uni
 	if (arch_has_keys)
 		d->arch.key = ARCH_KEY_UNIT(slot);
 	else
-		d->arch.root = root_new();
+		d->arch.root = frame_boot_alloc(1);
 }
 
 /* ---- What a unit is told ------------------------------------------------------------------------------------------------------------------ */

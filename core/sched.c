@@ -12,10 +12,12 @@
 #define SLICE_FAIR 3000000ull          /* ns of real time between choices among fair threads */
 #define SLICE_ROUND_ROBIN 100000000ull
 #define TICK 4000000ull                /* ns between looks at what runs; a processor without work has none */
+#define IDLE_POLL 50000ull             /* ns that a processor looks for work before it halts, if there are others which can make some */
+#define POLL_SELDOM 64u                /* while that is in vain, only one time in so many */
 #define WEIGHT_DEFAULT 1024u
 #define WEIGHT_MAX 100000u
 
-static u32 effective_priority(const struct thread *t)
+u32 sched_priority(const struct thread *t)
 {
 	return t->priority > t->lent_priority ? t->priority : t->lent_priority;
 }
@@ -55,7 +57,7 @@ static void fair_remove(struct run_queue *q, struct thread *t)
 
 static inline __attribute__((always_inline)) void queue_insert(struct run_queue *q, struct thread *t, bool front)
 {
-	u32 priority = effective_priority(t);
+	u32 priority = sched_priority(t);
 
 	t->queued_priority = priority;
 	t->queued = true;
@@ -107,7 +109,7 @@ static void fair_place(struct run_queue *q, struct thread *t)
 /* A thread in its queue, and one that runs. */
 static bool runs_before(const struct thread *queued, const struct thread *runs)
 {
-	u32 other = effective_priority(runs);
+	u32 other = sched_priority(runs);
 
 	if (queued->queued_priority != other)
 		return queued->queued_priority > other;
@@ -212,9 +214,9 @@ void sched_wake(struct thread *t)
 		arch_timer_set(slice_end(current)); /* deadlines have had the timer since they were armed */
 	if (!preempts && (cpu == here || !second))
 		return;
-	/* Release: the thread stands in the queue. */
-	__atomic_store_n(later ? &cpu->reschedule_later : &cpu->reschedule, true, __ATOMIC_RELEASE);
-	if (cpu != here)
+	/* Sequentially consistent: see idle_poll. The thread stands in the queue. */
+	__atomic_store_n(later ? &cpu->reschedule_later : &cpu->reschedule, true, __ATOMIC_SEQ_CST);
+	if (cpu != here && !__atomic_load_n(&cpu->polling, __ATOMIC_SEQ_CST))
 		arch_ipi_send(cpu->id, ARCH_IPI_RESCHEDULE);
 }
 
@@ -322,16 +324,35 @@ void sched_yield(void)
 
 	if (cpu->current->policy == TK_POLICY_FAIR)
 		cpu->current->virtual_time += SLICE_FAIR * WEIGHT_DEFAULT / cpu->current->weight / 4;
-	cpu->yielding = true;
-	cpu->reschedule = true;
+	cpu->yielding = cpu->reschedule = true;
 }
 
-/* Idle loop: a processor with nothing to do looks for work once before it halts. */
-void cpu_idle_prepare(void);
-void cpu_idle_prepare(void)
+/* Work that comes soon is found without an interrupt, which its waker then does not send, and without a halt. */
+static void idle_poll(struct cpu *cpu)
 {
-	timer_program(arch_cpu());
+	nanos_t end = arch_nanos() + IDLE_POLL;
+
+	/* Sequentially consistent, against sched_wake: it sets `reschedule`, then looks at `polling`; here it is the other way round. */
+	__atomic_store_n(&cpu->polling, true, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&cpu->reschedule, __ATOMIC_RELAXED) && arch_nanos() < end)
+		arch_cpu_poll();
+	__atomic_store_n(&cpu->polling, false, __ATOMIC_SEQ_CST);
+	cpu->poll_mask = __atomic_load_n(&cpu->reschedule, __ATOMIC_SEQ_CST) ? cpu->poll_mask >> 1 : (cpu->poll_mask << 2 | 3) % POLL_SELDOM;
+}
+
+/* Until there may be something to do. An interrupt does not come back here: see trap_from_core. */
+void cpu_idle(void);
+void cpu_idle(void)
+{
+	struct cpu *cpu = arch_cpu();
+
+	timer_program(cpu);
 	arch_tlb_idle_enter();
+	if (cpu_count > 1 && !(++cpu->idles & cpu->poll_mask))
+		idle_poll(cpu);
+	if (!__atomic_load_n(&cpu->reschedule, __ATOMIC_SEQ_CST))
+		arch_cpu_idle();
+	arch_tlb_idle_leave();
 }
 
 /* ---- Parameters --------------------------------------------------------------------------------------------------------------------------------- */
@@ -407,7 +428,7 @@ static void change_lent(struct thread *t, u64 value) { t->lent_priority = (u32)v
 
 void sched_lend(struct thread *owner, u32 priority)
 {
-	if (priority > effective_priority(owner))
+	if (priority > sched_priority(owner))
 		requeue(owner, change_lent, priority);
 }
 
@@ -418,8 +439,6 @@ void sched_lend_end(struct thread *t)
 		arch_cpu()->reschedule = true;
 	}
 }
-
-u32 sched_priority(const struct thread *t) { return effective_priority(t); }
 
 void sched_init_cpu(struct cpu *cpu)
 {

@@ -177,8 +177,8 @@ void activation_base_reset(struct thread *t);
 void activation_leave(struct thread *t);
 /* Ends the activation `from` and those above for this thread, with a result for its caller; an orphan finishes them. */
 void activation_abandon(struct thread *t, struct activation *from, long result);
-/* Refuses the call that the thread waits to make. */
-void call_refuse(struct thread *t, long error);
+/* The result of the call that the thread has made, or waits to make; no out words. */
+void call_answer(struct thread *t, long result);
 /* Takes a thread from those that wait for a stack: true if it was among them. */
 bool stack_wait_end(struct thread *t);
 /* A stack of d became free, or d failed, while threads wait for one: the first of them tries again. */

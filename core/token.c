@@ -35,7 +35,4 @@ void *token_pin_own(const struct domain *domain, vaddr_t token, u32 type)
 	return NULL;
 }
 
-void token_unpin(const struct domain *domain, vaddr_t token)
-{
-	frame_unpin(token_frame(domain, token));
-}
+void token_unpin(const struct domain *domain, vaddr_t token) { frame_unpin(token_frame(domain, token)); }

@@ -28,6 +28,7 @@ LIMIT_SECONDS = 600
 LIMIT = 10.0         # percent of the core's instructions
 WORST = 10
 SPINS = ("spin_wait", "answer_wait")    # functions of the core in which a processor waits for another
+IDLE = "cpu_idle"                       # and for work, which is none
 PLACE = re.compile(r"(?:^|/)(core/[\w/]+\.[chS]):(\d+)")
 
 
@@ -93,7 +94,9 @@ def summary(image, lines):
     for words in lines:
         if words[0] == "block":
             blocks[int(words[1], 16)] += int(words[2])
-    own = places_of(image, sorted(blocks))
+    with open(image, "rb") as source:
+        start, size = Image("core", source.read()).symbols[IDLE][:2]
+    own = places_of(image, sorted(address for address in blocks if not start <= address < start + size))
     core = sum(count for address, count in blocks.items() if address in own)
     spins = [(int(words[1], 16) - 1, int(words[2]), int(words[3])) for words in lines if words[0] == "spin"]
     callers = callers_of(image, [address for address, _, _ in spins])

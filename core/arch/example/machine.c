@@ -50,6 +50,8 @@ void trap_raise_fault(struct thread *t, vaddr_t address, u32 access, long error)
 /* cpu.h */
 struct cpu *arch_cpu(void) { return cpus[0]; }
 void arch_relax(void) { }
+void arch_cpu_idle(void) { NOT_PORTED; }
+void arch_cpu_poll(void) { NOT_PORTED; }
 noreturn_fn void arch_cpu_halt(void)
 {
 	for (volatile bool stopped = true; stopped;)

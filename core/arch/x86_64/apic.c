@@ -29,10 +29,7 @@ void apic_write(u32 reg, u32 value)
 		msr_write(MSR_X2APIC + reg / 16, value);
 }
 
-u32 apic_id_own(void)
-{
-	return registers ? apic_read(APIC_ID) >> 24 : apic_read(APIC_ID);
-}
+u32 apic_id_own(void) { return registers ? apic_read(APIC_ID) >> 24 : apic_read(APIC_ID); }
 
 void apic_command_send(u32 apic_id, u32 command)
 {
@@ -67,10 +64,8 @@ void apic_init(void)
 	apic_write(APIC_SPURIOUS, APIC_SOFTWARE_ENABLE | ARCH_VECTOR_SPURIOUS);
 }
 
-void apic_interrupt_self(void)
-{
-	apic_write(APIC_COMMAND, APIC_FIXED | APIC_TO_SELF | ARCH_VECTOR_IPI); /* the shorthand leaves the written destination alone */
-}
+/* The shorthand leaves the written destination alone. */
+void apic_interrupt_self(void) { apic_write(APIC_COMMAND, APIC_FIXED | APIC_TO_SELF | ARCH_VECTOR_IPI); }
 
 u32 apic_in_service(void)
 {

@@ -118,10 +118,7 @@ arch_resume:
 	jmp return_to_unit_of_thread
 
 resume_idle:
-	call cpu_idle_prepare
-	sti
-	hlt
-	cli
+	call cpu_idle
 	jmp arch_resume
 
 /* A preempted unit, or one about to be entered: its service frame. Selectors and flags were forced when the frame was made. */

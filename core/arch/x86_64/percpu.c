@@ -108,6 +108,8 @@ void percpu_load(struct cpu *cpu)
 	cpu->arch.root = arch_kernel_root;
 }
 
+void arch_cpu_poll(void) { __asm__ volatile("sti; nop; cli" : : : "memory"); }
+
 void arch_cpu_idle(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
 
 noreturn_fn void arch_cpu_halt(void)

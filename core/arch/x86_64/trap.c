@@ -223,6 +223,7 @@ void trap_from_core(struct arch_frame *f, u32 vector)
 	char *ip = (char *)f->rip;
 
 	if (vector >= 32 && arch_cpu()->current == arch_cpu()->idle) {
+		arch_cpu()->polling = false; /* the next switch, whose queue lock orders it, looks at the queue anyhow */
 		arch_tlb_idle_leave();
 		interrupt(vector);
 		arch_resume();

@@ -10,6 +10,8 @@ struct arch_cpu { u64 root; };
 struct cpu;
 struct cpu *arch_cpu(void);
 void arch_relax(void);
+void arch_cpu_idle(void);
+void arch_cpu_poll(void);
 noreturn_fn void arch_cpu_halt(void);
 extern bool arch_has_keys;
 u64 arch_entropy(void);

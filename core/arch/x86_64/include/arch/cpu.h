@@ -49,6 +49,7 @@ static inline struct cpu *arch_cpu(void)
 static inline void arch_relax(void) { __asm__ volatile("pause"); }
 /* Waits for an interrupt with interrupts on for exactly that instruction (idle loop). */
 void arch_cpu_idle(void);
+void arch_cpu_poll(void);          /* lets an interrupt in that waits, in a loop of the idle thread */
 noreturn_fn void arch_cpu_halt(void);
 void arch_cpu_features_init(void); /* CR4, EFER, PAT, XCR0, PKRS, SYSCALL MSRs of this processor */
 
