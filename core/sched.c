@@ -14,6 +14,8 @@
 #define TICK 4000000ull                /* ns between looks at what runs; a processor without work has none */
 #define IDLE_POLL 50000ull             /* ns that a processor looks for work before it halts, if there are others which can make some */
 #define POLL_SELDOM 64u                /* while that is in vain, only one time in so many */
+#define FIXED_TICKS 238u               /* that threads of fixed priority run before fair ones that wait, and in the end */
+#define FIXED_PARTS 19u                /* of 20 of the time: as on Linux (sched_rt_runtime_us) */
 #define WEIGHT_DEFAULT 1024u
 #define WEIGHT_MAX 100000u
 
@@ -89,7 +91,7 @@ static void queue_remove(struct run_queue *q, struct thread *t)
 static struct thread *queue_first(struct run_queue *q)
 {
 	for (int i = 1; i >= 0; i--)
-		if (q->priorities[i]) {
+		if (q->priorities[i] && !(q->fair_turn && q->fair_first)) {
 			u32 priority = (u32)i * 64 + 63 - (u32)__builtin_clzll(q->priorities[i]);
 			return container_of(q->fixed[priority].next, struct thread, run_link);
 		}
@@ -151,6 +153,16 @@ static void timer_program(struct cpu *cpu)
 	arch_timer_set(cpu->tick < next ? cpu->tick : next);
 }
 
+/* A tick of fixed priorities, or one that makes good for 19 of them. */
+static void fixed_tick(struct run_queue *q, bool fixed)
+{
+	if (!fixed)
+		q->fixed_ticks -= q->fixed_ticks < FIXED_PARTS ? q->fixed_ticks : FIXED_PARTS;
+	else if (q->fixed_ticks < FIXED_TICKS)
+		q->fixed_ticks++;
+	q->fair_turn = q->fixed_ticks == FIXED_TICKS || (q->fair_turn && q->fixed_ticks);
+}
+
 void sched_tick(void)
 {
 	struct cpu *cpu = arch_cpu();
@@ -159,12 +171,13 @@ void sched_tick(void)
 	account(t);
 	if (t->accounted >= cpu->tick) {
 		cpu->tick = t == cpu->idle ? NANOS_NEVER : t->accounted + TICK;
+		fixed_tick(&cpu->queue, sched_priority(t));
 		if (t != cpu->idle && thread_in_application(t))
 			t->page->ticks_user++;
 		else
 			t->page->ticks_system++;
 	}
-	if (t != cpu->idle && t->accounted >= slice_end(t))
+	if (t != cpu->idle && (t->accounted >= slice_end(t) || cpu->queue.fair_turn))
 		cpu->reschedule = true;
 	timer_program(cpu);
 }
@@ -220,7 +233,7 @@ void sched_wake(struct thread *t)
 		arch_ipi_send(cpu->id, ARCH_IPI_RESCHEDULE);
 }
 
-/* Takes a thread that may run here from the fullest other queue: the balancing of an idle processor. */
+/* A thread that may run here, taken from the fullest other queue, or the idle thread: the balancing of a processor without work. */
 static struct thread *steal(struct cpu *cpu)
 {
 	struct cpu *busiest = NULL;
@@ -229,19 +242,20 @@ static struct thread *steal(struct cpu *cpu)
 		if (i != cpu->id && cpus[i]->queue.running > 1 && (!busiest || cpus[i]->queue.running > busiest->queue.running))
 			busiest = cpus[i];
 	if (busiest == NULL)
-		return NULL;
-	struct thread *found = NULL;
-	spin_lock(&busiest->queue.lock);
+		return cpu->idle;
+	struct thread *found = cpu->idle;
+	spin_lock_two(&cpu->queue.lock, &busiest->queue.lock);
 	struct thread *t = queue_first(&busiest->queue);
 	if (t && t->affinity >> cpu->id & 1 && !__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE)) {
 		queue_remove(&busiest->queue, t);
 		busiest->queue.running--;
+		cpu->queue.running++;
 		t->virtual_time += cpu->queue.virtual_time - busiest->queue.virtual_time;
 		t->virtual_deadline = t->virtual_time + SLICE_FAIR * WEIGHT_DEFAULT / t->weight;
 		t->cpu = cpu->id;
 		found = t;
 	}
-	spin_unlock(&busiest->queue.lock);
+	spin_unlock_two(&cpu->queue.lock, &busiest->queue.lock);
 	return found;
 }
 
@@ -277,25 +291,15 @@ void sched_switch(void)
 	spin_lock(&cpu->queue.lock);
 	struct thread *next = choose(cpu, previous);
 	spin_unlock(&cpu->queue.lock);
-	if (next == NULL) {
-		next = steal(cpu);
-		if (next) {
-			spin_lock(&cpu->queue.lock);
-			cpu->queue.running++;
-			spin_unlock(&cpu->queue.lock);
-		}
-	}
 	if (next == NULL)
-		next = cpu->idle;
+		next = steal(cpu);
 	next->slice_end = previous->accounted + (next->policy == TK_POLICY_ROUND_ROBIN ? SLICE_ROUND_ROBIN : SLICE_FAIR);
 	if (next != previous) {
-		if (previous != cpu->idle) {
-			if (previous->state == THREAD_RUNNABLE)
-				previous->page->switches_forced++;
-			else
-				previous->page->switches_voluntary++;
-			previous->page->running_since = 0;
-		}
+		if (previous->state == THREAD_RUNNABLE)
+			previous->page->switches_forced++;
+		else
+			previous->page->switches_voluntary++;
+		previous->page->running_since = 0;
 		next->accounted = previous->accounted;
 		if (next != cpu->idle) {
 			next->page->running_since = next->accounted;
@@ -357,13 +361,6 @@ void cpu_idle(void)
 
 /* ---- Parameters --------------------------------------------------------------------------------------------------------------------------------- */
 
-static __attribute__((noinline)) void queue_move(struct run_queue *q, struct thread *t, void (*change)(struct thread *, u64), u64 value)
-{
-	queue_remove(q, t);
-	change(t, value);
-	queue_insert(q, t, false);
-}
-
 /* Changes fields of a thread that stand in the order of its queue. */
 static void requeue(struct thread *t, void (*change)(struct thread *, u64), u64 value)
 {
@@ -376,10 +373,12 @@ static void requeue(struct thread *t, void (*change)(struct thread *, u64), u64 
 			break;
 		spin_unlock(&q->lock);
 	}
-	if (t->queued)
-		queue_move(q, t, change, value);
-	else
-		change(t, value);
+	bool queued = t->queued;
+	if (queued)
+		queue_remove(q, t);
+	change(t, value);
+	if (queued)
+		queue_insert(q, t, false);
 	spin_unlock(&q->lock);
 }
 
@@ -398,9 +397,7 @@ long sched_set_policy(struct thread *t, u64 value)
 {
 	u64 policy = value & 0xff, parameter = value >> 8;
 
-	if (policy > TK_POLICY_ROUND_ROBIN)
-		return -EINVAL;
-	if (policy == TK_POLICY_FAIR ? parameter == 0 || parameter > WEIGHT_MAX : parameter == 0 || parameter > 99)
+	if (policy > TK_POLICY_ROUND_ROBIN || parameter == 0 || parameter > (policy == TK_POLICY_FAIR ? WEIGHT_MAX : 99))
 		return -EINVAL;
 	requeue(t, change_policy, value);
 	if (t->state == THREAD_RUNNABLE) /* another may be first now */

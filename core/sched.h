@@ -21,6 +21,8 @@ struct run_queue {
 	struct thread *fair_first;    /* of the fair threads; NULL: none */
 	struct rb_tree fair;          /* the others, by virtual_deadline */
 	u64 virtual_time;             /* of the fair class */
+	u32 fixed_ticks;              /* that fixed priorities have had beyond their part of the time */
+	bool fair_turn;               /* they were too many: until it is made good fair threads come first */
 };
 
 void sched_init_cpu(struct cpu *cpu);

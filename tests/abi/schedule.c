@@ -175,6 +175,20 @@ static void a_waker_preempts_and_the_preempted_goes_on(void)
 	CHECK_EQ(ran, 1);
 }
 
+/* Whoever loops with a fixed priority leaves a part of the time to the others: 5 % of it after a second (sched_rt_runtime_us). */
+static void fixed_priorities_leave_time(void)
+{
+	struct runner fair;
+
+	alone(50);
+	runner_start(&fair, 3, SCHED_OTHER, 0, run_note);
+	for (int64_t end = time_now() + 20 * SECOND; !ran && time_now() < end;)
+		;
+	CHECK_EQ(ran, 1);
+	CHECK_EQ(order[0], 3);
+	pthread_join(fair.thread, NULL);
+}
+
 static volatile int turns[2];
 
 static void *run_take_turns(void *argument)
@@ -239,4 +253,4 @@ static void a_lock_lends_its_priority(void)
 }
 
 TESTS(TEST(the_highest_runs_first), TEST(who_yields_stands_behind_his_equals), TEST(places_are_those_of_the_policy_now),
-      TEST(a_waker_preempts_and_the_preempted_goes_on), TEST(round_robin_shares), TEST(a_lock_lends_its_priority))
+      TEST(a_waker_preempts_and_the_preempted_goes_on), TEST(fixed_priorities_leave_time), TEST(round_robin_shares), TEST(a_lock_lends_its_priority))
