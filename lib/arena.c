@@ -125,6 +125,7 @@ static void block_release(struct arena *arena, struct arena_block *block)
 	if (lower && !block_used(lower)) {
 		list_remove(arena, lower);
 		size += HEADER + block_size(lower);
+		block->size_and_use = 0; /* so that freeing it again is noticed */
 		block = lower;
 	}
 	block->size_and_use = size;
@@ -173,22 +174,20 @@ void arena_grow(struct arena *arena, void *start, size_t size)
 	block_release(arena, block);
 }
 
-/* Gives all waiting blocks to the lists in which neighbours become one: true if there were any. */
-static bool quick_release(struct arena *arena)
+bool arena_gather(struct arena *arena)
 {
-	bool any = false;
+	unsigned count = 0;
 
 	for (unsigned i = 0; i < ARENA_QUICK_SIZES; i++) {
-		while (arena->quick[i]) {
+		for (; arena->quick[i] && count < ARENA_GATHER_MAX; count++) {
 			struct arena_block *block = arena->quick[i];
 
 			arena->quick[i] = block->next;
+			arena->quick_count[i]--;
 			block_release(arena, block);
-			any = true;
 		}
-		arena->quick_count[i] = 0;
 	}
-	return any;
+	return count;
 }
 
 /* A block from the lists of free ones, cut to its size. */
@@ -196,8 +195,6 @@ static struct arena_block *block_find(struct arena *arena, size_t size)
 {
 	struct arena_block *block = list_find(arena, size);
 
-	if (!block && quick_release(arena))
-		block = list_find(arena, size);
 	if (!block)
 		return NULL;
 	list_remove(arena, block);

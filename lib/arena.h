@@ -1,7 +1,7 @@
 /*
  * Allocator of variable-sized blocks in memory that grows at its end: two-level segregated fit (Masmano and others, 2004), so
  * that allocating and freeing take a bounded time; neighbours that are free become one. A few small blocks of each size wait as they are
- * for the next of their size, until a block is wanted that is not there. The caller guards it and gives memory.
+ * for the next of their size, until a block is wanted that is not there (arena_gather). The caller guards it and gives memory.
  */
 #ifndef LIB_ARENA_H
 #define LIB_ARENA_H
@@ -16,6 +16,7 @@
 #define ARENA_SECOND_LEVELS 16
 #define ARENA_QUICK_SIZES 32  /* small blocks: multiples of 16 below 512 bytes */
 #define ARENA_QUICK_MAX 16    /* of each size */
+#define ARENA_GATHER_MAX 8    /* that come together at once */
 
 struct arena_block;
 struct arena {
@@ -30,8 +31,10 @@ struct arena {
 
 /* Gives memory: the first piece, or one that begins where the last ended. Start and size are multiples of ARENA_ALIGN. */
 void arena_grow(struct arena *arena, void *start, size_t size);
-/* At least size bytes, content undefined; NULL when no block is large enough. */
+/* At least size bytes, content undefined; NULL when no block is large enough: perhaps one is when those that wait have come together. */
 void *arena_alloc(struct arena *arena, size_t size);
+/* Lets some of the small blocks that wait come together with their neighbours; false: none waits. */
+bool arena_gather(struct arena *arena);
 /* False: no block of this arena, or freed already. */
 bool arena_free(struct arena *arena, void *p);
 /* Bytes that an allocated block can hold. */

@@ -20,11 +20,21 @@ void heap_start(void)
 
 static void *heap_take(size_t size)
 {
-	lock_acquire(&heap_lock);
-	void *p = arena_alloc(&arena, size);
+	bool again;
+	void *p;
 
-	lock_release(&heap_lock);
+	do { /* in short sections, for which the reserve of an undo log is enough */
+		lock_acquire(&heap_lock);
+		p = arena_alloc(&arena, size);
+		again = !p && arena_gather(&arena);
+		lock_release(&heap_lock);
+	} while (again);
 	return p;
+}
+
+bool heap_held(void)
+{
+	return lock_held(&heap_lock) || lock_held(&grow_lock);
 }
 
 /* Pages for a block of this size, and an eighth of the heap more, so that growing gets rarer. */

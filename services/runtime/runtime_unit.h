@@ -67,6 +67,7 @@ void unit_dispatch(struct tk_request *request);       /* generated: runs a reque
 void runtime_start(const struct tk_boot_info *boot);  /* before the services' own init functions */
 void runtime_guard_set(const struct tk_boot_info *boot);
 void heap_start(void);
+bool heap_held(void);                                 /* the calling thread is in the midst of it */
 void random_start(void);
 long rt_start_result(void);                           /* 0, or what rt_start_fail made of it */
 

@@ -38,10 +38,26 @@ static BARE bool kept(u64 address)
 	return address - (u64)unit_kept_start < (u64)unit_kept_end - (u64)unit_kept_start;
 }
 
+/* A section that gets long has its log grow before it is full; within the heap, which notes what it stores itself, the reserve is enough. */
+static void note_all(struct undo *undo, u64 address, u64 size)
+{
+	size_t wanted;
+
+	while (unlikely((wanted = undo_records_wanted(undo, undo->log, size)) && !heap_held())) {
+		void *piece = heap_alloc(wanted);
+
+		if (piece)
+			undo_piece_add(undo, &undo->log->more_records, piece);
+		else
+			undo->starved = 1;
+	}
+	undo_note(undo, undo->log, address, size);
+}
+
 static __attribute__((noinline)) void note(struct undo *undo, u64 address, u64 size)
 {
 	if (kept(address))
-		undo_note(undo, undo->log, address, size);
+		note_all(undo, address, size);
 }
 
 /* Stores by their sizes. Noting is not inlined: the places where it is done are many. */
@@ -49,8 +65,8 @@ static __attribute__((noinline)) void note(struct undo *undo, u64 address, u64 s
 	typedef u##bits __attribute__((may_alias, aligned(1))) part##bits; \
 	static __attribute__((noinline)) void note##bits(struct undo *undo, u64 address) \
 	{ \
-		if (kept(address)) \
-			undo_note_value(undo, undo->log, address, bits / 8, *(const part##bits *)address); \
+		if (kept(address) && !undo_note_value(undo, undo->log, address, bits / 8, *(const part##bits *)address)) \
+			note_all(undo, address, bits / 8); \
 	} \
 	static BARE void store##bits##_comes(const void *p) \
 	{ \
@@ -75,26 +91,49 @@ void stable_section_begin(void)
 		undo_begin(undo_here());
 }
 
+static void pieces_free(struct undo_pieces *pieces)
+{
+	while (pieces->count)
+		heap_free(pieces->piece[--pieces->count]);
+}
+
+/* The heap's own lock ends a section, too: for those there is nothing left to do. */
+static __attribute__((noinline)) void section_clear(struct undo *undo)
+{
+	struct undo_log *log = undo->log;
+	u32 frees = undo->frees, grown = undo->grown;
+
+	if (unlikely(undo->overflowed))
+		log_line("there was no memory to note all that was done at once: a failure then would have reset the machine");
+	undo->frees = undo->grown = undo->overflowed = 0;
+	while (frees)
+		heap_free(undo_freed(log, --frees));
+	if (likely(!grown))
+		return;
+	pieces_free(&log->more_records);
+	pieces_free(&log->more_frees);
+}
+
 void stable_section_end(void)
 {
 	struct undo *undo = undo_here();
 
-	if (!undo->depth)
-		return;
-	u32 frees = undo_end(undo);
-
-	if (likely(!frees))
-		return;
-	undo->frees = 0; /* the heap's own lock ends a section, too */
-	while (frees)
-		heap_free(undo->log->frees[--frees]);
+	if (undo->depth && undo_end(undo))
+		section_clear(undo);
 }
 
 bool stable_free_later(void *p)
 {
 	struct undo *undo = undo_here();
 
-	return undo->depth && undo_free_later(undo, undo->log, p);
+	if (!undo->depth)
+		return false;
+	size_t wanted = undo_frees_wanted(undo, undo->log);
+	void *piece = unlikely(wanted) ? heap_alloc(wanted) : NULL;
+
+	if (piece)
+		undo_piece_add(undo, &undo->log->more_frees, piece);
+	return undo_free_later(undo, undo->log, p);
 }
 
 void stable_call_begin(u32 operation)
@@ -116,7 +155,7 @@ void stable_commit_all(const struct stable_result *is, const void *kept)
 	if (other)
 		answer = &undo->answers[!(undo->current & 1)];
 	else if (undo->depth)
-		undo_note(undo, undo->log, (u64)answer, offsetof(struct undo_answer, kept) + is->kept_size);
+		note_all(undo, (u64)answer, offsetof(struct undo_answer, kept) + is->kept_size);
 	answer->of = *runtime_request_of(arch_stack_address());
 	answer->operation = undo->operation;
 	answer->time = arch_counter_read();
@@ -126,7 +165,7 @@ void stable_commit_all(const struct stable_result *is, const void *kept)
 	if (!other)
 		return;
 	if (undo->depth) {
-		undo_note(undo, undo->log, (u64)&undo->current, sizeof(undo->current));
+		note_all(undo, (u64)&undo->current, sizeof(undo->current));
 		undo->answered = 1;
 	}
 	UNDO_IN_ORDER(); /* complete before it counts */
@@ -218,6 +257,8 @@ bool stable_start(const struct tk_boot_info *boot)
 	for (u64 i = 0; i < boot->stack_count && !rt_start_result(); i++)
 		if (undo_take_back(undo_of_stack(i), &logs[i], areas, countof(areas)))
 			rt_start_fail("a section that was under way can't be taken back");
+	for (u64 i = 0; i < boot->stack_count && !rt_start_result(); i++) /* the heap gets the pieces back, since nobody claims them */
+		logs[i].more_records.count = logs[i].more_frees.count = 0;
 	answers_lock = (struct rt_lock)RT_LOCK_INIT;
 	for (u64 i = 0; i < boot->stack_count && !rt_start_result(); i++)
 		answer_keep(undo_answer_current(undo_of_stack(i)));

@@ -23,6 +23,17 @@ static bool content_intact(const struct model *block)
 	return true;
 }
 
+/* As the heap does it. */
+static void *block_get(struct arena *arena, size_t size)
+{
+	void *p;
+
+	do
+		p = arena_alloc(arena, size);
+	while (!p && arena_gather(arena));
+	return p;
+}
+
 static size_t size_choose(void)
 {
 	return unit_random() % (unit_random() % 8 ? 300 : 40000);
@@ -32,7 +43,7 @@ static void block_change(struct arena *arena, struct model *block)
 {
 	if (!block->p) {
 		block->size = size_choose();
-		block->p = arena_alloc(arena, block->size);
+		block->p = block_get(arena, block->size);
 		CHECK(((uintptr_t)block->p & (ARENA_ALIGN - 1)) == 0);
 	} else if (unit_random() % 3 == 0) {
 		size_t size = size_choose();
@@ -70,7 +81,7 @@ static void blocks_keep_apart(void)
 	for (int i = 0; i < BLOCKS; i++)
 		CHECK(!blocks[i].p || arena_free(&arena, blocks[i].p));
 	CHECK(arena_check(&arena, memory) && arena.used == 0);
-	CHECK(arena_alloc(&arena, given - given / 8) != NULL); /* one block again */
+	CHECK(block_get(&arena, given - given / 8) != NULL); /* one block again */
 }
 
 static void growing_joins_pieces(void)
@@ -112,7 +123,33 @@ static void small_blocks_wait(void)
 		CHECK(arena_free(&arena, p[i]) && (i >= ARENA_QUICK_MAX || !arena_free(&arena, p[i])));
 	CHECK(arena_check(&arena, memory) && arena.used == 0 && arena_next(&arena, memory, NULL) == NULL);
 	CHECK(arena_alloc(&arena, 112) == p[ARENA_QUICK_MAX - 1] && arena_free(&arena, p[ARENA_QUICK_MAX - 1]));
-	CHECK(arena_alloc(&arena, 7000) == memory + 16 && arena_check(&arena, memory));
+	for (unsigned left = ARENA_QUICK_MAX; left; left -= ARENA_GATHER_MAX)
+		CHECK(!arena_alloc(&arena, 7000) && arena_gather(&arena) && arena_check(&arena, memory));
+	CHECK(!arena_gather(&arena) && arena_alloc(&arena, 7000) == memory + 16);
+}
+
+/* A block that has become one with its neighbours is not freed again, however they came together. */
+static void second_frees_are_refused(void)
+{
+	enum { COUNT = 3, SIZE = 1000 };
+
+	for (unsigned order = 0; order < 27; order++) {
+		unsigned frees[COUNT] = { order % 3, order / 3 % 3, order / 9 };
+		struct arena arena = { 0 };
+		bool freed[COUNT] = { false };
+		void *p[COUNT];
+
+		arena_grow(&arena, memory, 8192);
+		for (unsigned i = 0; i < COUNT; i++)
+			p[i] = arena_alloc(&arena, SIZE);
+		for (unsigned i = 0; i < COUNT; i++) {
+			CHECK(arena_free(&arena, p[frees[i]]) == !freed[frees[i]]);
+			freed[frees[i]] = true;
+			for (unsigned other = 0; other < COUNT; other++)
+				CHECK(!freed[other] || !arena_free(&arena, p[other]));
+		}
+		CHECK(arena_check(&arena, memory));
+	}
 }
 
 /* Whatever has become of the arena's own words, the blocks tell all; memory that came meanwhile is found, too. */
@@ -164,5 +201,5 @@ static void anything_is_a_chain_or_refused(void)
 	CHECK(restored > 100 && restored < 2000);
 }
 
-TEST_MAIN(TEST(blocks_keep_apart), TEST(growing_joins_pieces), TEST(wrong_frees_are_refused), TEST(small_blocks_wait),
+TEST_MAIN(TEST(blocks_keep_apart), TEST(growing_joins_pieces), TEST(wrong_frees_are_refused), TEST(small_blocks_wait), TEST(second_frees_are_refused),
 	  TEST(blocks_outlive_the_arena), TEST(anything_is_a_chain_or_refused))

@@ -1,6 +1,6 @@
 /*
- * What became of calls that were cut off: notes of calls on several stacks of a unit that keeps its state, asked for after its restart.
- * Each call runs on a stack as the core gives them, at whose base its caller stands.
+ * Calls of a unit that keeps its state, on several stacks as the core gives them, at whose base the caller stands: what became of those
+ * that were cut off, asked for after the restart, and sections that are longer than a log has room for.
  */
 #include "../harness.h"
 #include <runtime_unit.h>
@@ -8,7 +8,7 @@
 #include <mem_client.h>
 #include <ucontext.h>
 
-enum { STACKS = 3, CALLER = 4, THREAD = 17, HEAP_PAGES = 64 };
+enum { STACKS = 3, CALLER = 4, THREAD = 17, HEAP_PAGES = 512, FIELD = 10000 };
 
 char unit_kept_start[1], unit_kept_end[1];
 static char stacks[(STACKS + 1) * TK_STACK_STRIDE], heap[HEAP_PAGES * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
@@ -18,8 +18,31 @@ static long start_result;
 
 /* ---- What stable.c stands on --------------------------------------------------------------------------------------------------------- */
 
-void *heap_alloc(size_t size) { return size <= sizeof(heap) ? heap : NULL; }
-void heap_free(void *p) { (void)p; }
+static size_t heap_used;
+static u32 blocks, complaints, refusals;
+static bool in_heap, heap_is_full;
+static u64 *field; /* in the heap */
+
+void *heap_alloc(size_t size)
+{
+	CHECK(!in_heap);
+	if (heap_is_full || size > sizeof(heap) - heap_used) {
+		refusals++;
+		return NULL;
+	}
+	blocks++;
+	heap_used += round_up(size, 16);
+	return heap + heap_used - round_up(size, 16);
+}
+
+void heap_free(void *p)
+{
+	if (p && !stable_free_later(p))
+		blocks--;
+}
+
+bool heap_held(void) { return in_heap; }
+void log_line(const char *format, ...) { (void)format, complaints++; }
 void lock_acquire(struct rt_lock *lock) { (void)lock; }
 void lock_release(struct rt_lock *lock) { (void)lock; }
 void rt_start_fail(const char *why) { (void)why; start_result = -EIO; }
@@ -55,18 +78,23 @@ static void body(void)
 	stable_section_end();
 }
 
-static void call_run(u32 stack, struct call made)
+static void call_run_body(u32 stack, void (*run)(void))
 {
 	u64 base = boot.stacks + stack * TK_STACK_STRIDE;
 
-	call = made;
-	*runtime_request_of(base) = (struct rt_request){ CALLER, made.thread };
+	*runtime_request_of(base) = (struct rt_request){ CALLER, call.thread };
 	CHECK(getcontext(&there) == 0);
 	there.uc_stack.ss_sp = runtime_request_of(base);
 	there.uc_stack.ss_size = TK_STACK_SIZE;
 	there.uc_link = &here;
-	makecontext(&there, body, 0);
+	makecontext(&there, run, 0);
 	CHECK(swapcontext(&here, &there) == 0);
+}
+
+static void call_run(u32 stack, struct call made)
+{
+	call = made;
+	call_run_body(stack, body);
 }
 
 static void asked(u32 thread, struct stable_question question, long expected)
@@ -89,6 +117,7 @@ static void unit_create(void)
 	boot = (struct tk_boot_info){ .stacks = round_up((u64)stacks, TK_STACK_STRIDE), .stack_count = STACKS, .heap = (u64)heap,
 		.heap_pages = HEAP_PAGES, .heap_limit = HEAP_PAGES };
 	stable_ready();
+	field = heap_alloc(FIELD * sizeof(*field));
 }
 
 /* A killed thread has left a call, which goes on and commits after those that the thread makes to end. */
@@ -119,9 +148,109 @@ static void notes_are_of_a_thread_and_of_its_last_call(void)
 	asked(THREAD + 1, (struct stable_question){ since, 5 }, -ESRCH);
 }
 
+/* ---- Long sections --------------------------------------------------------------------------------------------------------------------- */
+
+void __tsan_write8(const void *p);
+
+static void field_store(u32 from, u32 to)
+{
+	for (u32 i = from; i < to; i++) {
+		__tsan_write8(&field[i]);
+		field[i] = ~(u64)i;
+	}
+}
+
+static void field_reset(void)
+{
+	for (u32 i = 0; i < FIELD; i++)
+		field[i] = i;
+}
+
+static u32 field_changed(void)
+{
+	u32 changed = 0;
+
+	for (u32 i = 0; i < FIELD; i++)
+		changed += field[i] != i;
+	return changed;
+}
+
+static void long_section(void)
+{
+	stable_section_begin();
+	field_store(0, FIELD);
+}
+
+/* Its stores, blocks that it frees, and what the heap stores in it. */
+static void long_section_ends(void)
+{
+	long_section();
+	for (u32 i = 0; i < 3 * UNDO_FREES; i++)
+		heap_free(heap_alloc(16));
+	stable_commit(5, 6);
+	stable_section_end();
+}
+
+static void long_sections_are_taken_back(void)
+{
+	field_reset();
+	call_run_body(1, long_section);
+	CHECK(field_changed() == FIELD);
+	restart();
+	CHECK(field_changed() == 0 && complaints == 0);
+}
+
+static void long_sections_end(void)
+{
+	u32 before = blocks;
+	u64 since = arch_counter_read();
+
+	field_reset();
+	call.operation = 0;
+	call_run_body(2, long_section_ends);
+	CHECK(blocks == before); /* the log's pieces are gone, too */
+	restart();
+	CHECK(field_changed() == FIELD && complaints == 0);
+	asked(call.thread, (struct stable_question){ since, call.operation }, 5);
+}
+
+static void within_the_heap(void)
+{
+	stable_section_begin();
+	field_store(0, UNDO_RECORDS - UNDO_RESERVE);
+	in_heap = true;
+	field_store(UNDO_RECORDS - UNDO_RESERVE, UNDO_RECORDS);
+	in_heap = false;
+	field_store(UNDO_RECORDS, UNDO_RECORDS + 10);
+}
+
+/* The heap is not asked for memory while it is in the midst of giving some: its own stores fit into the reserve. */
+static void the_heap_has_a_reserve(void)
+{
+	field_reset();
+	call_run_body(1, within_the_heap);
+	CHECK(field_changed() == UNDO_RECORDS + 10);
+	restart();
+	CHECK(field_changed() == 0 && complaints == 0);
+}
+
+/* Without memory a section is as long as its log, and that is told; it does no harm if it ends. Asked once, not for each store. */
+static void without_memory_it_is_told(void)
+{
+	field_reset();
+	heap_is_full = true;
+	call_run_body(1, long_section_ends);
+	CHECK(complaints == 1 && refusals == 1 + 3 * UNDO_FREES);
+	restart();
+	CHECK(field_changed() == FIELD);
+	call_run_body(1, long_section);
+	CHECK(stable_start(&boot) && start_result == -EIO);
+}
+
 int main(int argc, char **argv)
 {
-	const struct unit_test tests[] = { TEST(notes_are_of_an_operation), TEST(notes_are_of_a_thread_and_of_its_last_call) };
+	const struct unit_test tests[] = { TEST(notes_are_of_an_operation), TEST(notes_are_of_a_thread_and_of_its_last_call),
+		TEST(long_sections_are_taken_back), TEST(long_sections_end), TEST(the_heap_has_a_reserve), TEST(without_memory_it_is_told) };
 
 	unit_create();
 	return unit_run(tests, sizeof(tests) / sizeof(tests[0]), argc, argv);
