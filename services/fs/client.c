@@ -99,8 +99,10 @@ static long client_publish(const struct rt_request *rq, struct fs_directories *d
 		*handle = fs_handle_create(rq->caller, FS_HANDLE_CLIENT, client);
 		/* No one can use a handle that was not told yet: its number may be written after. */
 		client->handle = *handle;
-		if (*handle)
+		if (*handle) {
+			stable_commit_made(&(struct stable_result){ .outs = { *handle } }, NULL);
 			return 0;
+		}
 	}
 	if (directories)
 		directories_put(directories);

@@ -65,23 +65,37 @@ void fs_file_destroy(struct fs_file *file)
 	heap_free(file);
 }
 
+u64 fs_file_information(const struct fs_file *file)
+{
+	u64 info = file->inode->mode | (u64)file->kind << 32;
+
+	if (file->kind == FS_KIND_DESCRIPTORS)
+		info |= (u64)(u32)file->inode->generated.pid << 40;
+	if (file->kind == FS_KIND_DEVICE)
+		info |= (u64)fs_device_minor(file->inode->device) << 40;
+	return info;
+}
+
+long fs_file_word(const struct rt_request *rq, struct fs_file *file, u64 *word)
+{
+	*word = file->word ? pollword_handle(file->word, rq) : 0;
+	if (!file->word || *word)
+		return 0;
+	return fs_handle_close(file->handle, file->owner, FS_HANDLE_FILE) ? -EBADF : -ENOMEM;
+}
+
 long fs_file_answer(const struct rt_request *rq, struct fs_file *file, u64 *handle, u64 *info, u64 *pollword)
 {
-	u64 word = file->word ? pollword_handle(file->word, rq) : 0;
+	struct stable_result is = { .outs = { file->handle, fs_file_information(file) } };
+	long result = fs_file_word(rq, file, &is.outs[2]);
 
-	if (file->word && !word) {
-		if (fs_handle_close(file->handle, file->owner, FS_HANDLE_FILE))
-			return -EBADF;
-		return -ENOMEM;
-	}
-	*handle = file->handle;
-	*info = file->inode->mode | (u64)file->kind << 32;
-	if (file->kind == FS_KIND_DESCRIPTORS)
-		*info |= (u64)(u32)file->inode->generated.pid << 40;
-	if (file->kind == FS_KIND_DEVICE)
-		*info |= (u64)fs_device_minor(file->inode->device) << 40;
+	if (result)
+		return result;
+	stable_commit_made(&is, NULL);
+	*handle = is.outs[0];
+	*info = is.outs[1];
 	if (pollword)
-		*pollword = word;
+		*pollword = is.outs[2];
 	return 0;
 }
 

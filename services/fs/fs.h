@@ -332,6 +332,10 @@ long fs_file_create(const struct rt_request *rq, struct fs_place place, struct f
 /* The same with all checks and effects of an open, but O_TRUNC. created: without permission checks. fs_tree is held. */
 struct fs_opening { const struct fs_identity *who; struct fs_place place; struct fs_inode *inode; u32 flags; bool created; };
 long fs_file_open(const struct rt_request *rq, const struct fs_opening *opening, struct fs_file **file) must_check;
+u64 fs_file_information(const struct fs_file *file); /* the word `info` of open */
+/* Tells of the file's poll word (0: none), or closes the file. */
+long fs_file_word(const struct rt_request *rq, struct fs_file *file, u64 *word) must_check;
+/* The same for the end of a call that has made this file, with all its out words. */
 long fs_file_answer(const struct rt_request *rq, struct fs_file *file, u64 *handle, u64 *info, u64 *pollword);
 
 /* A regular file with content of its own. */

@@ -126,6 +126,7 @@ enum fs_capability {
 /* ---- Pipes ------------------------------------------------------------------------------------------------------------------- */
 #define FS_LEVEL_ENDED (1u << 16) /* in the level of a reading end: it has no writer, so a read never waits */
 struct fs_pipe { u64 read_file, write_file; u64 read_word, write_word; }; /* files and their poll words' handles */
+struct fs_kept { u64 words[4]; };  /* what `answer` gives back of a call's struct_out */
 
 /* ---- Locks ------------------------------------------------------------------------------------------------------------------- */
 enum fs_lock_kind {

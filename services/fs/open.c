@@ -84,6 +84,15 @@ long fs_file_open(const struct rt_request *rq, const struct fs_opening *opening,
 	return result;
 }
 
+/* A creation is not to be done again: file, handle and answer stay or go together. A regular file has no poll word. */
+static void created_note(const struct fs_file *file, long result)
+{
+	if (result)
+		stable_commit(result, 0);
+	else
+		stable_commit_made(&(struct stable_result){ .outs = { file->handle, fs_file_information(file) } }, NULL);
+}
+
 /* What an open found, or made, at the end of its walk; fs_tree is held. Result 1: missing, ask again with fs_tree exclusive. */
 static long open_found(const struct rt_request *rq, struct fs_walk *walk, const struct fs_open *request, bool exclusive, struct fs_file **file)
 {
@@ -112,7 +121,10 @@ static long open_found(const struct rt_request *rq, struct fs_walk *walk, const 
 	}
 	opening.place = walk->at;
 	opening.inode = opening.place.name->inode;
-	return fs_file_open(rq, &opening, file);
+	result = fs_file_open(rq, &opening, file);
+	if (opening.created)
+		created_note(*file, result);
+	return result;
 }
 
 /* An unnamed file in the directory where the walk ended. */

@@ -131,7 +131,6 @@ long fs_op_pipe_create(const struct rt_request *rq, u64 client, struct fs_pipe *
 	struct fs_client *c = fs_client_get(rq, client);
 	struct fs_inode *inode;
 	struct fs_file *reader = NULL, *writer = NULL;
-	u64 info;
 	long error;
 
 	if (!c)
@@ -149,14 +148,18 @@ long fs_op_pipe_create(const struct rt_request *rq, u64 client, struct fs_pipe *
 		fs_inode_put(inode);
 	}
 	fs_client_put(c);
-	if (!error)
-		error = fs_file_answer(rq, reader, &result->read_file, &info, &result->read_word);
 	if (!error) {
-		error = fs_file_answer(rq, writer, &result->write_file, &info, &result->write_word);
+		*result = (struct fs_pipe){ .read_file = reader->handle, .write_file = writer->handle };
+		error = fs_file_word(rq, reader, &result->read_word);
+	}
+	if (!error) {
+		error = fs_file_word(rq, writer, &result->write_word);
 		writer = NULL;
 	}
+	if (!error)
+		stable_commit_made(&(struct stable_result){ .kept_size = sizeof(*result) }, result);
 	if (error && reader && fs_handle_close(reader->handle, rq->caller, FS_HANDLE_FILE))
-		return -ENOMEM; /* fs_file_answer has closed it */
+		return -ENOMEM; /* fs_file_word has closed it */
 	if (error && writer && fs_handle_close(writer->handle, rq->caller, FS_HANDLE_FILE))
 		return -ENOMEM;
 	return error;

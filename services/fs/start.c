@@ -93,14 +93,15 @@ static void usual_mount(u64 client, const char *type, const char *path)
 	heap_free(request);
 }
 
-long fs_op_answer(const struct rt_request *rq, u64 since, u32 operation, u64 *out)
+long fs_op_answer(const struct rt_request *rq, u64 since, u32 operation, struct fs_kept *kept, u64 *first, u64 *second, u64 *third)
 {
 	const struct stable_question question = { since, operation };
-	u64 outs[3];
-	long result = stable_answer(rq, &question, outs, NULL, 0);
+	u64 outs[3] = { 0 };
+	long result = stable_answer(rq, &question, outs, kept, sizeof(*kept));
 
-	if (result >= 0)
-		*out = outs[0];
+	*first = outs[0];
+	*second = outs[1];
+	*third = outs[2];
 	return result;
 }
 

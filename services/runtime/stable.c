@@ -138,7 +138,10 @@ bool stable_free_later(void *p)
 
 void stable_call_begin(u32 operation)
 {
-	undo_here()->operation = operation;
+	struct undo *undo = undo_here();
+
+	undo->operation = operation;
+	undo->current &= ~UNDO_KNOWN;
 }
 
 void stable_call_end(void)
@@ -146,7 +149,8 @@ void stable_call_end(void)
 	undo_here()->handles = 0;
 }
 
-void stable_commit_all(const struct stable_result *is, const void *kept)
+/* known: UNDO_KNOWN, if with the note the call's handles are. */
+static void commit(const struct stable_result *is, const void *kept, u32 known)
 {
 	struct undo *undo = undo_here();
 	struct undo_answer *answer = undo_answer_current(undo);
@@ -162,14 +166,12 @@ void stable_commit_all(const struct stable_result *is, const void *kept)
 	answer->is = *is;
 	if (is->kept_size)
 		unnoted_copy(answer->kept, kept, is->kept_size);
-	if (!other)
-		return;
-	if (undo->depth) {
+	if (undo->depth && (other || known)) {
 		note_all(undo, (u64)&undo->current, sizeof(undo->current));
 		undo->answered = 1;
 	}
 	UNDO_IN_ORDER(); /* complete before it counts */
-	undo->current ^= 1;
+	undo->current = (undo->current ^ other) | known;
 }
 
 void stable_commit(long result, u64 out)
@@ -177,6 +179,19 @@ void stable_commit(long result, u64 out)
 	const struct stable_result is = { .result = result, .outs = { out } };
 
 	stable_commit_all(&is, NULL);
+}
+
+void stable_commit_all(const struct stable_result *is, const void *kept)
+{
+	commit(is, kept, 0);
+}
+
+void stable_commit_made(const struct stable_result *is, const void *kept)
+{
+	struct undo *undo = undo_here();
+
+	if (undo->handles && !(undo->current & UNDO_KNOWN))
+		commit(is, kept, UNDO_KNOWN);
 }
 
 static struct undo_answer *answer_find(const struct rt_request *of, u32 operation)
@@ -233,7 +248,7 @@ bool stable_unanswered(u32 *at, u64 *handle)
 	for (; *at < rt_boot->stack_count * UNDO_HANDLES; ++*at) {
 		const struct undo *undo = undo_of_stack(*at / UNDO_HANDLES);
 
-		if (*at % UNDO_HANDLES >= undo->handles)
+		if (*at % UNDO_HANDLES >= undo->handles || undo->current & UNDO_KNOWN)
 			continue;
 		*handle = undo->made[*at % UNDO_HANDLES];
 		++*at;

@@ -24,7 +24,7 @@ void stable_section_end(void);
 /* A block that is freed under a lock: true if it will be freed later. */
 bool stable_free_later(void *p);
 
-/* ---- Calls. Handles that one has made are known to nobody until it is answered: recovery ends them. */
+/* ---- Calls. Handles that one has made are known to nobody until it has noted its result with them: recovery ends them. */
 void stable_call_begin(u32 operation);
 void stable_call_end(void);
 void stable_made(u64 handle);
@@ -38,6 +38,8 @@ struct rt_request;
 struct stable_result { i64 result; u64 outs[3]; u32 kept_size; };
 void stable_commit(long result, u64 out);
 void stable_commit_all(const struct stable_result *is, const void *kept);
+/* The same, with the handles that the call has made, if it has, and has not noted them yet; may be without a lock, as a call's last step. */
+void stable_commit_made(const struct stable_result *is, const void *kept);
 struct stable_question { u64 since; u32 operation; };
 long stable_answer(const struct rt_request *rq, const struct stable_question *question, u64 outs[3], void *kept, size_t size);
 

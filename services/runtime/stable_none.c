@@ -11,6 +11,7 @@ void stable_call_begin(u32 operation) { (void)operation; }
 void stable_call_end(void) {}
 void stable_commit(long result, u64 out) { (void)result, (void)out; }
 void stable_commit_all(const struct stable_result *is, const void *kept) { (void)is, (void)kept; }
+void stable_commit_made(const struct stable_result *is, const void *kept) { (void)is, (void)kept; }
 long stable_answer(const struct rt_request *rq, const struct stable_question *question, u64 outs[3], void *kept, size_t size)
 {
 	(void)rq, (void)question, (void)outs, (void)kept, (void)size;

@@ -25,6 +25,8 @@ struct undo_answer {
 	u8 kept[UNDO_KEPT];
 };
 
+#define UNDO_KNOWN 2u /* the handles that the call has made are part of the answer */
+
 struct undo_log;
 
 /* Stands at the base of each stack, behind the record of its caller. */
@@ -34,7 +36,7 @@ struct undo {
 	u32 overflowed;             /* a section was longer than its log, and can't be taken back */
 	u32 grown;                  /* the log has pieces */
 	u32 starved;                /* there was no memory for another */
-	u32 current;                /* which of the answers counts: noted when it changes, and all that a commit costs the log */
+	u32 current;                /* which of the answers counts, | UNDO_KNOWN: noted when it changes, and all that a commit costs the log */
 	u32 answered;               /* it has changed since the first section began */
 	u32 operation;              /* of the call under way */
 	struct undo_log *log;       /* for notes alone: recovery knows where the logs are */

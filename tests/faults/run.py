@@ -34,7 +34,7 @@ stacks = 2
 heap_pages = 4
 """
 RESTARTS = "restart_limit = 64\nrestart_window_ms = 1\n"   # as often as it takes
-SETS = {"fs": ("-files",), "proc": ("processes",), "tty": ("files", "-terminals"), "super": ("files", "terminals")}
+SETS = {"fs": ("files",), "proc": ("processes",), "tty": ("files", "-terminals"), "super": ("files", "terminals")}
 
 
 @dataclass(frozen=True)

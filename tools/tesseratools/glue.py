@@ -67,7 +67,7 @@ def _gate(op, number, gate, direct, recovery, operation, deadline_ms):
     message = f"{{ {{ {', '.join(words) or '0'} }} }}"
     if recovery == "stable" and op.again != "told":   # the unit comes back with its state, and the call goes on
         once = op.again == "once"
-        again = "&rt_ask, true" if once else f"NULL, {op.again or 'false'}"
+        again = f"{'&rt_ask' if once else 'NULL'}, {'true' if op.again else 'false'}"
         kept = "".join(f", .kept = {p.name}, .size = sizeof({p.argument})" for p in op.parameters if p.kind == "struct_out")
         lines = ["\tstruct tk_message rt_message;\n", f"\tstruct rt_answer_ask rt_ask = {{ .ask = answer_ask, .operation = {operation}{kept} }};\n" * once,
                  "\tu32 rt_deaths = 0;\n\tlong rt_result;\n\n\tdo {\n", "\t\trt_ask.since = arch_counter_read();\n" * once,

@@ -57,7 +57,7 @@ class Operation:
     parameters: list = field(default_factory=list)
     outs: list = field(default_factory=list)
     errors: list = field(default_factory=list)
-    again: str = ""     # when a call that was cut off may be sent again: "once", "told" (the caller decides), or a C expression; empty: never
+    again: str = ""     # whether a call that was cut off is sent again: "again", "once", "told" (the caller decides); empty: never
 
     @property
     def marshalled(self):
@@ -247,17 +247,7 @@ def _operation_read(tokens, doc):
     if tokens.accept("->"):
         tokens.expect("(")
         op.outs = _names_read(tokens, "the name of an out word", ")")
-    if tokens.accept("once"):
-        op.again = "once"
-    elif tokens.accept("told"):
-        op.again = "told"
-    elif tokens.accept("again"):
-        op.again = "true"
-        if tokens.accept("if"):
-            form, text, at = tokens.next()
-            if form != "string":
-                tokens.fail(f'{op.name}: expected "a C expression", found {text!r}', at)
-            op.again = text.strip('"')
+    op.again = next((word for word in ("again", "once", "told") if tokens.accept(word)), "")
     if tokens.accept("errors"):
         op.errors = _names_read(tokens, "an error", ";")
         for error in op.errors:

@@ -30,7 +30,20 @@ void rt_start_fail(const char *why) { (void)why; }
 void stable_section_begin(void) {}
 void stable_section_end(void) {}
 void stable_made(u64 handle) { (void)handle; }
-void stable_commit(long result, u64 out) { (void)result, (void)out; }
+static struct { struct stable_result is; bool with_handles; } noted; /* the last note */
+void stable_commit(long result, u64 out)
+{
+	noted.is = (struct stable_result){ .result = result, .outs = { out } };
+	noted.with_handles = false;
+}
+
+void stable_commit_made(const struct stable_result *is, const void *kept)
+{
+	(void)kept;
+	noted.is = *is;
+	noted.with_handles = true;
+}
+
 long stable_answer(const struct rt_request *rq, const struct stable_question *question, u64 outs[3], void *kept, size_t size)
 {
 	(void)rq, (void)question, (void)outs, (void)kept, (void)size;
@@ -253,6 +266,33 @@ static void unanswered_calls(void)
 	CHECK_EQUAL(remove_name("/told"), 0);
 }
 
+/* A creation answers what it has noted with it; one that fails behind the creation has noted that. */
+static void creations(void)
+{
+	const struct fs_open request = { .client = client, .flags = FS_O_RDWR | FS_O_CREAT | FS_O_EXCL, .mode = 0640 };
+	u64 answer[3] = { 0 };
+	struct fs_stat status;
+	long result = -ENOMEM, i;
+
+	CHECK_EQUAL(fs_op_open(&fake_rq, &request, "/only", 6, &answer[0], &answer[1], &answer[2]), 0);
+	CHECK(noted.with_handles && noted.is.result == 0 && memcmp(noted.is.outs, answer, sizeof(answer)) == 0);
+	file_close(answer[0]);
+	noted.with_handles = false;
+	CHECK_EQUAL(fs_op_open(&fake_rq, &request, "/only", 6, &answer[0], &answer[1], &answer[2]), -EEXIST);
+	CHECK(!noted.with_handles);
+	for (i = 0; result == -ENOMEM; i++) {
+		(void)!remove_name("/only");
+		noted.is.result = 1;
+		fake_heap_fail_after = i;
+		result = fs_op_open(&fake_rq, &request, "/only", 6, &answer[0], &answer[1], &answer[2]);
+		fake_heap_fail_after = -1;
+		CHECK_EQUAL(noted.is.result, status_get("/only", &status) ? 1 : result);
+	}
+	CHECK(i > 3 && result == 0 && noted.with_handles);
+	file_close(answer[0]);
+	CHECK_EQUAL(remove_name("/only"), 0);
+}
+
 /* ---- Anything ---- */
 
 static u64 scribble_value(void)
@@ -352,5 +392,6 @@ void test_recovery(void)
 	test_run("recovery: what a failure leaves is put right", goes_on);
 	test_run("recovery: a write that did not end leaves nothing behind the end", unfinished_write);
 	test_run("recovery: what nobody was told of is closed", unanswered_calls);
+	test_run("recovery: a creation answers what it has noted", creations);
 	test_run("recovery: of scribbled memory it ends, and does no harm", scribbled);
 }

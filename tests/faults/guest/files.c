@@ -1,4 +1,4 @@
-/* The workloads. Each knows what it has made; a call that was lost (EIO) may have been done or not, and both are taken. */
+/* Workloads of files. Each knows what it has made, and no call may answer EIO. */
 #include "work.h"
 #include <dirent.h>
 #include <errno.h>
@@ -256,6 +256,37 @@ static void locks(void)
 	CHECK(value == added[0] + added[1] + added[2]);
 }
 
+/* A file that is there is a lock: who makes it has it, and who is refused has not made it. */
+static void exclusive_files(void)
+{
+	uint64_t *counter = shared_make();
+	pid_t pids[LOCKERS];
+
+	for (int i = 0; i < LOCKERS; i++) {
+		pids[i] = child_make();
+		while (pids[i] == 0) {
+			pid_t own = getpid(), maker = 0;
+			int fd = open("/exclusive", O_RDWR | O_CREAT | O_EXCL, 0600);
+
+			if (!time_left() && fd < 0)
+				_exit(0);
+			CHECK(fd >= 0 || errno == EEXIST);
+			if (fd < 0)
+				continue;
+			counter[0]++;
+			counter[1 + i]++;
+			CHECK(counter[0] == counter[1] + counter[2] + counter[3]);
+			CHECK(pwrite(fd, &own, sizeof(own), 0) == sizeof(own));
+			CHECK(pread(fd, &maker, sizeof(maker), 0) == sizeof(maker) && maker == own);
+			CHECK(close(fd) == 0 && unlink("/exclusive") == 0);
+			done_count();
+		}
+	}
+	for (int i = 0; i < LOCKERS; i++)
+		child_end(pids[i], 0);
+	CHECK(access("/exclusive", F_OK) == -1 && errno == ENOENT);
+}
+
 /* Mappings of a file, and what is written by calls, show the same. */
 static void mappings(void)
 {
@@ -306,6 +337,6 @@ static void waiting(void)
 
 const struct work file_works[] = {
 	{ "content of files", content }, { "appended records", append }, { "bytes of a pipe", pipe_work }, { "processes", processes },
-	{ "names", names }, { "directories", directories }, { "mounts", mounts }, { "record locks", locks }, { "mappings", mappings }, { "waiting", waiting },
+	{ "names", names }, { "directories", directories }, { "mounts", mounts }, { "record locks", locks }, { "exclusive files", exclusive_files }, { "mappings", mappings }, { "waiting", waiting },
 	{ NULL, NULL },
 };

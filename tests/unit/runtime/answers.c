@@ -148,6 +148,44 @@ static void notes_are_of_a_thread_and_of_its_last_call(void)
 	asked(THREAD + 1, (struct stable_question){ since, 5 }, -ESRCH);
 }
 
+/* A handle that is part of a call's note is known: whoever asks is told of it. Else recovery ends it. */
+static struct { u64 handle; bool locked, ends, told; } making;
+
+static void making_body(void)
+{
+	stable_call_begin(8);
+	if (making.locked) {
+		stable_section_begin();
+		stable_commit(3, 4); /* what does not tell of it comes before, as that a file is made */
+	}
+	stable_made(making.handle);
+	for (u32 i = 0; making.told && i < 2; i++) /* the first counts */
+		stable_commit_made(&(struct stable_result){ .result = 4 + i, .outs = { 5 } }, NULL);
+	if (making.locked && making.ends)
+		stable_section_end();
+}
+
+static void noted_handles_are_known(void)
+{
+	for (u32 i = 0; i < 8; i++) {
+		u64 since = arch_counter_read(), handle = 0;
+		bool known;
+		u32 at = 0;
+
+		call = (struct call){ .thread = THREAD + 2 };
+		making.handle = 77 + i;
+		making.ends = i & 1;
+		making.told = i & 2;
+		making.locked = i & 4;
+		known = making.told && (making.ends || !making.locked);
+		call_run_body(i % STACKS, making_body);
+		CHECK(stable_start(&boot) && start_result == 0);
+		CHECK(stable_unanswered(&at, &handle) == !known && (known || handle == 77 + i) && !stable_unanswered(&at, &handle));
+		asked(call.thread, (struct stable_question){ since, 8 }, known ? 4 : making.locked && making.ends ? 3 : -ESRCH);
+		stable_ready();
+	}
+}
+
 /* ---- Long sections --------------------------------------------------------------------------------------------------------------------- */
 
 void __tsan_write8(const void *p);
@@ -249,7 +287,7 @@ static void without_memory_it_is_told(void)
 
 int main(int argc, char **argv)
 {
-	const struct unit_test tests[] = { TEST(notes_are_of_an_operation), TEST(notes_are_of_a_thread_and_of_its_last_call),
+	const struct unit_test tests[] = { TEST(notes_are_of_an_operation), TEST(notes_are_of_a_thread_and_of_its_last_call), TEST(noted_handles_are_known),
 		TEST(long_sections_are_taken_back), TEST(long_sections_end), TEST(the_heap_has_a_reserve), TEST(without_memory_it_is_told) };
 
 	unit_create();

@@ -149,10 +149,10 @@ class Output(unittest.TestCase):
 
     def test_clients_of_a_stable_unit_compile(self):
         self.interface = parse(SAMPLE.replace(", in: struct_in<struct tk_requeue>", "").replace("op nothing()", "op nothing() once")
-                               .replace("-> (file, word);", '-> (file, word) again if "!(flags & 1)";').replace("offset: u64) errors", "offset: u64) again errors")
+                               .replace("-> (file, word);", "-> (file, word) again;").replace("offset: u64) errors", "offset: u64) again errors")
                                + "op answer(since: u64, operation: u32) -> (out);\n")
         text = glue.client(self.interface, {self.interface.name: ("gate", 5)}, 2, recovery="stable")
-        self.assertIn("rt_call_again(&rt_result, &rt_message, NULL, !(flags & 1), &rt_deaths)", text)
+        self.assertIn("rt_call_again(&rt_result, &rt_message, NULL, true, &rt_deaths)", text)
         self.assertIn("rt_call_again(&rt_result, &rt_message, &rt_ask, true, &rt_deaths)", text)
         self.assertIn("rt_call_again(&rt_result, &rt_message, NULL, false, &rt_deaths)", text)
         self.compile(text)
