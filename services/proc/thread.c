@@ -32,11 +32,15 @@ static void frames_to_cache(struct proc_thread *thread)
 	lock_release(&threads_lock);
 }
 
-static void frame_return(frame_t frame)
+/* The last of some frames goes back to mem: forgotten when it is given, and before mem may hand it out again. Whatever a failure leaves in
+ * between is this unit's no more, and nobody else's yet. */
+static void frame_return(const frame_t *frames, u32 *count)
 {
+	frame_t frame = frames[*count - 1];
 	/* In mem's own unit nothing changes hands. */
 	bool given = rt_boot->domain == rt_boot->mem_domain || tk_frames_give(frame, 1, rt_boot->mem_domain) >= 0;
 
+	--*count;
 	/* One that was given before a failure may not have been freed. */
 	if (mem_frames_free(frame, 0) < 0 && given)
 		log_line("proc: frame %u was not taken back", frame);
@@ -44,9 +48,14 @@ static void frame_return(frame_t frame)
 
 static void frames_return(struct proc_thread *thread)
 {
+	while (thread->frame_count)
+		frame_return(thread->frames, &thread->frame_count);
+}
+
+static void frames_put(struct proc_thread *thread)
+{
 	frames_to_cache(thread);
-	for (; thread->frame_count; thread->frame_count--)
-		frame_return(thread->frames[thread->frame_count - 1]);
+	frames_return(thread);
 }
 
 static long frames_take(struct proc_thread *thread, u32 count)
@@ -59,7 +68,7 @@ static long frames_take(struct proc_thread *thread, u32 count)
 		long error = mem_frames_alloc(0, &fresh);
 
 		if (error < 0) {
-			frames_return(thread);
+			frames_put(thread);
 			return error;
 		}
 		thread->frames[thread->frame_count] = (frame_t)fresh;
@@ -125,7 +134,7 @@ static struct proc_thread *thread_make(vaddr_t space, long *error)
 		*error = object_make(thread, space);
 		if (*error >= 0)
 			return thread;
-		frames_return(thread);
+		frames_put(thread);
 	}
 	record_free(thread);
 	return NULL;
@@ -138,7 +147,7 @@ static void thread_destroy(struct proc_thread *thread)
 		return; /* its frames stay the object's */
 	}
 	thread->token = 0;
-	frames_return(thread);
+	frames_put(thread);
 	record_free(thread);
 }
 
@@ -266,11 +275,10 @@ void proc_task_notify(struct proc_task *task)
 
 static void cache_drop(void)
 {
-	u32 count = cache_count < CACHE_FRAMES ? cache_count : CACHE_FRAMES;
-
-	while (count)
-		frame_return(cache[--count]); /* what is not this unit's is refused */
-	cache_count = 0;
+	if (cache_count > CACHE_FRAMES)
+		cache_count = CACHE_FRAMES;
+	while (cache_count)
+		frame_return(cache, &cache_count); /* what is not this unit's is refused */
 }
 
 long proc_threads_recover(void)
@@ -312,7 +320,8 @@ long proc_thread_recover(struct proc_task *task)
 	return 0;
 }
 
-/* Threads without a task: the core ends them if they are there and have ended, or were never started. */
+/* Threads without a task: the core ends them if they are there and have ended, or were never started. Their frames are not kept for others:
+ * one may be mem's already. */
 void proc_threads_recovered(void)
 {
 	list_each_safe(node, &all) {
