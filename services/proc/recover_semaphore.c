@@ -49,7 +49,7 @@ long proc_semaphores_recover(void)
 		return proc_bad("the sets of semaphores");
 	if (!proc_semaphore_places)
 		proc_semaphore_sets = NULL;
-	proc_semaphore_count = 0;
+	proc_semaphore_count = proc_semaphore_lowest = 0;
 	for (u32 place = 0; place < proc_semaphore_places; place++) {
 		if (!proc_semaphore_sets[place])
 			continue;

@@ -11,6 +11,7 @@
 struct rt_lock proc_semaphore_lock = RT_LOCK_INIT;
 struct semaphore_set **proc_semaphore_sets;  /* by place */
 u32 proc_semaphore_places, proc_semaphore_count;
+u32 proc_semaphore_lowest;                   /* no place below it is free */
 static u32 set_sequence;
 static struct list waiters_spare = LIST_INIT(waiters_spare); /* of waits that have ended, for the next ones */
 static u32 spare_count;
@@ -125,7 +126,7 @@ static struct semaphore_set *set_make(const struct semaphore_caller *caller, i32
 /* A place for one more set; the lock is held. */
 static long place_find(u32 *place)
 {
-	for (*place = 0; *place < proc_semaphore_places; ++*place)
+	for (*place = proc_semaphore_lowest; *place < proc_semaphore_places; ++*place)
 		if (!proc_semaphore_sets[*place])
 			return 0;
 	if (proc_semaphore_places == PROC_SEMAPHORE_SETS)
@@ -150,6 +151,7 @@ static long set_enter(struct semaphore_set *set)
 	set->is.id = (i32)(place + SEMAPHORE_PLACES * (set_sequence++ % ID_SEQUENCES));
 	set->is.sequence = (u32)set->is.id / SEMAPHORE_PLACES;
 	proc_semaphore_sets[place] = set;
+	proc_semaphore_lowest = place + 1;
 	proc_semaphore_count++;
 	stable_commit(set->is.id, 0);
 	return set->is.id;

@@ -39,7 +39,7 @@ struct semaphore_request {
 /* semaphore.c, for semaphore_control.c */
 extern struct rt_lock proc_semaphore_lock;        /* guards all sets; taken inside proc_lock or alone */
 extern struct semaphore_set **proc_semaphore_sets; /* by place */
-extern u32 proc_semaphore_places, proc_semaphore_count;
+extern u32 proc_semaphore_places, proc_semaphore_count, proc_semaphore_lowest;
 long proc_semaphore_caller(const struct rt_request *rq, struct semaphore_caller *caller) must_check; /* without proc_lock; -ESRCH */
 struct semaphore_set *proc_semaphore_set_find(i32 id);
 /* access: bits 4 and 2, for reading and altering. */

@@ -150,7 +150,10 @@ long proc_op_semaphore_change(const struct rt_request *rq, i32 id, u32 remove, u
 	} else if (caller.uid != set->is.uid && caller.uid != set->is.creator_uid && !caller.admin) {
 		result = -EPERM;
 	} else if (remove) {
-		proc_semaphore_sets[(u32)id % SEMAPHORE_PLACES] = NULL;
+		u32 place = (u32)id % SEMAPHORE_PLACES;
+
+		proc_semaphore_sets[place] = NULL;
+		proc_semaphore_lowest = place < proc_semaphore_lowest ? place : proc_semaphore_lowest;
 		proc_semaphore_count--;
 		gone = set;
 	} else {

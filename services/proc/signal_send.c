@@ -198,27 +198,3 @@ long proc_op_signal_self(const struct rt_request *rq, u32 signal, u32 process)
 	}
 	return proc_done(task ? 0 : -ESRCH);
 }
-
-long proc_op_signal_group(const struct rt_request *rq, i32 id, u32 signal)
-{
-	struct proc_process *process;
-	struct proc_id *group;
-	long result = -ESRCH;
-
-	if (!proc_caller_is_shim(rq))
-		return -EPERM;
-	if (!signal || signal > PROC_SIGNALS)
-		return -EINVAL;
-	lock_acquire(&proc_lock);
-	if (id < 0 && id != INT32_MIN) {
-		group = proc_id_find(-id);
-		result = group ? proc_post_group(group, signal) : -ESRCH;
-	} else {
-		process = proc_process_find(id);
-		if (process && process_visible(process)) {
-			proc_signal_kernel(process, signal);
-			result = 0;
-		}
-	}
-	return proc_done(result);
-}
