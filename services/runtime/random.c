@@ -1,15 +1,21 @@
 /* Random bytes: ChaCha20 with fast key erasure (Bernstein, 2017), keyed by the boot page's seed, which differs for each unit. */
 #include <runtime_unit.h>
+#include <arch_counter.h>
 #include <chacha20.h>
 
 static struct rt_lock lock = RT_LOCK_INIT; /* guards key and nonce */
 static u32 key[8];
 static u32 nonce[3];
 
+/* A unit that starts anew has the same seed: by the time, which need not be secret, its stream is another. */
 void random_start(void)
 {
+	u64 now = arch_counter_read();
+
 	memcpy(key, rt_boot->seed, sizeof(key));
 	memcpy(nonce, rt_boot->seed + sizeof(key), sizeof(nonce));
+	nonce[0] ^= (u32)now;
+	nonce[1] ^= (u32)(now >> 32);
 }
 
 void random_recover(void)
