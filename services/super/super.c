@@ -22,6 +22,7 @@ struct watched {
 	u32 restarts;
 	bool down;                            /* it has not run since */
 	bool seen;                            /* its failure: it is told, and due */
+	bool cleared;                         /* mem has taken back what it had, and gives it nothing while it is down */
 	bool abandoned;
 };
 static struct watched units[TK_WATCHES_IN_TABLE];
@@ -78,8 +79,9 @@ static void unit_restart(struct watched *unit, nanos_t now)
 	const struct tk_domain_page *page = unit->page;
 	long result;
 
-	if (page->recovery != TK_RECOVERY_STABLE)
+	if (page->recovery != TK_RECOVERY_STABLE && !unit->cleared)
 		(void)!mem_unit_ended(page->id); /* it knows nothing of what it had */
+	unit->cleared = true;
 	result = tk_domain_restart((vaddr_t)page);
 	if (result == -EAGAIN) {
 		unit->due = clock_monotonic() + LEAVING; /* they may have to run on this processor */
@@ -114,6 +116,7 @@ static void unit_failed(struct watched *unit, nanos_t now)
 		return;
 	}
 	unit->seen = true;
+	unit->cleared = false;
 	unit->due = now;
 	if (!unit->down)
 		unit->failed = now;

@@ -16,7 +16,7 @@ static struct tk_boot_info boot;
 const struct tk_boot_info *rt_boot = &boot;
 static const volatile u32 *watched[TK_WATCHES_IN_TABLE];
 static nanos_t now;
-static u32 restarts, told, resets, delays, stops, ended, given_back, failing_starts, test_number, failed;
+static u32 restarts, told, resets, delays, stops, ended, given_back, failing_starts, leaving, test_number, failed;
 static jmp_buf done;
 static const char *script;   /* a letter each wait: t the terminal fails, d the device, s the shim, + ten seconds pass, . the end */
 
@@ -43,6 +43,10 @@ long tk_domain_restart(vaddr_t domain)
 
 	if (page->state != TK_DOMAIN_FAILED)
 		return -EBUSY;
+	if (leaving) {
+		leaving--;
+		return -EAGAIN;
+	}
 	restarts++;
 	if (failing_starts) {
 		failing_starts--;
@@ -154,6 +158,9 @@ int main(void)
 	failing_starts = 2;
 	run("++++t.");
 	check(restarts == 3 && told == 1 && stops == 0, "a unit that fails while it starts is started again");
+	leaving = 3;
+	run("++++t.");
+	check(restarts == 1 && delays == 3 && ended == 1, "while threads leave it waits, and what the unit had is taken back once");
 	run("++++tttttttt.");
 	check(restarts == 5 && stops == 1 && told == 6 && pages[TERMINAL].state == TK_DOMAIN_STOPPED, "a unit that fails again and again stays down");
 	check(ended == 6, "and when it stays down");
