@@ -141,6 +141,7 @@ def case_run(case, initrd, limit):
     if case.again:   # only a unit that recovers its state is on its way back for so long that some ends fall into it
         good = good and found.soon and (found.starting or set(case.units) & {"tty", "super"})
     yield "each end is followed by a restart", None if good else f"{found.ends} ends, {found.note}", found.note
+    yield "all could be taken back", "there was no memory to note what was done" if "no memory to note" in log else None, ""
     yield from lone.afterwards(log, *case.units)
 
 

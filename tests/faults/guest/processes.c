@@ -321,6 +321,93 @@ static void stops(void)
 	child_end(pid, SIGKILL);
 }
 
+/* ---- Many at once: what proc does then in one go is far longer than its undo logs have room for by themselves -------------------------- */
+
+enum { CROWD = 100, CROWD_SIGNALS = 10 };
+struct crowd { uint32_t leader, ready, heard, ends; };
+
+static volatile struct crowd *crowd;
+
+static void crowd_hears(int signal, siginfo_t *info, void *context)
+{
+	(void)signal, (void)info, (void)context;
+	__atomic_fetch_add(&crowd->heard, 1, __ATOMIC_RELAXED);
+	if (crowd->ends)
+		_exit(0);
+}
+
+/* Makes the crowd, a group of its own in which stops and continuations wait for ever, and waits for its own end. */
+static void crowd_maker(void)
+{
+	sigset_t blocked;
+
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTSTP);
+	sigaddset(&blocked, SIGCONT);
+	CHECK(sigprocmask(SIG_BLOCK, &blocked, NULL) == 0);
+	CHECK(signal(SIGCHLD, SIG_DFL) != SIG_ERR);
+	handler_set(SIGRTMIN + 4, crowd_hears);
+	for (int i = 0; i < CROWD; i++) {
+		pid_t pid = child_make();
+
+		if (pid == 0)
+			CHECK(setpgid(0, (pid_t)crowd->leader) == 0);
+		if (pid == 0)
+			__atomic_fetch_add(&crowd->ready, 1, __ATOMIC_RELAXED);
+		while (pid == 0)
+			pause();
+		CHECK(setpgid(pid, (pid_t)crowd->leader) == 0);
+		if (i == 0)
+			crowd->leader = (uint32_t)pid;
+	}
+	for (;;)
+		pause();
+}
+
+/* All of the crowd have counted: each may take its time. */
+static bool crowd_counts(volatile uint32_t *word)
+{
+	for (uint32_t seen = 0; seen < CROWD; seen = *word)
+		if (!reaches(word, seen + 1) && *word <= seen)
+			return false;
+	return *word == CROWD;
+}
+
+/* Each of a crowd hears a signal once; when its maker ends they have another parent, who sees each of them end or, ignoring that, none. */
+static void crowds(void)
+{
+	crowd = shared_make();
+	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+	while (time_left()) {
+		bool ignores = random_number(2);
+		int status;
+		pid_t maker, group;
+
+		*crowd = (struct crowd){ .ends = ignores };
+		maker = child_make();
+		if (maker == 0)
+			crowd_maker();
+		CHECK(signal(SIGCHLD, ignores ? SIG_IGN : SIG_DFL) != SIG_ERR);
+		CHECK(crowd_counts(&crowd->ready));
+		group = (pid_t)crowd->leader;
+		for (int i = 0; i < CROWD_SIGNALS; i++) {
+			CHECK(kill(-group, SIGTSTP) == 0 && kill(-group, SIGCONT) == 0);
+			done_count();
+		}
+		CHECK(kill(-group, SIGRTMIN + 4) == 0);
+		CHECK(crowd_counts(&crowd->heard));
+		CHECK(kill(maker, SIGKILL) == 0);
+		if (!ignores) {
+			child_end(maker, SIGKILL);
+			CHECK(kill(-group, SIGKILL) == 0);
+		}
+		for (int i = 0; i < CROWD && !ignores; i++)
+			CHECK(waitpid(-group, &status, 0) > 0 && status == SIGKILL);
+		CHECK(waitpid(-1, &status, 0) == -1 && errno == ECHILD);
+		CHECK(kill(-group, 0) == -1 && errno == ESRCH);
+	}
+}
+
 /* ---- Timers, limits, semaphores ----------------------------------------------------------------------------------------------------- */
 
 static double seconds(void)
@@ -442,6 +529,6 @@ static void semaphores(void)
 const struct work process_works[] = {
 	{ "many children", many_children }, { "orphans", orphans }, { "programs", programs }, { "threads", threads },
 	{ "watched processes", watched }, { "queued signals", queued_signals }, { "waits for signals", signal_waits },
-	{ "suspended", suspended }, { "groups", groups }, { "stops", stops }, { "ticks of a timer", timer_ticks }, { "alarms", alarms },
+	{ "suspended", suspended }, { "groups", groups }, { "stops", stops }, { "crowds", crowds }, { "ticks of a timer", timer_ticks }, { "alarms", alarms },
 	{ "settings", settings }, { "semaphores", semaphores }, { NULL, NULL },
 };
