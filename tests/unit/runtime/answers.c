@@ -6,6 +6,7 @@
 #include <runtime_unit.h>
 #include <arch_counter.h>
 #include <mem_client.h>
+#include <undo.h>
 #include <ucontext.h>
 
 enum { STACKS = 3, CALLER = 4, THREAD = 17, HEAP_PAGES = 512, FIELD = 10000 };
@@ -222,6 +223,7 @@ static void long_section(void)
 /* Its stores, blocks that it frees, and what the heap stores in it. */
 static void long_section_ends(void)
 {
+	stable_call_begin(call.operation);
 	long_section();
 	for (u32 i = 0; i < 3 * UNDO_FREES; i++)
 		heap_free(heap_alloc(16));
@@ -244,7 +246,7 @@ static void long_sections_end(void)
 	u64 since = arch_counter_read();
 
 	field_reset();
-	call.operation = 0;
+	call.operation = 6;
 	call_run_body(2, long_section_ends);
 	CHECK(blocks == before); /* the log's pieces are gone, too */
 	restart();
