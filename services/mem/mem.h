@@ -68,6 +68,7 @@ vaddr_t mem_pool_token(void);
 bool mem_pool_tend(bool full);      /* drains the log and fills the pool when it is low (or always); false: it is empty */
 u32 mem_pool_held(void);            /* frames that wait in it */
 u64 mem_pool_faults(void);          /* faults the core served alone */
+void mem_reserve_tend(void);         /* gives the core page tables while it still has some: others, who can't, need them next */
 long mem_reserve_refill(void) must_check; /* after the core ran out of page tables; -ENOMEM */
 u64 mem_reserve_given(void);        /* frames that became page tables or wait to */
 noreturn_fn void mem_pool_serve(void); /* the unit's own thread */

@@ -115,6 +115,14 @@ long mem_reserve_refill(void)
 	return mem_is_error(result) ? -ENOMEM : 0;
 }
 
+void mem_reserve_tend(void)
+{
+	long level = tk_reserve_fill(NULL, 0);
+
+	if (!mem_is_error(level) && level < (long)RESERVE_LOW && mem_is_error(reserve_give(RESERVE_FILL / 2)))
+		log_line("mem: low on page tables");
+}
+
 void mem_pool_init(void)
 {
 	struct tk_object_create create = { .type = TK_OBJECT_POOL, .frame_count = 2 };
@@ -138,11 +146,9 @@ void mem_pool_serve(void)
 {
 	for (;;) {
 		u32 seen = __atomic_load_n(&pool->low_word, __ATOMIC_ACQUIRE); /* acquire: read before the pool's state */
-		long level = tk_reserve_fill(NULL, 0);
 
 		mem_pool_tend(true);
-		if (!mem_is_error(level) && level < (long)RESERVE_LOW && mem_is_error(reserve_give(RESERVE_FILL / 2)))
-			log_line("mem: low on page tables");
+		mem_reserve_tend();
 		(void)tk_wait(&pool->low_word, seen, NANOS_NEVER, TK_WAIT_NEVER_INTERRUPTED, ~0u);
 	}
 }

@@ -389,6 +389,7 @@ long mem_op_space_fork(const struct rt_request *rq, u64 space, u64 *child, u64 *
 		return result;
 	}
 	mem_pool_tend(false);
+	mem_reserve_tend();
 	return space_publish(made, rq->caller, child, frame);
 }
 

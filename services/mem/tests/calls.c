@@ -491,6 +491,17 @@ static void block_in_parts(void)
 	CHECK(tk_frames_give((frame_t)frame, 1, 12) == 0 && mem_op_unit_ended(&super, 12) == 1 && free_frames() == before);
 }
 
+/* A fork leaves the core page tables for those who make the child's thread. */
+static void forks_leave_page_tables(void)
+{
+	u64 child, frame;
+
+	space_new();
+	core_tables_set(16);
+	CHECK(mem_op_space_fork(&shim, space, &child, &frame) == 0 && tk_reserve_fill(NULL, 0) >= 40);
+	CHECK(mem_op_space_destroy(&shim, child) == 0);
+}
+
 static void old_handles(void)
 {
 	u64 first, second, frame;
@@ -570,5 +581,5 @@ static void objects_are_listed(void)
 TEST_MAIN(TEST(map_refuses), TEST(addresses_go_down_and_hints_hold), TEST(neighbours_merge_and_split), TEST(many_regions),
           TEST(regions_have_a_limit), TEST(stacks_grow), TEST(break_moves), TEST(limits_hold), TEST(remap_as_linux), TEST(files),
           TEST(what_fork_leaves_out), TEST(heap_runs_dry), TEST(an_end_that_waits), TEST(words), TEST(units_have_a_share),
-          TEST(frames_come_back_once), TEST(frames_on_their_way), TEST(block_in_parts), TEST(old_handles), TEST(objects_of_others),
+          TEST(frames_come_back_once), TEST(frames_on_their_way), TEST(block_in_parts), TEST(forks_leave_page_tables), TEST(old_handles), TEST(objects_of_others),
           TEST(objects_are_listed))

@@ -323,7 +323,7 @@ static void stops(void)
 
 /* ---- Many at once: what proc does then in one go is far longer than its undo logs have room for by themselves -------------------------- */
 
-enum { CROWD = 100, CROWD_SIGNALS = 10 };
+enum { CROWD = 48, CROWD_SIGNALS = 10 };
 struct crowd { uint32_t leader, ready, heard, ends; };
 
 static volatile struct crowd *crowd;
