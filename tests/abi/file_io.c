@@ -172,6 +172,27 @@ static void truncation(void)
 	CHECK_EQ(lseek(file, 0, SEEK_END), 11);
 }
 
+static void removed_content_does_not_come_back(void)
+{
+	static char text[4 * PAGE];
+
+	scratch_enter();
+	for (int i = 0; i < 100; i++) {
+		int file = open("file", O_CREAT | O_RDWR, 0600), other = open("other", O_CREAT | O_TRUNC | O_RDWR, 0600);
+
+		memset(text, 'x', sizeof(text));
+		REQUIRE(write(file, text, sizeof(text)) == sizeof(text));
+		REQUIRE_OK(i % 2 ? ftruncate(file, 0) : unlink("file"));
+		close(file);
+		REQUIRE(pwrite(other, "y", 1, PAGE + 7) == 1);
+		REQUIRE_OK(ftruncate(other, sizeof(text)));
+		REQUIRE(pread(other, text, sizeof(text), 0) == sizeof(text));
+		for (size_t at = 0; at < sizeof(text); at++)
+			REQUIRE(text[at] == (at == PAGE + 7 ? 'y' : 0));
+		close(other);
+	}
+}
+
 static void allocation(void)
 {
 	struct stat status;
@@ -336,6 +357,6 @@ static void sync_family(void)
 }
 
 TESTS(TEST(read_and_write_move_the_offset), TEST(positioned_calls_do_not), TEST(vectors),
-      TEST(partial_before_a_bad_address), TEST(seeking), TEST(holes), TEST(truncation), TEST(allocation),
-      TEST(sendfile_copies), TEST(copy_file_range_copies), TEST(size_limit), TEST(directories_are_not_read),
+      TEST(partial_before_a_bad_address), TEST(seeking), TEST(holes), TEST(truncation), TEST(removed_content_does_not_come_back),
+      TEST(allocation), TEST(sendfile_copies), TEST(copy_file_range_copies), TEST(size_limit), TEST(directories_are_not_read),
       TEST(large_counts_are_cut), TEST(devices_without_state), TEST(sync_family))
