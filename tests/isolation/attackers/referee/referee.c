@@ -19,11 +19,12 @@
 enum help { HELP_NONE, HELP_SPIN, HELP_WAIT, HELP_HOLD, HELP_HOLD_FAILS, HELP_ATTACK };
 /* What thread 1 does meanwhile: has the neighbour run, waits inside the raider, holds the miser's stack, or has the usurper attack. */
 static volatile u32 help;
-static volatile u32 usurper_attacks, usurper_won;
+static volatile u32 usurper_attacks, usurper_idle, usurper_won; /* idle: an attack before has ruined what it needs */
 static volatile u32 helper_calls, helper_returns;
 #define WAIT_ROUNDS 20u
 #define RANDOM_PAUSE 20000000ull /* ns */
 #define RANDOM_LEAST 20u         /* attacks */
+#define USURPER_LIVES 8u         /* that are ended since they can do nothing: what each has had in use stays so */
 #define GREED_LIVES 2u           /* before the last one; of the raider that takes more each time: */
 #define GREED_GROWS 4u
 #define HOLD_MILLISECONDS 1000u
@@ -350,7 +351,8 @@ static noreturn_fn void raid_random(u64 seed, u64 milliseconds)
 	}
 	help = HELP_NONE;
 	trouble = trouble ? trouble : usurper_won ? "the usurper got something" : !witness_goes_on(ROUNDS) ? "the witness stopped" : NULL;
-	log_line("# %u attacks beside %u of the usurper's, seed %lu: %s", done, usurper_attacks, seed, trouble ? trouble : "nothing");
+	log_line("# %u attacks beside %u of the usurper's (%u could do nothing), seed %lu: %s", done, usurper_attacks, usurper_idle, seed,
+		 trouble ? trouble : "nothing");
 	log_line("%sok 1 - attacks at random moments beside a second attacker", trouble ? "not " : "");
 	log_line("=== EXIT raid %u", trouble != NULL);
 	for (;;)
@@ -369,7 +371,9 @@ static void usurper_attack_random(void)
 		return;
 	long result = usurper_attack(which, random_below(1, ~0ull), &detail);
 
-	usurper_attacks++;
+	usurper_attacks += result >= 0;
+	if (result < 0 && usurper_idle++ < USURPER_LIVES)
+		(void)usurper_attack(USURPATION_COUNT, 0, &detail);
 	if (result > 0) {
 		log_line("# the usurper's attack %u got 0x%lx", which, detail);
 		usurper_won++;

@@ -229,7 +229,10 @@ static long heaps(u64 *detail)
 static long fields(u64 *detail)
 {
 	const vaddr_t objects[] = { estate.space, estate.pool, estate.thread };
+	const struct tk_field_write back[] = { { TK_FIELD_VSPACE_POOL, 0, estate.pool }, { TK_FIELD_VSPACE_TABLE, 0, 0 } };
 
+	if (tk_object_write(estate.space, back, 2))
+		return -EIO; /* nothing was tried: another attack has had them */
 	for (u32 i = 0; i < 3000; i++) {
 		struct tk_field_write write = { (u32)(random_next() % (TK_FIELD_COUNT + 2)), 0, random_next() >> random_next() % 64 };
 
@@ -239,8 +242,6 @@ static long fields(u64 *detail)
 			write.value |= 0xff00000000;
 		(void)tk_object_write(objects[i % 3], &write, 1);
 	}
-	const struct tk_field_write back[] = { { TK_FIELD_VSPACE_POOL, 0, estate.pool }, { TK_FIELD_VSPACE_TABLE, 0, 0 } };
-
 	*detail = (u64)tk_object_write(estate.space, back, 2);
 	return *detail != 0;
 }
@@ -322,6 +323,8 @@ long usurper_op_attack(const struct rt_request *rq, u32 kind, u64 seed, u64 *det
 		return usurp_registers_race(detail);
 	case USURPATION_random:
 		return usurp_random(detail);
+	case USURPATION_COUNT:
+		__builtin_trap(); /* the next life has all that it needs again */
 	default:
 		return -EINVAL;
 	}
