@@ -38,8 +38,9 @@ static BARE bool kept(u64 address)
 	return address - (u64)unit_kept_start < (u64)unit_kept_end - (u64)unit_kept_start;
 }
 
-/* A section that gets long has its log grow before it is full; within the heap, which notes what it stores itself, the reserve is enough. */
-static void note_all(struct undo *undo, u64 address, u64 size)
+/* A section that gets long has its log grow before it is full; within the heap, which notes what it stores itself, the reserve is enough.
+ * Not inlined: the places where little is noted are many, and would save registers for it. */
+static __attribute__((noinline)) void note_all(struct undo *undo, u64 address, u64 size)
 {
 	size_t wanted;
 

@@ -64,6 +64,21 @@ static void **free_place(const struct undo_log *log, u32 index)
 	return piece < log->more_frees.count ? (void **)log->more_frees.piece[piece] + (index - (UNDO_FREES << piece)) : NULL;
 }
 
+/* As many records as stand together; what is left of the size. */
+static u64 records_fill(struct undo_record *record, u32 together, u64 address, u64 size)
+{
+	struct undo_record *end = record + together;
+
+	for (; size >= 8 && record < end; record++, address += 8, size -= 8)
+		*record = (struct undo_record){ address << 8 | 8, *(const word *)address };
+	if (size && record < end) {
+		*record = (struct undo_record){ address << 8 | size, 0 };
+		bytes_copy(&record->old, (const void *)address, size);
+		size = 0;
+	}
+	return size;
+}
+
 /* Its records count together: the stores that they are of all come later. */
 void undo_note(struct undo *undo, struct undo_log *log, u64 address, u64 size)
 {
@@ -71,19 +86,15 @@ void undo_note(struct undo *undo, struct undo_log *log, u64 address, u64 size)
 
 	while (size) {
 		struct undo_record *record = record_place(log, count, &together);
+		u64 left = together ? records_fill(record, together, address, size) : size;
 
 		if (!together) {
 			undo->overflowed = 1;
 			break;
 		}
-		for (; size >= 8 && together; record++, count++, together--, address += 8, size -= 8)
-			*record = (struct undo_record){ address << 8 | 8, *(const word *)address };
-		if (size && size < 8 && together) {
-			*record = (struct undo_record){ address << 8 | size, 0 };
-			bytes_copy(&record->old, (const void *)address, size);
-			count++;
-			size = 0;
-		}
+		count += left ? together : (u32)((size + 7) / 8);
+		address += size - left;
+		size = left;
 	}
 	UNDO_IN_ORDER();
 	undo->count = count;
