@@ -242,21 +242,21 @@ long fs_op_link(const struct rt_request *rq, const struct fs_pair *request, cons
 static void name_remove(struct fs_name *victim)
 {
 	struct fs_inode *folder = victim->parent->inode, *inode = victim->inode;
+	bool directory = fs_is_directory(inode);
+	i64 now = fs_now();
 
 	fs_inode_hold(inode);
 	fs_name_hold(victim);
 	fs_name_unlink(victim);
 	folder->size -= folder->size >= FS_DIRECTORY_ENTRY ? FS_DIRECTORY_ENTRY : 0;
-	if (fs_is_directory(inode)) {
-		folder->links--;
-		inode->links = 0;
-	} else {
-		lock_acquire(&inode->lock);
-		inode->links--;
-		lock_release(&inode->lock);
-	}
-	fs_inode_touch(folder, true, true);
-	fs_inode_touch(inode, false, true);
+	folder->links -= directory;
+	lock_acquire(&folder->lock);
+	folder->modified = folder->changed = now;
+	lock_release(&folder->lock);
+	lock_acquire(&inode->lock);
+	inode->links = directory ? 0 : inode->links - 1;
+	inode->changed = now;
+	lock_release(&inode->lock);
 	stable_commit(0, 0);
 	fs_name_put(victim);
 	fs_inode_put(inode);

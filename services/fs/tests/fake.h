@@ -52,6 +52,7 @@ void test_mounts(void);
 void test_proc(void);
 void test_memory(void);
 void test_threads(void);
+void test_directories(void);
 void test_recovery(void);
 
 /* One lock request; *found: what is in the way, for TEST. */

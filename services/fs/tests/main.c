@@ -179,6 +179,7 @@ int main(void)
 	test_proc();
 	test_memory();
 	test_threads();
+	test_directories();
 	test_recovery();
 	/* What the tests made they removed: what is left are tables that grew. */
 	printf("# heap %ld to %ld, objects %ld, frames %ld\n", heap, fake_heap_used, fake_objects, fake_frames_used);
