@@ -39,6 +39,7 @@ PROFILES = {
     "raid-super": Profile(1, steps=STEPS_OF_SUPER),
 }
 LINK_BASE = 0xffffffff80000000
+OFF_SECONDS = 20           # until a machine that is off has ended
 RANDOM_SECONDS = 60        # of attacks at random moments, in the long tier
 MEMORY = "128M"          # some attacks take all that they can get
 NMI_PAUSE = 0.01         # seconds between NMIs to all processors
@@ -140,20 +141,31 @@ def command_line(profile, image, group, only):
     return " ".join(words + ["raid.jumps=" + ",".join(f"{offset:x}" for offset in group)] * bool(group))
 
 
+def console_take(process, report, limit):
+    """All that the machine says, and "hung" if it does not end in time. QEMU may wait for its monitor for ever when a command came while the
+    machine went off: then what counts is that it went."""
+    end, off = time.monotonic() + limit, None
+    while True:
+        try:
+            return process.communicate(timeout=1)[0], ""
+        except subprocess.TimeoutExpired:
+            if off is None and machine.report_status(report) is not None:
+                off = time.monotonic()
+            if time.monotonic() > end or (off and time.monotonic() > off + OFF_SECONDS):
+                process.kill()
+                return process.communicate()[0], "" if off else "hung"
+
+
 def machine_run(image, smp, pks, initrd, append, limit):
     """Boots one machine until it powers off, with NMIs all the time; console, log, and what went wrong with its end."""
     report = os.path.join(BUILD, f"report-{os.getpid()}.log")
     described = machine.Machine(image, initrd, report, smp=smp, memory=MEMORY, cpu="max" if pks else "max,-pks", append=append, serial="stdio")
     socket = socket_path(BUILD, "qmp")
     described.extra = ["-qmp", f"unix:{socket},server=on,wait=off"]
-    shower, note = Shower(socket, NMI_PAUSE, report), ""
+    shower = Shower(socket, NMI_PAUSE, report)
     shower.start()
-    try:
-        run = subprocess.run(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                             timeout=limit, check=False)
-        console = run.stdout
-    except subprocess.TimeoutExpired as expired:
-        console, note = expired.stdout or b"", "hung"
+    with subprocess.Popen(described.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        console, note = console_take(process, report, limit)
     shower.stop()
     log = "\n".join(machine.report_tail(report, 100000))
     for path in (report, socket):
