@@ -19,10 +19,12 @@ static void node_destroy(struct fs_inode *inode)
 
 static void data_destroy(struct fs_inode *inode)
 {
-	/* It fails only for a bad handle, and this one is ours. */
-	if (inode->data.object && mem_object_destroy(inode->data.object))
-		log_line("fs: object %llx is unknown", (unsigned long long)inode->data.object);
-	fs_tmpfs_object_forget(inode);
+	if (inode->data.object) {
+		/* It fails only for a bad handle, and this one is ours. */
+		if (mem_object_destroy(inode->data.object))
+			log_line("fs: object %llx is unknown", (unsigned long long)inode->data.object);
+		fs_tmpfs_object_forget(inode);
+	}
 	heap_free(inode->data.name);
 	__atomic_sub_fetch(&inode->super->pages_used, inode->data.charged, __ATOMIC_RELAXED); /* counters */
 	__atomic_sub_fetch(&inode->super->inodes_used, 1, __ATOMIC_RELAXED);
