@@ -142,12 +142,11 @@ static long application_init(struct thread *t, u32 caller, const struct tk_objec
 	if (space == NULL)
 		return -EINVAL;
 	long error = stack_map(t, &r->frames[2 + vector_frames()]);
-	if (error) {
+	if (error)
 		vspace_unreference(space);
-		return error;
-	}
-	application_join(t, space);
-	return 0;
+	else
+		application_join(t, space);
+	return error;
 }
 
 long thread_create(u32 caller, const struct tk_object_create *r)
@@ -155,10 +154,8 @@ long thread_create(u32 caller, const struct tk_object_create *r)
 	struct thread *t = frame_address(r->frames[1]);
 	long error = 0;
 
-	if (r->argument > 0xffffffff)
-		return -EINVAL;
 	/* Only frames that are counted were claimed: the others in the request are just numbers. */
-	if (r->frame_count != 2 + (r->vspace ? vector_frames() + STACK_FRAMES : 0))
+	if (r->argument > 0xffffffff || r->frame_count != 2 + (r->vspace ? vector_frames() + STACK_FRAMES : 0))
 		return -EINVAL;
 	struct arch_vector *vector = r->vspace ? frame_address(r->frames[2]) : NULL;
 	thread_init(t, frame_address(r->frames[0]), vector);
@@ -170,12 +167,20 @@ long thread_create(u32 caller, const struct tk_object_create *r)
 		return -EAGAIN;
 	if (r->vspace)
 		error = application_init(t, caller, r);
-	if (error) {
+	if (error)
 		id_return(t->id);
-		return error;
-	}
-	t->page->id = t->id;
-	return 0;
+	else
+		t->page->id = t->id;
+	return error;
+}
+
+/* It was not started, or its end is told, which the last who leaves it does a moment before it is gone: see thread_ended. */
+static bool thread_gone(const struct thread *t)
+{
+	/* Acquire: what its processors wrote before they left it is seen. */
+	while (__atomic_load_n(&t->lives, __ATOMIC_ACQUIRE) == 1)
+		arch_tlb_serve();
+	return t->lives == 0;
 }
 
 /* A thread that does not run: no timer will look at it any more. */
@@ -190,8 +195,7 @@ long thread_destroy(void *thread)
 {
 	struct thread *t = thread;
 
-	/* Acquire: what its processors wrote before they left it is seen. */
-	if (__atomic_load_n(&t->lives, __ATOMIC_ACQUIRE))
+	if (!thread_gone(t))
 		return -EBUSY;
 	thread_settle(t);
 	if (t->application) {
@@ -226,8 +230,8 @@ long thread_renew(void *thread, u32 caller, vaddr_t vspace)
 {
 	struct thread *t = thread;
 
-	/* Acquire: as in thread_destroy. Only an application's thread has all that a new one needs. */
-	if (!t->application || t->state != THREAD_EXITED || __atomic_load_n(&t->lives, __ATOMIC_ACQUIRE))
+	/* Only an application's thread has all that a new one needs. */
+	if (!t->application || t->state != THREAD_EXITED || !thread_gone(t))
 		return -EBUSY;
 	struct vspace *space = vspace_reference(&domains[caller], vspace);
 	if (space == NULL)
